@@ -1,0 +1,57 @@
+"""Lexel: train, evaluate, use and serve CLIP models.
+
+The public names are loaded when they are first used, so that `import lexel` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lexel.encoder import Encoder, load
+    from lexel.errors import LexelError
+    from lexel.evaluation.evaluate import evaluate
+    from lexel.evaluation.ranking import rank_captions
+    from lexel.evaluation.report import Report
+    from lexel.evaluation.zero_shot import ZeroShotClassifier
+    from lexel.training.recipe import Recipe
+    from lexel.training.trainer import Run, train
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Encoder",
+    "LexelError",
+    "Recipe",
+    "Report",
+    "Run",
+    "ZeroShotClassifier",
+    "evaluate",
+    "load",
+    "rank_captions",
+    "train",
+]
+
+_HOMES = {
+    "Encoder": "lexel.encoder",
+    "LexelError": "lexel.errors",
+    "Recipe": "lexel.training.recipe",
+    "Report": "lexel.evaluation.report",
+    "Run": "lexel.training.trainer",
+    "ZeroShotClassifier": "lexel.evaluation.zero_shot",
+    "evaluate": "lexel.evaluation.evaluate",
+    "load": "lexel.encoder",
+    "rank_captions": "lexel.evaluation.ranking",
+    "train": "lexel.training.trainer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lexel' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -1,0 +1,5 @@
+"""`python -m lexel` is `lexel`."""
+
+from lexel.cli.main import main
+
+main()

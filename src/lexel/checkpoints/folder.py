@@ -1,0 +1,131 @@
+"""The model folder: all that training produces and all that use needs, in one place.
+
+    model.json           format, name, architecture, preprocessing, and the SHA-256 of the two files below
+    weights.safetensors  the parameters of both towers and the logit scale
+    tokenizer.json       the vocabulary
+    README.md            the model card
+
+The hashes tie the pieces together: a folder whose weights or tokenizer come from elsewhere is refused.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors import numpy as safetensors_numpy
+
+from lexel.config import Config
+from lexel.errors import ModelError, UsageError
+from lexel.files import new_folder
+from lexel.images import Preprocessing
+from lexel.models.config import CLIPConfig
+from lexel.tokenizer import Tokenizer
+
+FORMAT = 1
+MANIFEST, WEIGHTS, TOKENIZER, CARD = "model.json", "weights.safetensors", "tokenizer.json", "README.md"
+
+
+class Manifest(Config):
+    """What `model.json` says."""
+
+    format: int = FORMAT
+    name: str
+    architecture: CLIPConfig
+    preprocessing: Preprocessing
+    sha256: dict[str, str]  # of the weights and the tokenizer
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A checked model folder; nothing heavy is loaded yet."""
+
+    path: Path
+    manifest: Manifest
+
+    def tokenizer(self) -> Tokenizer:
+        text = self.manifest.architecture.text
+        return Tokenizer.load(self.path / TOKENIZER, text.context_length, text.end_of_text)
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """The parameters by name. Raises ModelError when the file is damaged."""
+        try:
+            return safetensors_numpy.load_file(self.path / WEIGHTS)
+        except (SafetensorError, OSError, ValueError) as error:
+            raise ModelError(f"{self.path / WEIGHTS} cannot be read: {error}") from None
+
+    def fingerprint(self, number_format: str) -> str:
+        """Twelve hex digits that change with weights, tokenizer, preprocessing or number format."""
+        identity = [self.manifest.sha256, self.manifest.preprocessing.model_dump(mode="json"), number_format]
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def save_model_folder(
+    path: Path,
+    *,
+    name: str,
+    architecture: CLIPConfig,
+    preprocessing: Preprocessing,
+    weights: Mapping[str, np.ndarray],
+    tokenizer: Tokenizer,
+    card: str,
+) -> None:
+    """Write a model folder whole, or leave what was at `path` as it was. Raises OSError (a full disk, say)."""
+    with new_folder(path) as folder:
+        (folder / WEIGHTS).write_bytes(safetensors_numpy.save(dict(weights)))
+        (folder / TOKENIZER).write_text(tokenizer.to_json(), encoding="utf-8")
+        (folder / CARD).write_text(card, encoding="utf-8")
+        manifest = Manifest(
+            name=name,
+            architecture=architecture,
+            preprocessing=preprocessing,
+            sha256={piece: _sha256(folder / piece) for piece in (WEIGHTS, TOKENIZER)},
+        )
+        (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def open_model_folder(path: Path) -> ModelFolder:
+    """Check that the folder is whole and its pieces belong together. Raises UsageError or ModelError."""
+    if not path.is_dir():
+        raise UsageError(f'No model folder at "{path}". A run leaves one at RUN/model when it has finished.')
+    if not (path / MANIFEST).is_file():
+        within = f'Did you mean "{path / "model"}"?' if (path / "model" / MANIFEST).is_file() else "Is it one?"
+        raise UsageError(f"{path} has no {MANIFEST}, so it is not a model folder. {within}")
+    manifest = _read_manifest(path / MANIFEST)
+    for piece, expected in manifest.sha256.items():
+        if not (path / piece).is_file():
+            raise ModelError(f"{path} is incomplete: {piece} is missing. Copy the whole folder again.")
+        if _sha256(path / piece) != expected:
+            raise ModelError(
+                f"{path / piece} is not the file that this model was saved with: it is damaged or comes from another "
+                "model.\nCopy the whole folder again."
+            )
+    return ModelFolder(path, manifest)
+
+
+def _read_manifest(path: Path) -> Manifest:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ModelError(f"{path} is not readable JSON: {error}. Copy the model folder again.") from None
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != FORMAT:
+        raise ModelError(f"{path} is of format {found}; this Lexel reads format {FORMAT}. Use a fitting version of Lexel.")
+    try:
+        manifest = Manifest.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ModelError(f"{path} does not describe a model: {where}: {first['msg']}. Copy the model folder again.") from None
+    if missing := {WEIGHTS, TOKENIZER} - manifest.sha256.keys():
+        raise ModelError(f"{path} names no hash of {', '.join(sorted(missing))}. Copy the model folder again.")
+    return manifest
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

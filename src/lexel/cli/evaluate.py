@@ -1,0 +1,44 @@
+"""`lexel evaluate`"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lexel.cli.options import Json, Model, Output, Templates, chosen_templates
+
+
+def evaluate(
+    model: Model,
+    sources: Annotated[list[str], typer.Argument(help="What to measure on: folders, tables, class folders, scenes:N/test.", show_default=False)],
+    output: Output = None,
+    tasks: Annotated[str | None, typer.Option(help="zero-shot, retrieval, or both with a comma; by itself all that the source allows.", show_default=False)] = None,
+    templates: Templates = None,
+    labels: Annotated[str | None, typer.Option(help="Labels to choose among, with commas or a file; by itself those of the source.", show_default=False)] = None,
+    json: Json = False,
+) -> None:
+    """Measure a model: zero-shot classification where there are labels, retrieval where there are captions.
+
+    Writes report.json and report.html (--output, by itself report/): every number with its 95 % interval and chance.
+
+    Example: lexel evaluate runs/fashion/model .data/fashion_titles/test --output reports/fashion
+    """
+    from lexel.cli.printing import print_json, print_metrics
+    from lexel.encoder import load
+    from lexel.evaluation.evaluate import evaluate as measure
+    from lexel.evaluation.prompts import read_labels
+
+    report = measure(
+        load(model),
+        sources,
+        tasks=[task.strip() for task in tasks.split(",")] if tasks else None,
+        templates=chosen_templates(templates),
+        labels=read_labels(labels) if labels else None,
+    )
+    folder = output or Path("report")
+    report.save(folder)
+    if json:
+        print_json(report.metrics() | {"report": str(folder / "report.html")})
+    else:
+        print_metrics(report)
+        print(f"Report  {folder / 'report.html'}")

@@ -1,0 +1,28 @@
+"""`lexel models`"""
+
+import typer
+
+from lexel.cli.options import Json
+
+models = typer.Typer(help="Named architectures.", no_args_is_help=True)
+
+
+@models.callback()
+def _models() -> None: ...
+
+
+@models.command(name="list")
+def list_models(json: Json = False) -> None:
+    """List the named architectures with their parameters and the work of one forward pass.
+
+    Example: lexel models list
+    """
+    from lexel.cli.printing import print_architectures, print_json
+    from lexel.models.cost import describe
+    from lexel.models.zoo import ARCHITECTURES
+
+    costs = {name: describe(name) for name in ARCHITECTURES}
+    if json:
+        print_json({name: cost.to_json() for name, cost in costs.items()})
+    else:
+        print_architectures(costs)

@@ -1,0 +1,36 @@
+"""The options that mean the same in every verb, said once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+Model = Annotated[str, typer.Argument(help="A model folder, such as runs/demo/model.", show_default=False)]
+Images = Annotated[
+    list[str],
+    typer.Argument(help="Image files, folders or globs; - reads an image, or a list of paths, from standard input.", show_default=False),
+]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder to write into.", show_default=False)]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of all that is random.", show_default=False)]
+Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Length of the run, instead of the recipe's.", show_default=False)]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Change a field, such as optimizer.learning_rate=0.001.", show_default=False),
+]
+Templates = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--templates",
+        metavar="SET|TEMPLATE",
+        help='Prompt templates: a set ("photo", "plain", …) or a sentence with {} for the label; may be given again.',
+        show_default=False,
+    ),
+]
+
+
+def chosen_templates(given: list[str] | None, default: str = "photo") -> str | list[str]:
+    """A set's name stays a name; sentences become a list."""
+    if not given:
+        return default
+    return given[0] if len(given) == 1 else given

@@ -1,0 +1,28 @@
+"""`lexel rank`"""
+
+from typing import Annotated
+
+import typer
+
+from lexel.cli.options import Json, Model
+
+
+def rank(
+    model: Model,
+    image: Annotated[str, typer.Argument(help="An image file.", show_default=False)],
+    captions: Annotated[list[str], typer.Argument(help="Captions to choose among.", show_default=False)],
+    json: Json = False,
+) -> None:
+    """Tell which caption fits an image best.
+
+    Example: lexel rank runs/demo/model dog.jpg "a dog on a beach" "a cat on a sofa"
+    """
+    from lexel.cli.printing import print_json, print_ranking
+    from lexel.encoder import load
+    from lexel.evaluation.ranking import rank_captions
+
+    ranked = rank_captions(load(model), image, captions)
+    if json:
+        print_json({"image": image, "captions": [{"caption": c, "probability": p} for c, p in ranked]})
+    else:
+        print_ranking(ranked)

@@ -1,0 +1,78 @@
+"""Random crop, flip and light colour jitter for training: a pure function of the picture and a random generator."""
+
+from typing import Literal, Self
+
+import numpy as np
+from PIL import Image
+from pydantic import Field, model_validator
+
+from lexel.config import Config
+from lexel.images import RESAMPLING, Preprocessing
+
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)[:, None, None]  # ITU-R BT.601
+
+
+class Augmentation(Config):
+    """How a training picture is varied. Sizes of zero turn a part off."""
+
+    crop_scale: tuple[float, float] = (0.6, 1.0)  # share of the picture's area
+    crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)  # change of the aspect ratio, width over height
+    flip: Literal["auto", "always", "never"] = "auto"  # mirror half of the pictures; auto: not when a caption says left or right
+    brightness: float = Field(0.1, ge=0, lt=1)  # factor drawn from 1 ± this
+    contrast: float = Field(0.1, ge=0, lt=1)
+    saturation: float = Field(0.1, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _ranges(self) -> Self:
+        if not 0 < self.crop_scale[0] <= self.crop_scale[1] <= 1:
+            raise ValueError(f"crop_scale {self.crop_scale} must rise within 0..1")
+        if not 0 < self.crop_ratio[0] <= self.crop_ratio[1]:
+            raise ValueError(f"crop_ratio {self.crop_ratio} must rise and be positive")
+        return self
+
+
+def augment(
+    image: Image.Image, preprocessing: Preprocessing, settings: Augmentation, random: np.random.Generator, sides: bool
+) -> np.ndarray:
+    """A random view of an RGB picture as (3, H, W) uint8. `sides`: the caption speaks of left or right."""
+    box = _random_box(image.size, preprocessing, settings, random)
+    size = preprocessing.image_size
+    view = image.resize((size, size), RESAMPLING[preprocessing.interpolation], box=box)
+    mirrored = random.random() < 0.5
+    factors = 1 + random.uniform(-1, 1, size=3) * (settings.brightness, settings.contrast, settings.saturation)
+    if mirrored and (settings.flip == "always" or (settings.flip == "auto" and not sides)):
+        view = view.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    pixels = np.asarray(view).transpose(2, 0, 1)
+    if (factors == 1).all():
+        return np.ascontiguousarray(pixels)
+    return _jitter(pixels, *factors.astype(np.float32))
+
+
+def _random_box(
+    size: tuple[int, int], preprocessing: Preprocessing, settings: Augmentation, random: np.random.Generator
+) -> tuple[float, float, float, float]:
+    """Left, upper, right, lower of a crop that keeps a random share of the area.
+
+    Where evaluation squeezes the whole picture into the square, so does training: the crop then has the picture's own
+    aspect ratio, varied by `crop_ratio`. Otherwise it is square, varied likewise (Szegedy et al. 2015).
+    """
+    width, height = size
+    own_ratio = width / height if preprocessing.resize == "squash" else 1.0
+    low, high = np.log(settings.crop_ratio)
+    share = random.uniform(*settings.crop_scale)
+    ratio = own_ratio * np.exp(random.uniform(low, high))
+    crop_width = min(width, np.sqrt(share * width * height * ratio))
+    crop_height = min(height, np.sqrt(share * width * height / ratio))
+    left = random.uniform(0, width - crop_width)
+    upper = random.uniform(0, height - crop_height)
+    return left, upper, min(width, left + crop_width), min(height, upper + crop_height)
+
+
+def _jitter(pixels: np.ndarray, brightness: float, contrast: float, saturation: float) -> np.ndarray:
+    """Scale brightness, then the distance from the mean grey, then the distance from each pixel's own grey."""
+    colours = pixels.astype(np.float32) * brightness
+    mean_grey = (colours * LUMA).sum(axis=0).mean()
+    colours = mean_grey + (colours - mean_grey) * contrast
+    grey = (colours * LUMA).sum(axis=0)
+    colours = grey + (colours - grey) * saturation
+    return np.clip(colours + 0.5, 0, 255).astype(np.uint8)

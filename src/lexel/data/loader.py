@@ -1,0 +1,138 @@
+"""Training batches: decoded, augmented, captioned and tokenized in worker processes, the same for any number of them.
+
+All that is random about a sample is drawn from a generator seeded by (seed, epoch, visit, key), so neither the worker
+that makes it nor the moment matters. A picture that cannot be read is left out of its batch and named.
+"""
+
+import hashlib
+import os
+import re
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from lexel.data.augment import Augmentation, augment
+from lexel.data.order import Order, Sample
+from lexel.data.pairs import Pair
+from lexel.errors import BadImageError
+from lexel.images import Preprocessing
+from lexel.tokenizer import Tokenizer, pad
+
+SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSource:
+    """Pairs to learn from, how often they come in an epoch, and the templates that make captions of bare labels."""
+
+    pairs: Sequence[Pair]
+    weight: float
+    templates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one step learns from. Samples of equal `image_group` or equal `text_group` belong together."""
+
+    pixels: Tensor  # (B, 3, H, W) uint8
+    ids: Tensor  # (B, T) int64, T the longest caption
+    image_group: Tensor  # (B,) int64
+    text_group: Tensor  # (B,) int64
+    keys: tuple[str, ...]
+    bad: tuple[tuple[str, str], ...]  # key and reason of each picture left out
+
+    def pin_memory(self) -> "Batch":
+        tensors = (self.pixels, self.ids, self.image_group, self.text_group)
+        return Batch(*(tensor.pin_memory() for tensor in tensors), keys=self.keys, bad=self.bad)
+
+
+@dataclass(frozen=True)
+class BatchMaker(Dataset[Batch]):
+    """Makes the batch of any step, in whatever process it is asked."""
+
+    sources: Sequence[TrainingSource]
+    order: Order
+    batch_size: int
+    tokenizer: Tokenizer
+    preprocessing: Preprocessing
+    augmentation: Augmentation
+
+    def __getitem__(self, step: int) -> Batch:
+        pixels, captions, image_groups, text_groups, keys, bad = [], [], [], [], [], []
+        for sample in self.order.batch(step, self.batch_size):
+            source = self.sources[sample.source]
+            pair = source.pairs[sample.index]
+            random = _generator(self.order.seed, sample, pair.key)
+            caption, meaning = draw_caption(pair, source.templates, random)
+            try:
+                image = pair.picture.load()
+            except BadImageError as error:
+                bad.append((pair.key, str(error)))
+                continue
+            sides = SIDES.search(caption) is not None
+            pixels.append(augment(image, self.preprocessing, self.augmentation, random, sides))
+            captions.append(caption)
+            image_groups.append(_group(f"{sample.source}/{pair.key}"))
+            text_groups.append(_group(meaning))
+            keys.append(pair.key)
+        size = self.preprocessing.image_size
+        return Batch(
+            pixels=torch.from_numpy(np.stack(pixels) if pixels else np.empty((0, 3, size, size), np.uint8)),
+            ids=torch.from_numpy(pad(self.tokenizer.encode(captions))),
+            image_group=torch.tensor(image_groups, dtype=torch.int64),
+            text_group=torch.tensor(text_groups, dtype=torch.int64),
+            keys=tuple(keys),
+            bad=tuple(bad),
+        )
+
+
+def draw_caption(pair: Pair, templates: Sequence[str], random: np.random.Generator) -> tuple[str, str]:
+    """One of the pair's captions, else its label in one of the templates; and what it means. The pair must have either.
+
+    Two texts of equal meaning are never each other's negatives: equal captions, or the same label in two templates.
+    """
+    if pair.captions:
+        caption = pair.captions[random.integers(len(pair.captions))]
+        return caption, f"caption {' '.join(caption.lower().split())}"
+    label = pair.label or ""
+    template = templates[random.integers(len(templates))]
+    return template.replace("{}", label), f"label {label.lower()}"
+
+
+def load_batches(
+    maker: BatchMaker, *, start: int, stop: int, workers: int, pin_memory: bool = False
+) -> Iterator[Batch]:
+    """The batches of steps `start` to `stop` − 1 in order, made ahead by `workers` processes (0: by this one)."""
+    loader = DataLoader(
+        maker,
+        batch_size=None,
+        sampler=range(start, stop),
+        num_workers=workers,
+        worker_init_fn=_quiet_worker if workers else None,
+        prefetch_factor=4 if workers else None,
+        pin_memory=pin_memory,
+    )
+    yield from loader
+
+
+def _quiet_worker(_: int) -> None:
+    # Ctrl-C belongs to the trainer, which ends its workers itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # One worker, one core: the tokenizer's own threads would fight the trainer for the others.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+def _generator(seed: int, sample: Sample, key: str) -> np.random.Generator:
+    name = f"{seed}/{sample.epoch}/{sample.source}/{sample.visit}/{key}".encode()
+    words = np.frombuffer(hashlib.blake2b(name, digest_size=16).digest(), dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=words))
+
+
+def _group(name: str) -> int:
+    """A 63-bit number for a name: equal names and, in practice, only these get the same."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") >> 1

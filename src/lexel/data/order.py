@@ -1,0 +1,61 @@
+"""Which sample comes when: a pure function of the seed and the position in the run.
+
+The run is one long row of samples, cut into epochs, and the batches are cut from the row without regard to epochs: no
+sample is dropped, and step k holds positions k·B to (k+1)·B whatever was before. In each epoch source i contributes
+`weight_i` times its pairs: whole passes, then a random part of one more.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One appearance of a pair: the `visit`-th of pair `index` of source `source` in `epoch`."""
+
+    epoch: int
+    source: int
+    index: int
+    visit: int
+
+
+class Order:
+    """The order of samples for sources of these sizes and weights."""
+
+    def __init__(self, sizes: Sequence[int], weights: Sequence[float], seed: int) -> None:
+        self.sizes = tuple(sizes)
+        self.weights = tuple(weights)
+        self.seed = seed
+        self._counts = [max(1, round(size * weight)) for size, weight in zip(sizes, weights, strict=True)]
+        self.epoch_size = sum(self._counts)
+        self._drawn: dict[int, np.ndarray] = {}
+
+    def batch(self, step: int, batch_size: int) -> list[Sample]:
+        """The samples of step `step`, counted from 0."""
+        return [self.at(position) for position in range(step * batch_size, (step + 1) * batch_size)]
+
+    def at(self, position: int) -> Sample:
+        """The sample at a position of the run, counted from 0."""
+        epoch, offset = divmod(position, self.epoch_size)
+        source, index, visit = self._epoch(epoch)[offset]
+        return Sample(epoch, int(source), int(index), int(visit))
+
+    def _epoch(self, epoch: int) -> np.ndarray:
+        """(epoch_size, 3) int64: source, index, visit."""
+        if epoch not in self._drawn:
+            if len(self._drawn) == 2:  # a batch straddles two epochs at most unless it is larger than one
+                self._drawn.pop(min(self._drawn))
+            self._drawn[epoch] = self._draw_epoch(epoch)
+        return self._drawn[epoch]
+
+    def _draw_epoch(self, epoch: int) -> np.ndarray:
+        random = np.random.Generator(np.random.PCG64([self.seed, epoch]))
+        parts = []
+        for source, (size, count) in enumerate(zip(self.sizes, self._counts, strict=True)):
+            passes = -(-count // size)
+            indices = np.concatenate([random.permutation(size) for _ in range(passes)])[:count]
+            visits = np.repeat(np.arange(passes), size)[:count]
+            parts.append(np.stack([np.full(count, source), indices, visits], axis=1))
+        return random.permutation(np.concatenate(parts))

@@ -1,0 +1,174 @@
+"""Folders of pictures: with a metadata table, with splits, with a text file beside each picture, with a folder a class.
+
+What a folder holds is told from the files themselves. Hidden files are ignored, links are followed but never twice.
+"""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lexel.data.pairs import ImageFile, Pair
+from lexel.data.readers.columns import Wanted
+from lexel.data.readers.paths import has_image_extension, key_of
+from lexel.data.readers.rows import read_table_pairs
+from lexel.data.readers.splits import FOLDER_SPLITS, Reading, split_name
+from lexel.data.readers.table import READERS
+from lexel.data.readers.text import decode_text
+from lexel.errors import DataError, UsageError
+
+METADATA = ("metadata.csv", "metadata.tsv", "metadata.jsonl", "metadata.parquet")
+
+
+@dataclass(slots=True)
+class _Listing:
+    images: list[str]  # relative paths, sorted
+    texts: dict[str, str]  # relative paths of .txt files, by the same without the extension
+    unreadable: list[str]
+
+
+def read_folder(root: Path, wanted: Wanted) -> Reading:
+    """The pairs of a folder, in the order of their paths or of its metadata table."""
+    metadata = find_metadata(root)
+    if metadata:
+        return read_table_pairs(metadata, wanted)
+    listing = _list_files(root)
+    splits = _whole_splits(root, listing)
+    if splits:
+        return _read_splits(root, splits, wanted)
+    if not listing.images:
+        raise DataError(_why_empty(root))
+    return _read_images(root, listing)
+
+
+def find_metadata(root: Path) -> Path | None:
+    """The folder's metadata table; UsageError where there are two."""
+    found = [root / name for name in METADATA if (root / name).is_file()]
+    if len(found) > 1:
+        names = " and ".join(path.name for path in found)
+        raise UsageError(f"{root} has {names}, which may differ. Name the one to read: {found[0]}")
+    return found[0] if found else None
+
+
+def has_split_folders(root: Path) -> bool:
+    """Whether the folder has one called train, val, test or the like."""
+    return bool(_split_folders(root))
+
+
+def _split_folders(root: Path) -> list[Path]:
+    return sorted(path for path in root.iterdir() if path.is_dir() and split_name(path.name) in FOLDER_SPLITS)
+
+
+def _whole_splits(root: Path, listing: _Listing) -> list[Path]:
+    """The split folders that hold anything, if all pictures lie in such: among class folders `train` is a vehicle."""
+    holders = {image.partition("/")[0] for image in listing.images}
+    folders = _split_folders(root)
+    if not holders <= {path.name for path in folders}:
+        return []
+    return [path for path in folders if path.name in holders or find_metadata(path)]
+
+
+def _read_splits(root: Path, folders: list[Path], wanted: Wanted) -> Reading:
+    whole = Reading()
+    for folder in folders:
+        try:
+            part = read_folder(folder, wanted)
+        except DataError as error:
+            raise DataError(f"{error}\n  (read as the split {split_name(folder.name)} of {root})") from error
+        whole.pairs += [replace(pair, key=f"{folder.name}/{pair.key}") for pair in part.pairs]
+        whole.splits += [split_name(folder.name)] * len(part.pairs)
+        whole.notes += [f"{folder.name}/: {note}" for note in part.notes]
+    return whole
+
+
+def _read_images(root: Path, listing: _Listing) -> Reading:
+    captions = [_sidecar(root, image, listing.texts) for image in listing.images]
+    captioned = sum(text is not None for text in captions)
+    classes = {image.partition("/")[0] for image in listing.images if "/" in image}
+    outside = sum("/" not in image for image in listing.images)
+    labelled = len(classes) > 1 and not outside and 2 * captioned < len(captions)
+
+    notes = []
+    if captioned:
+        notes.append(f"captions from the text files beside {captioned:,} of {len(captions):,} images")
+    if labelled:
+        notes.append(f"labels from {len(classes):,} folders")
+    elif len(classes) > 1 and outside and not captioned:
+        notes.append(f"folder names not taken for labels: {outside:,} images lie outside the {len(classes):,} folders")
+    if not captioned and not labelled:
+        notes += [f"images alone; there is also a table, to be named itself: {path}" for path in _tables(root)[:3]]
+    notes += [f"not allowed to read the folder {name}, skipped" for name in listing.unreadable]
+
+    pairs = [
+        Pair(key_of(image), ImageFile(root / image), text or (), _class_name(image) if labelled else None)
+        for image, text in zip(listing.images, captions, strict=True)
+    ]
+    return Reading(pairs, [None] * len(pairs), notes)
+
+
+def _sidecar(root: Path, image: str, texts: dict[str, str]) -> tuple[str, ...] | None:
+    stem = image.rpartition(".")[0]
+    if stem not in texts:
+        return None
+    path = root / texts[stem]
+    try:
+        text, _ = decode_text(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
+def _class_name(image: str) -> str:
+    return image.partition("/")[0].replace("_", " ").strip()
+
+
+def _list_files(root: Path) -> _Listing:
+    listing = _Listing([], {}, [])
+    seen: set[tuple[int, int]] = set()
+    waiting = [""]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            status = (root / folder).stat()
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            entries = sorted(os.scandir(root / folder), key=lambda entry: entry.name, reverse=True)
+        except OSError:
+            listing.unreadable.append(folder)
+            continue
+        for entry in entries:
+            path = f"{folder}/{entry.name}".lstrip("/")
+            if entry.name.startswith((".", "__MACOSX")):
+                continue
+            if entry.is_dir():
+                waiting.append(path)
+            elif entry.name.lower().endswith(".txt"):
+                listing.texts[path[:-4]] = path
+            elif has_image_extension(entry.name) and entry.is_file():
+                listing.images.append(path)
+    listing.images.sort()
+    return listing
+
+
+def _tables(root: Path) -> list[Path]:
+    return sorted(path for path in root.iterdir() if path.suffix.lower() in READERS and _may_list_images(path))
+
+
+def _may_list_images(path: Path) -> bool:
+    """Whether a .txt is a table as Flickr8k's captions.txt is, and no readme; other tables always may."""
+    if path.name.lower().startswith((".", "readme", "license")) or not path.is_file():
+        return False
+    if path.suffix.lower() != ".txt":
+        return True
+    with path.open("rb") as file:
+        head = file.readline(1000).lower()
+    return any(mark in head for mark in b",\t;|") and any(
+        word in head for word in (b"image", b"file", b".jpg", b".png")
+    )
+
+
+def _why_empty(root: Path) -> str:
+    tables = _tables(root)
+    if tables:
+        return f"{root} has no images, but a table. Name the table itself: {tables[0]}"
+    return f"{root} has no images: nothing in it or below ends in .jpg, .png, .webp or the like."

@@ -1,0 +1,89 @@
+"""From the one string that names a source to its pairs: what it is, where it is, and which split is meant."""
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lexel.data.pairs import Source
+from lexel.data.readers.columns import Wanted
+from lexel.data.readers.folder import find_metadata, has_split_folders, read_folder
+from lexel.data.readers.paths import has_image_extension
+from lexel.data.readers.rows import read_table_pairs
+from lexel.data.readers.splits import FOLDER_SPLITS, Reading, split_name, take_split
+from lexel.data.readers.table import READERS
+from lexel.errors import DataError, UsageError, did_you_mean
+
+
+def read_source(
+    text: str,
+    *,
+    prefer: Sequence[str] = (),
+    caption: str | None = None,
+    label: str | None = None,
+    image: str | None = None,
+    text_required: bool = True,
+) -> Source:
+    """Read a folder, a table or `scenes:N`, with `/split` at its end where only one split of it is wanted.
+
+    Without a named split the first of `prefer` that exists is taken, or else everything. `caption`, `label` and
+    `image` name the columns of a table that cannot be guessed. A table in which no text can be found is an error, or,
+    with `text_required=False`, pictures alone.
+    """
+    if re.match(r"scenes:", text):
+        return _read_scenes(text, prefer)
+    path, split = _locate(text)
+    wanted = Wanted(image=image, caption=caption, label=label, text_required=text_required)
+    reading = read_folder(path, wanted) if path.is_dir() else _read_file(path, wanted)
+    pairs, taken, note = take_split(reading, text if split is None else str(path), split, prefer)
+    if not pairs:
+        raise DataError(f"{text} names no pictures: every row is empty.")
+    return Source(name=text, pairs=pairs, notes=(*reading.notes, *note), split=taken)
+
+
+def _read_scenes(text: str, prefer: Sequence[str]) -> Source:
+    from lexel.data.scenes import read_scenes
+
+    count, mark, seed = text.partition("?")
+    split = next((name for name in map(split_name, prefer) if name in FOLDER_SPLITS), None)
+    if split and "/" not in count:
+        return replace(read_scenes(f"{count}/{split}{mark}{seed}"), name=text)
+    return read_scenes(text)
+
+
+def _read_file(path: Path, wanted: Wanted) -> Reading:
+    if path.suffix.lower() in READERS:
+        return read_table_pairs(path, wanted)
+    if has_image_extension(path.name):
+        raise UsageError(f"{path} is one picture. A source is its folder, or a table that lists it: {path.parent}")
+    raise UsageError(f"{path} is neither a folder nor a table. Tables end in {', '.join(READERS)}.")
+
+
+def _locate(text: str) -> tuple[Path, str | None]:
+    """The path that exists, and the split that was written after it."""
+    if not text.strip():
+        raise UsageError("The source is an empty name. A source is a folder, a table, or made-up scenes: scenes:2000")
+    path = Path(text).expanduser()
+    if os.path.exists(path):  # noqa: PTH110 - Path.exists raises for names that are too long
+        return path, None
+    if path.parent.is_file() or (path.parent.is_dir() and path.parent != Path() and _may_have_splits(path.parent)):
+        return path.parent, path.name
+    raise UsageError(_not_found(text, path))
+
+
+def _may_have_splits(folder: Path) -> bool:
+    return find_metadata(folder) is not None or has_split_folders(folder)
+
+
+def _not_found(text: str, path: Path) -> str:
+    kind = re.match(r"([a-z]\w+):", text)
+    if kind:
+        return f'There is no kind of source "{kind[1]}:", and no file {text}. Made-up scenes are scenes:2000.'
+    known = path.parent
+    missing = path.name
+    while not known.is_dir() and known != known.parent:
+        known, missing = known.parent, known.name
+    near = did_you_mean(missing, (entry.name for entry in known.iterdir()))
+    where = "" if known == Path() else f' ({known} is there and has no "{missing}")' if missing != path.name else ""
+    return f"There is no {text}{where}.{near}"

@@ -1,0 +1,24 @@
+"""Which caption fits an image best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lexel.errors import UsageError
+
+if TYPE_CHECKING:
+    from lexel.encoder import Encoder
+
+
+def rank_captions(encoder: Encoder, image: Any, captions: Sequence[str]) -> list[tuple[str, float]]:
+    """The captions with their probabilities for this image, best first.
+
+    The probabilities sum to one over these captions; those of a sigmoid-loss model stand each for itself.
+    """
+    if not captions:
+        raise UsageError("No captions were given: there is nothing to rank.")
+    chances = encoder.probabilities([image], captions)[0]
+    return [(captions[i], float(chances[i])) for i in np.argsort(-chances, kind="stable")]

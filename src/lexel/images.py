@@ -1,0 +1,225 @@
+"""Bytes to pixels: decoding whatever people call a picture, and fitting it to what the image tower expects.
+
+Files are not trusted. The format is one of a list, the size is checked before anything is decoded, and whatever Pillow
+raises at a damaged or hostile file comes out as one BadImageError that says why in a few words.
+"""
+
+import io
+import stat
+import warnings
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+from pydantic import PositiveFloat, PositiveInt
+
+from lexel.config import Config
+from lexel.errors import BadImageError, UsageError
+
+MAX_PIXELS = 178_000_000  # of one picture, just under the limit at which Pillow itself refuses
+
+# Neither those that run other programs (EPS, WMF) nor those that hold no picture of their own.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "TGA", "ICO", "PCX", "DDS")
+
+# Pillow warns of large pictures, which MAX_PIXELS judges here, and of odd metadata, which does not matter here.
+# Set once because warnings.catch_warnings is not safe among threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+RESAMPLING = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+
+
+class Preprocessing(Config):
+    """How a picture becomes the square that an image tower was trained on; kept with the weights."""
+
+    image_size: PositiveInt = 224  # pixels, square
+    resize: Literal["shortest", "squash", "pad"] = "shortest"  # crop the middle, distort, or add black edges
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)  # of red, green, blue in 0..1
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.26862954, 0.26130258, 0.27577711)
+
+
+def decode(source: Path | str | bytes | BinaryIO, at_least: int | None = None) -> Image.Image:
+    """The picture in a file or in bytes, as RGB and upright. Raises BadImageError when there is none to be had.
+
+    With `at_least`, a JPEG may come smaller than it is, with no side under twice that many pixels: five times as fast
+    for photographs, and after `fit` to `at_least` pixels within half a grey level of the same.
+    """
+    if isinstance(source, str | Path):
+        try:
+            with _open_file(Path(source)) as file:
+                return _decode(file, at_least)
+        except BadImageError as error:
+            raise BadImageError(f"{source}: {error}") from error.__cause__
+    return _decode(io.BytesIO(source) if isinstance(source, bytes) else source, at_least)
+
+
+def describe(source: Path | bytes) -> tuple[str, str]:
+    """How a picture is stored, read from its header alone: its format and mode, such as ("JPEG", "CMYK")."""
+    with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
+        return image.format or "", image.mode
+
+
+def to_rgb(image: Image.Image | np.ndarray) -> Image.Image:
+    """A Pillow image of any mode, or a uint8 array (H, W, 3) or (H, W), as an upright RGB image.
+
+    Transparency is laid over white. Greys of more than 8 bits are scaled: 16-bit from 0..65535, real numbers from 0..1
+    or 0..255, and what goes beyond these from its own darkest to its own brightest value.
+    """
+    if isinstance(image, np.ndarray):
+        return _from_array(image)
+    try:
+        image.load()
+        return _flatten(_turn_upright(image))
+    except Exception as error:  # any: see _decode
+        raise BadImageError(_reason(error)) from error
+
+
+def fit(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
+    """Resize an RGB image to the square of the preprocessing. → uint8 (3, H, W)"""
+    size = preprocessing.image_size
+    resampling = RESAMPLING[preprocessing.interpolation]
+    if preprocessing.resize == "shortest":
+        image = image.resize((size, size), resampling, box=_centre_box(image.width, image.height, size))
+    elif preprocessing.resize == "squash":
+        image = image.resize((size, size), resampling)
+    else:
+        image = _resize_and_pad(image, size, resampling)
+    return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
+
+
+def normalize(pixels: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+    """Centre and scale colours as the towers want them. uint8 (..., 3, H, W) → float32, same shape"""
+    normal = pixels.astype(np.float32)
+    normal /= 255
+    normal -= np.array(preprocessing.mean, np.float32)[:, None, None]
+    normal /= np.array(preprocessing.std, np.float32)[:, None, None]
+    return normal
+
+
+def _open_file(path: Path) -> BinaryIO:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would block for ever
+            raise BadImageError("not a file")
+        return path.open("rb")
+    except FileNotFoundError as error:
+        raise BadImageError("no such file") from error
+    except (OSError, ValueError) as error:
+        raise BadImageError(getattr(error, "strerror", None) or "not a file name") from error
+
+
+def _decode(file: BinaryIO, at_least: int | None) -> Image.Image:
+    try:
+        image = Image.open(file, formats=FORMATS)
+        _check_size(*image.size)
+        if at_least is not None:
+            image.draft(None, (2 * at_least, 2 * at_least))  # only JPEG heeds it
+        image.load()
+        return _flatten(_turn_upright(image))
+    except BadImageError:
+        raise
+    except UnidentifiedImageError as error:
+        raise BadImageError(_why_unknown(file)) from error
+    except Exception as error:  # any: Pillow's readers raise nearly everything at files that were made to break them
+        raise BadImageError(_reason(error)) from error
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise BadImageError(f"{width:,} × {height:,} pixels are over the limit of {MAX_PIXELS:,}")
+    if width * height == 0:
+        raise BadImageError("it has no pixels")
+
+
+def _why_unknown(file: BinaryIO) -> str:
+    file.seek(0)
+    head = file.read(12)
+    if not head:
+        return "empty file"
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS:
+        return "HEIC needs the pillow-heif package; convert it to JPEG"
+    return "not an image of a known format"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more pixels than the limit of {MAX_PIXELS:,}"
+    if isinstance(error, MemoryError):
+        return "it needs too much memory"
+    if isinstance(error, EOFError) or "truncated" in str(error).lower():
+        return "truncated"
+    return f"damaged ({' '.join(str(error).split())[:80] or type(error).__name__})"
+
+
+def _turn_upright(image: Image.Image) -> Image.Image:
+    try:
+        orientation = image.getexif().get(_ORIENTATION)
+    except Exception:  # any: damaged EXIF costs the orientation, not the picture
+        return image
+    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and not image.has_transparency_data:
+        return image
+    if image.mode.startswith(("I", "F")):
+        return Image.fromarray(_scale_to_bytes(np.asarray(image))).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=image.getchannel("A"))
+        return white
+    return image.convert("RGB")
+
+
+def _scale_to_bytes(grey: np.ndarray) -> np.ndarray:
+    real = np.issubdtype(grey.dtype, np.floating)
+    grey = np.nan_to_num(grey.astype(np.float32), posinf=0, neginf=0)
+    low, high = 0.0, float(grey.max())
+    full = (1.0, 255.0) if real else (65535.0,)
+    if grey.min() >= 0 and high <= full[-1]:
+        high = next(top for top in full if high <= top)
+    else:
+        low = float(grey.min())
+    return np.rint((grey - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    right_shape = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
+    if array.dtype != np.uint8 or not right_shape or array.size == 0:
+        raise UsageError(
+            f"An image array must be uint8 of shape (H, W, 3) or (H, W); this one is {array.dtype} {array.shape}."
+        )
+    return Image.fromarray(np.ascontiguousarray(array)).convert("RGB")
+
+
+def _centre_box(width: int, height: int, size: int) -> tuple[float, float, float, float]:
+    """The part of the image that is left when its shortest side is resized to `size` and its middle cropped.
+
+    Rounded as torchvision does. Resizing that part alone gives the same pixels as resizing all and cropping, but does
+    not let a picture of one pixel by a million grow to gigabytes.
+    """
+    shortest = min(width, height)
+    resized_width, resized_height = int(size * width / shortest), int(size * height / shortest)
+    left, top = round((resized_width - size) / 2), round((resized_height - size) / 2)
+    across, down = width / resized_width, height / resized_height
+    return left * across, top * down, min((left + size) * across, width), min((top + size) * down, height)
+
+
+def _resize_and_pad(image: Image.Image, size: int, resampling: Image.Resampling) -> Image.Image:
+    longest = max(image.size)
+    width, height = (max(1, round(side * size / longest)) for side in image.size)
+    left, top = (size - width) // 2, (size - height) // 2
+    resized = image.resize((width, height), resampling)
+    return ImageOps.expand(resized, (left, top, size - width - left, size - height - top), fill="black")

@@ -1,0 +1,141 @@
+"""What an architecture costs: parameters, and arithmetic for one image and one caption.
+
+Counted from the configuration alone, layer by layer as the towers are built, so that the whole zoo is listed at once
+and without torch. The tests hold every count equal to that of the towers themselves.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from lexel.models.config import CLIPConfig, ResNetConfig, TextTransformerConfig, VisionTransformerConfig
+from lexel.models.zoo import architecture
+
+
+@dataclass(frozen=True)
+class ArchitectureCost:
+    """Size of both towers, and forward cost of one image and of one caption of full context length.
+
+    A GFLOP is 1e9 floating-point operations; a multiply-add counts as two. Matrix products and convolutions are
+    counted, causal attention as if it were full; norms and activations are not.
+    """
+
+    parameters_image: int
+    parameters_text: int
+    gflops_image: float
+    gflops_text: float
+
+
+def describe(name: str) -> ArchitectureCost:
+    """The cost of a named architecture; raises UsageError for an unknown name."""
+    return cost_of(architecture(name))
+
+
+def cost_of(config: CLIPConfig) -> ArchitectureCost:
+    """The cost of any configuration."""
+    image = _total(
+        _vision_transformer(config.image, config.embedding)
+        if isinstance(config.image, VisionTransformerConfig)
+        else _resnet(config.image, config.embedding)
+    )
+    text = _total(_text_transformer(config.text, config.embedding))
+    return ArchitectureCost(image.parameters, text.parameters, image.operations / 1e9, text.operations / 1e9)
+
+
+@dataclass(frozen=True)
+class _Part:
+    parameters: int
+    operations: int = 0
+
+
+def _total(parts: Iterable[_Part]) -> _Part:
+    parts = list(parts)
+    return _Part(sum(part.parameters for part in parts), sum(part.operations for part in parts))
+
+
+def _vision_transformer(config: VisionTransformerConfig, embedding: int) -> Iterator[_Part]:
+    width = config.width
+    patches = (config.image_size // config.patch_size) ** 2
+    tokens = patches + (config.pooling == "class")
+    if config.stem == "patch":
+        yield _convolution(3, width, config.patch_size, patches)
+    else:
+        yield from _convolutional_stem(config)
+    yield _Part(width * (config.pooling == "class"))
+    yield _Part(width * tokens)
+    yield from [_norm(width)] * (1 + config.pre_norm)
+    yield from [_block(width, int(width * config.mlp_ratio), tokens)] * config.depth
+    yield _linear(width, embedding, tokens=1, bias=False)
+
+
+def _convolutional_stem(config: VisionTransformerConfig) -> Iterator[_Part]:
+    before, side = 3, config.image_size
+    grid = config.image_size // config.patch_size
+    while side > grid:
+        side //= 2
+        after = config.width * grid // side
+        yield _convolution(before, after, 3, side**2)
+        yield _norm(after)
+        before = after
+    yield _linear(config.width, config.width, tokens=grid**2)
+
+
+def _text_transformer(config: TextTransformerConfig, embedding: int) -> Iterator[_Part]:
+    width, tokens = config.width, config.context_length
+    yield _Part(width * config.vocabulary_size)
+    yield _Part(width * tokens)
+    yield from [_block(width, int(width * config.mlp_ratio), tokens)] * config.depth
+    yield _norm(width)
+    yield _linear(width, embedding, tokens=1, bias=False)
+
+
+def _resnet(config: ResNetConfig, embedding: int) -> Iterator[_Part]:
+    width, side = config.width, config.image_size // 2
+    for before, after in ((3, width // 2), (width // 2, width // 2), (width // 2, width)):
+        yield _convolution(before, after, 3, side**2)
+        yield _norm(after)
+    side //= 2
+    before = width
+    for stage, depth in enumerate(config.depths):
+        width = config.width * 2**stage
+        for index in range(depth):
+            larger = side
+            if stage > 0 and index == 0:
+                side //= 2
+            yield from (_convolution(before, width, 1, larger**2), _norm(width))
+            yield from (_convolution(width, width, 3, larger**2), _norm(width))
+            yield from (_convolution(width, 4 * width, 1, side**2), _norm(4 * width))
+            if before != 4 * width or larger != side:
+                yield from (_convolution(before, 4 * width, 1, side**2), _norm(4 * width))
+            before = 4 * width
+    tokens = 1 + side**2
+    yield _Part(before * tokens)
+    yield from (_linear(before, before, tokens=1), *[_linear(before, before, tokens)] * 2)
+    yield _Part(0, 4 * tokens * before)
+    yield _linear(before, embedding, tokens=1)
+
+
+def _block(width: int, hidden: int, tokens: int) -> _Part:
+    return _total(
+        [
+            _norm(width),
+            _linear(width, 3 * width, tokens),
+            _Part(0, 4 * tokens**2 * width),  # similarities, then the weighted mean of values
+            _linear(width, width, tokens),
+            _norm(width),
+            _linear(width, hidden, tokens),
+            _linear(hidden, width, tokens),
+        ]
+    )
+
+
+def _linear(before: int, after: int, tokens: int, bias: bool = True) -> _Part:
+    return _Part(before * after + bias * after, 2 * before * after * tokens)
+
+
+def _convolution(before: int, after: int, size: int, cells: int) -> _Part:
+    weights = before * after * size**2
+    return _Part(weights, 2 * weights * cells)
+
+
+def _norm(width: int) -> _Part:
+    return _Part(2 * width)

@@ -1,0 +1,80 @@
+"""The Vision Transformer image tower: pixels → patches → blocks → one embedding an image.
+
+It takes any square image whose side is a multiple of the patch size: positions are interpolated on the fly.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from lexel.models.config import VisionTransformerConfig
+from lexel.models.positions import grid_of, resize_positions
+from lexel.models.transformer import Block
+
+
+def build_stem(config: VisionTransformerConfig) -> nn.Module:
+    """Pixels (B, 3, H, W) → patches (B, D, H/patch, W/patch).
+
+    `patch` is one strided convolution. `convolutional` halves the picture with 3×3 convolutions while doubling the
+    channels (Xiao et al. 2021), normalised within each picture, so that no result depends on the rest of the batch.
+    """
+    if config.stem == "patch":
+        return nn.Conv2d(3, config.width, config.patch_size, stride=config.patch_size, bias=False)
+    halvings = config.patch_size.bit_length() - 1
+    channels = [3, *(config.width >> step for step in reversed(range(halvings)))]
+    layers: list[nn.Module] = []
+    for before, after in pairwise(channels):
+        layers += [
+            nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False),
+            nn.GroupNorm(1, after),
+            nn.GELU(),
+        ]
+    return nn.Sequential(*layers, nn.Conv2d(config.width, config.width, 1))
+
+
+def drop_patches(patches: Tensor, share: float) -> Tensor:
+    """Keep a random subset of each picture's patches (B, T, D), at least one: FLIP's cheaper training step."""
+    count = max(1, round(patches.shape[1] * (1 - share)))
+    kept = torch.rand(patches.shape[:2], device=patches.device).topk(count, dim=1).indices  # (B, count)
+    return patches.gather(1, kept[..., None].expand(-1, -1, patches.shape[2]))
+
+
+class VisionTransformer(nn.Module):
+    """Image tower: normalised pixels (B, 3, H, W) → embeddings (B, E), not of unit length."""
+
+    def __init__(self, config: VisionTransformerConfig, embedding: int) -> None:
+        super().__init__()
+        width = config.width
+        self.patch_size = config.patch_size
+        self.patch_dropout = config.patch_dropout
+        self.grid = config.image_size // config.patch_size
+        self.stem = build_stem(config)
+        self.class_embedding = nn.Parameter(torch.zeros(width)) if config.pooling == "class" else None
+        tokens = self.grid**2 + (self.class_embedding is not None)
+        self.position_embedding = nn.Parameter(torch.zeros(tokens, width))
+        self.pre_norm = nn.LayerNorm(width) if config.pre_norm else nn.Identity()
+        self.blocks = nn.ModuleList(
+            Block(width, config.heads, config.mlp_ratio, config.activation, causal=False) for _ in range(config.depth)
+        )
+        self.final_norm = nn.LayerNorm(width)
+        self.projection = nn.Linear(width, embedding, bias=False)
+
+    def forward(self, pixels: Tensor) -> Tensor:  # (B, 3, H, W) → (B, E)
+        tokens = self.pre_norm(self.embed(pixels))
+        for block in self.blocks:
+            tokens = block(tokens)
+        pooled = tokens.mean(dim=1) if self.class_embedding is None else tokens[:, 0]
+        return self.projection(self.final_norm(pooled))
+
+    def embed(self, pixels: Tensor) -> Tensor:
+        """Patches with their positions, the class token first where there is one. (B, 3, H, W) → (B, T, D)."""
+        positions = resize_positions(self.position_embedding, self.grid, grid_of(pixels, self.patch_size))
+        patches = self.stem(pixels).flatten(2).transpose(1, 2)
+        patches = patches + positions[-patches.shape[1] :]
+        if self.training and self.patch_dropout:
+            patches = drop_patches(patches, self.patch_dropout)
+        if self.class_embedding is None:
+            return patches
+        first = (self.class_embedding + positions[0]).expand(len(patches), 1, -1)
+        return torch.cat([first, patches], dim=1)

@@ -1,0 +1,151 @@
+"""What a run says while it goes: a live line for people, `log.jsonl` for programs, TensorBoard events for both.
+
+Every line of `log.jsonl` has a `step` (counted from 0) and is either a training step, a skipped batch or an evaluation.
+"""
+
+import json
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch.utils.tensorboard import SummaryWriter
+
+from lexel.data.loader import Batch
+from lexel.files import write_atomically
+from lexel.training.optimizer import StepResult
+from lexel.training.step import StepLoss
+
+LOG, EVENTS = "log.jsonl", "tensorboard"
+PLAIN_LINE_EVERY = 15.0  # seconds, where there is no terminal
+WINDOW = 20  # steps over which speeds and losses are averaged for people
+
+
+class RunLog:
+    """Writes the log of a run that goes on after `start` steps; what was logged of later ones is forgotten."""
+
+    def __init__(self, folder: Path, start: int, steps: int, seconds: float) -> None:
+        self.seconds = seconds  # spent in training steps so far, waiting for data included
+        self._steps = steps
+        self._forget_after(folder / LOG, start)
+        self._file = open(folder / LOG, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - closed by __exit__
+        self._events = SummaryWriter(str(folder / EVENTS), purge_step=start)
+        self._recent: deque[dict[str, float]] = deque(maxlen=WINDOW)
+        self._said = time.monotonic()
+        columns = (TextColumn("[bold]{task.completed}/{task.total}"), BarColumn(bar_width=20), TimeRemainingColumn())
+        live = sys.stderr.isatty()
+        self._progress = Progress(
+            *columns, TextColumn("{task.fields[facts]}"), console=Console(stderr=True), disable=not live, transient=True
+        )
+        self._task = self._progress.add_task("train", total=steps, completed=start, facts="starting")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._progress.stop()
+        self._file.close()
+        self._events.close()
+
+    def step(self, step: int, batch: Batch, loss: StepLoss, result: StepResult, scale: float, times: "StepTimes") -> None:
+        """Note one training step."""
+        self.seconds += times.total
+        line = {
+            "loss": loss.loss,
+            "accuracy": loss.accuracy,
+            "logit_scale": scale,
+            "learning_rate": result.learning_rate,
+            "gradient_norm": result.gradient_norm,
+            "pairs_per_second": len(batch.keys) / times.total,
+            "data_wait": times.waiting / times.total,
+        }
+        self._write({"step": step, **line, "seconds": round(self.seconds, 3)})
+        if result.skipped:
+            self._write({"step": step, "skipped": True, "keys": list(batch.keys)})
+            self._progress.console.print(f"Step {step}: loss or gradient is not finite, the batch is skipped.")
+        for name, value in line.items():
+            self._events.add_scalar(f"training/{name}", value, step)
+        self._recent.append(line)
+        self._show(step)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take the live line away while something else shows its own."""
+        self._progress.stop()
+        yield
+        self._progress.start()
+
+    def evaluation(self, step: int, metrics: dict[str, float]) -> None:
+        """Note what an evaluation after step `step` found."""
+        self._write({"step": step, "evaluation": metrics})
+        for name, value in metrics.items():
+            self._events.add_scalar(f"evaluation/{name}", value, step)
+        best = [f"{name} {value:.1%}" for name, value in metrics.items() if name.endswith(("recall@1", "top1"))]
+        self._progress.console.print(f"After step {step + 1}: {', '.join(best)}", highlight=False, soft_wrap=True)
+
+    def _write(self, line: dict[str, Any]) -> None:
+        # JSON has no NaN; a loss that is not finite is logged as null.
+        finite = {key: None if value != value or value in (float("inf"), -float("inf")) else value for key, value in line.items()}
+        self._file.write(json.dumps(finite) + "\n")
+
+    def _show(self, step: int) -> None:
+        last = step + 1 == self._steps
+        if self._progress.disable and not last and time.monotonic() - self._said < PLAIN_LINE_EVERY:
+            return
+        self._said = time.monotonic()
+        mean = {name: sum(line[name] for line in self._recent) / len(self._recent) for name in self._recent[-1]}
+        facts = (
+            f"loss {mean['loss']:.3f}  in-batch accuracy {mean['accuracy']:.0%}  scale {mean['logit_scale']:.0f}  "
+            f"{mean['pairs_per_second']:.0f} pairs/s  waiting for data {mean['data_wait']:.0%}"
+        )
+        self._progress.update(self._task, completed=step + 1, facts=facts)
+        if self._progress.disable:
+            left = (self._steps - step - 1) * self.seconds / (step + 1)
+            print(f"step {step + 1}/{self._steps}  {facts}  {left / 60:.1f} min left", file=sys.stderr, flush=True)
+
+    @staticmethod
+    def _forget_after(path: Path, start: int) -> None:
+        """Drop the lines of steps that will be taken again, and the half line of a killed run."""
+        if not path.exists():
+            return
+        kept = []
+        for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                if json.loads(text)["step"] < start:
+                    kept.append(text + "\n")
+            except (json.JSONDecodeError, KeyError, TypeError):
+                continue
+        write_atomically(path, "".join(kept))
+
+
+class StepTimes:
+    """A stopwatch for one step: how long it took in all, and how long of it was spent waiting for data."""
+
+    def __init__(self) -> None:
+        self._start = self._data_ready = self._end = time.perf_counter()
+
+    def data_ready(self) -> None:
+        self._data_ready = time.perf_counter()
+
+    def done(self) -> None:
+        self._end = time.perf_counter()
+
+    @property
+    def total(self) -> float:
+        return self._end - self._start
+
+    @property
+    def waiting(self) -> float:
+        return self._data_ready - self._start
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a run's log."""
+    return [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]

@@ -1,0 +1,134 @@
+"""From a recipe to what a run needs: pairs to learn from, pairs held out, and the tokenizer of their captions."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from lexel.data.loader import TrainingSource
+from lexel.data.pairs import Pair, Source
+from lexel.data.readers import read_source
+from lexel.errors import DataError, UsageError
+from lexel.evaluation.prompts import templates
+from lexel.progress import say
+from lexel.tokenizer import Tokenizer
+from lexel.training.recipe import DataSettings, EvaluationSettings, Recipe, SourceSettings
+
+HELD_OUT_AT_MOST = 2000  # pairs; enough for a half-width of two points
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a run learns from and is measured on."""
+
+    sources: tuple[TrainingSource, ...]
+    held_out: Source
+    fingerprint: str  # of keys, captions and labels learned from
+
+    @property
+    def pairs(self) -> int:
+        return sum(len(source.pairs) for source in self.sources)
+
+    def few_held_out(self, count: int) -> Source:
+        """At most `count` of the held-out pairs, spread evenly over them."""
+        every = -(-len(self.held_out.pairs) // count)
+        return replace(self.held_out, pairs=self.held_out.pairs[::every])
+
+    def texts(self) -> Iterator[str]:
+        """Every caption that can be drawn, once per pair."""
+        for source in self.sources:
+            for pair in source.pairs:
+                yield from pair.captions or (template.replace("{}", pair.label or "") for template in source.templates)
+
+
+def gather(recipe: Recipe) -> Material:
+    """Read the recipe's sources and set the held-out pairs apart. Raises UsageError or DataError."""
+    sources: list[TrainingSource] = []
+    held_out: list[Source] = []
+    for settings in recipe.data.sources:
+        source = _read(settings, recipe.data)
+        pairs = source.pairs
+        if recipe.evaluation.source is None:
+            pairs, apart = _set_apart(source, settings, recipe)
+            held_out.append(apart)
+        chosen = recipe.data.templates if settings.templates is None else settings.templates
+        sources.append(TrainingSource(pairs, settings.weight, templates(chosen)))
+    if recipe.evaluation.source is not None:
+        settings = SourceSettings(source=recipe.evaluation.source)
+        held_out.append(_read(settings, recipe.data, prefer=("val", "test")))
+    return Material(tuple(sources), _merged(held_out), _fingerprint(pair for source in sources for pair in source.pairs))
+
+
+def train_tokenizer(recipe: Recipe, material: Material, context_length: int) -> Tokenizer:
+    """Learn the vocabulary from the captions and say how many of them the context cuts."""
+    tokenizer = Tokenizer.train(material.texts(), recipe.tokenizer.vocabulary_size, context_length)
+    captions = sorted({caption for source in material.sources for pair in source.pairs for caption in pair.captions})
+    truncated = tokenizer.count_truncated(captions)
+    say(f"Vocabulary: {tokenizer.vocabulary_size:,} tokens. Longer than {context_length} tokens and cut: {truncated:,} of "
+        f"{len(captions):,} captions.")
+    return tokenizer
+
+
+def evaluation_templates(recipe: Recipe) -> str | tuple[str, ...]:
+    """The templates in which labels are shown when the run is measured."""
+    return recipe.data.templates if recipe.evaluation.templates is None else recipe.evaluation.templates
+
+
+def _read(settings: SourceSettings, data: DataSettings, prefer: tuple[str, ...] = ("train",)) -> Source:
+    source = read_source(
+        settings.source,
+        prefer=prefer,
+        caption=settings.caption or data.caption,
+        label=settings.label or data.label,
+        image=settings.image or data.image,
+    )
+    for note in source.notes:
+        say(f"{settings.source}: {note}")
+    speaking = [pair for pair in source.pairs if pair.captions or pair.label]
+    if not speaking:
+        raise DataError(
+            f"{settings.source} has {len(source.pairs):,} images but no captions and no labels, so there is nothing to learn."
+            "\nGive captions in metadata.csv or side-car .txt files, or sort the images into one folder per class."
+        )
+    if silent := len(source.pairs) - len(speaking):
+        say(f"{settings.source}: {silent:,} images without caption or label are left out.")
+    return replace(source, pairs=speaking)
+
+
+def _set_apart(source: Source, settings: SourceSettings, recipe: Recipe) -> tuple[list[Pair], Source]:
+    """The pairs to learn from, and those to measure on: the source's own val split, or a share chosen by key."""
+    if source.split == "train":
+        try:
+            name = f"{settings.source.removesuffix('/train')}/val"
+            return list(source.pairs), _read(settings.model_copy(update={"source": name}), recipe.data)
+        except UsageError:
+            pass  # it has no val split
+    kept, apart = _divide(source.pairs, recipe.evaluation, recipe.seed)
+    say(f"{settings.source}: {len(apart):,} of {len(source.pairs):,} pairs are held out to measure the model on.")
+    return kept, replace(source, name=f"{settings.source}, held out", pairs=apart)
+
+
+def _divide(pairs: Iterable[Pair], settings: EvaluationSettings, seed: int) -> tuple[list[Pair], list[Pair]]:
+    """Hold out the pairs whose hash is lowest: the choice of a pair does not depend on the others' order."""
+    ranked = sorted(pairs, key=lambda pair: hashlib.blake2b(f"{seed}/{pair.key}".encode(), digest_size=8).digest())
+    count = min(HELD_OUT_AT_MOST, round(len(ranked) * settings.holdout))
+    if count < 1 or len(ranked) - count < 1:
+        raise DataError(
+            f"{len(ranked)} pairs are too few to learn from some and hold {settings.holdout:.0%} of them out."
+            "\nName other pairs to measure on: --set evaluation.source=SOURCE"
+        )
+    apart = {pair.key for pair in ranked[:count]}
+    return [pair for pair in pairs if pair.key not in apart], ranked[:count]
+
+
+def _merged(sources: list[Source]) -> Source:
+    if len(sources) == 1:
+        return sources[0]
+    pairs = [replace(pair, key=f"{source.name}/{pair.key}") for source in sources for pair in source.pairs]
+    return Source("held-out pairs of all sources", pairs)
+
+
+def _fingerprint(pairs: Iterable[Pair]) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    for pair in pairs:
+        digest.update("\0".join((pair.key, pair.label or "", *pair.captions, "")).encode())
+    return digest.hexdigest()

@@ -1,0 +1,90 @@
+"""The run folder: where everything about one run is kept, and the guard that it stays one run.
+
+    recipe.json          the recipe, resolved
+    log.jsonl            a line a step, and a line an evaluation
+    tensorboard/         the same as events
+    snapshots/           what the run goes on from after it was cut off
+    bad-images.jsonl     pictures that could not be read, if any
+    curves.png           loss, accuracy and held-out numbers over the run
+    model/               the model folder, once the run has finished
+    report/              report.json and report.html of the held-out pairs
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from lexel.errors import UsageError
+from lexel.files import write_atomically
+from lexel.training.recipe import Recipe
+
+RECIPE = "recipe.json"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths within one run's folder."""
+
+    path: Path
+
+    @classmethod
+    def open(cls, path: Path, recipe: Recipe) -> Self:
+        """Make the folder, or take up the run that is in it. Raises UsageError when that is of another recipe."""
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"{path} is a file; give a folder to --output.")
+        saved = path / RECIPE
+        if saved.exists():
+            earlier = Recipe.load(saved)
+            if differences := _differences(earlier.decisive(), recipe.decisive()):
+                raise UsageError(
+                    f"{path} holds a run of another recipe: {'; '.join(differences[:3])}.\n"
+                    "Give another --output, or delete that folder to start anew."
+                )
+        elif path.is_dir() and any(path.iterdir()):
+            raise UsageError(f"{path} is not empty and holds no run. Give another --output.")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"Cannot make the folder {path}: {error.strerror}.") from None
+        write_atomically(saved, recipe.model_dump_json(indent=2) + "\n")
+        return cls(path)
+
+    @property
+    def snapshots(self) -> Path:
+        return self.path / "snapshots"
+
+    @property
+    def bad_images(self) -> Path:
+        return self.path / "bad-images.jsonl"
+
+    @property
+    def curves(self) -> Path:
+        return self.path / "curves.png"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report"
+
+    def check_data(self, before: str, now: str) -> None:
+        """Refuse to go on with other data than the run began with."""
+        if before != now:
+            raise UsageError(
+                f"The pairs have changed since the run in {self.path} began, so it cannot go on as the same run.\n"
+                "Put the data back, or train into another --output."
+            )
+
+
+def _differences(before: Any, now: Any, path: str = "") -> list[str]:
+    """`path: before → now` for every value that differs."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        return [
+            line
+            for key in sorted(before.keys() | now.keys())
+            for line in _differences(before.get(key), now.get(key), f"{path}.{key}".lstrip("."))
+        ]
+    return [] if before == now else [f"{path} was {json.dumps(before)} and is now {json.dumps(now)}"]

@@ -1,0 +1,61 @@
+"""One step's loss and gradients. Precision and device are decided here; nothing else in the loop knows of them."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lexel.data.loader import Batch
+from lexel.images import Preprocessing
+from lexel.models.clip import CLIP
+from lexel.training.loss import belongings, contrastive_loss
+
+
+@dataclass(frozen=True, slots=True)
+class StepLoss:
+    """What a step measured before the weights moved."""
+
+    loss: float
+    accuracy: float  # share of images whose best text of the batch belongs to them
+
+
+class Gradients:
+    """Computes the loss of a batch and leaves its gradients in the parameters of `clip`."""
+
+    def __init__(self, clip: CLIP, preprocessing: Preprocessing, precision: str) -> None:
+        self.clip = clip
+        self.device = clip.logit_scale.device
+        self.autocast = torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=_resolve(precision, self.device) == "bfloat16"
+        )
+        self.mean = torch.tensor(preprocessing.mean, device=self.device).view(3, 1, 1) * 255
+        self.std = torch.tensor(preprocessing.std, device=self.device).view(3, 1, 1) * 255
+
+    def __call__(self, batch: Batch) -> StepLoss:
+        """Loss of the whole batch: every other sample is a negative, but for those that belong to the same."""
+        pixels = (self._here(batch.pixels) - self.mean) / self.std
+        belong = belongings(self._here(batch.image_group), self._here(batch.text_group))
+        with self.autocast:
+            images, texts = self.clip(pixels, self._here(batch.ids))
+        contrast = contrastive_loss(images, texts, self.clip.logit_scale.exp(), belong, self.clip.logit_bias)
+        contrast.loss.backward()
+        return StepLoss(contrast.loss.item(), contrast.accuracy.item())
+
+    def _here(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.device, non_blocking=True)
+
+
+def _resolve(precision: str, device: torch.device) -> str:
+    """"auto" is bfloat16 where the hardware multiplies it natively."""
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported() and _multiplies_bf16()
+    return "bfloat16" if native else "float32"
+
+
+def _multiplies_bf16() -> bool:
+    # oneDNN says yes to bf16 on any AVX-512; only with these instructions is it faster than float32.
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

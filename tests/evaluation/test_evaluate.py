@@ -1,0 +1,103 @@
+import pytest
+from fakes import Broken, CollapsedEncoder, ColourEncoder, captioned_source, labelled_source, painted
+
+from lexel.data.pairs import Pair, Source
+from lexel.errors import DataError, UsageError
+from lexel.evaluation.evaluate import evaluate, source_fingerprint
+from lexel.evaluation.report import Report
+
+
+def both() -> Source:
+    return Source("both", [*labelled_source().pairs, *captioned_source().pairs])
+
+
+def test_the_tasks_follow_from_what_the_source_has():
+    encoder = ColourEncoder()
+    assert {name.split("/")[0] for name in evaluate(encoder, labelled_source()).metrics()} == {"zero_shot"}
+    assert {name.split("/")[0] for name in evaluate(encoder, captioned_source()).metrics()} == {"retrieval"}
+    metrics = evaluate(encoder, both()).metrics()
+    assert metrics["zero_shot/top1"] == 1
+    assert metrics["retrieval/image_to_text/recall@1"] == 1
+
+
+def test_several_sources_are_told_apart_by_name():
+    metrics = evaluate(ColourEncoder(), [labelled_source(), captioned_source()]).metrics()
+    assert "colours/zero_shot/top1" in metrics
+    assert "stripes/retrieval/text_to_image/recall@5" in metrics
+    with pytest.raises(UsageError, match="given twice"):
+        evaluate(ColourEncoder(), [labelled_source(), labelled_source()])
+
+
+def test_requests_that_cannot_be_meant_are_refused():
+    with pytest.raises(UsageError, match='Did you mean "retrieval"'):
+        evaluate(ColourEncoder(), captioned_source(), tasks=["retreival"])
+    with pytest.raises(UsageError, match="not enough for zero_shot"):
+        evaluate(ColourEncoder(), captioned_source(), tasks=["zero_shot"])
+    with pytest.raises(UsageError, match="No source"):
+        evaluate(ColourEncoder(), [])
+    with pytest.raises(UsageError, match="No task"):
+        evaluate(ColourEncoder(), captioned_source(), tasks=[])
+
+
+def test_warnings_say_what_is_wrong_with_the_data():
+    pairs = [
+        *labelled_source(each=2).pairs,
+        Pair("torn", Broken(), label="red"),
+        painted("long", "red", "blue", captions=("red and blue " * 9,)),
+        painted("short", "green", captions=("green",)),
+    ]
+    [source] = evaluate(ColourEncoder(), Source("s", pairs), labels=[*ALL_BUT_RED, "violet"]).sources
+    said = "\n".join(source.warnings)
+    assert "1 of 17 images could not be read and were left out (torn: the file ends in the middle)" in said
+    assert "1 of 2 captions are longer" in said
+    assert "2 images have no label" in said
+    assert "2 images carry labels that were not to choose from (red)" in said
+    assert "1 of the 7 labels to choose from never occur in the images (violet)" in said
+    assert "12 labelled images: its interval is" in said
+    assert source.unreadable == 1
+
+
+ALL_BUT_RED = ["green", "blue", "yellow", "white", "black", "cyan"]
+
+
+def test_a_result_at_chance_is_called_so():
+    [source] = evaluate(CollapsedEncoder(), both()).sources
+    said = "\n".join(source.warnings)
+    assert "Naming is not distinguishable from guessing" in said
+    assert "Text → image retrieval is not distinguishable" in said
+
+
+def test_beating_a_guess_but_not_the_commonest_label_is_called_so():
+    common = [painted(f"c{i}", "red", label="red") for i in range(90)]
+    rare = [painted(f"r{i}", "red", label=name) for i in range(2) for name in ALL_BUT_RED[:5]]
+    [source] = evaluate(ColourEncoder(), Source("skewed", [*common, *rare])).sources
+    assert 'Always saying "red" would be right 90.0% of the time' in "\n".join(source.warnings)
+
+
+def test_the_fingerprint_of_a_source_is_that_of_its_content():
+    source = captioned_source()
+    assert source_fingerprint(source) == source_fingerprint(Source("elsewhere", list(source.pairs)))
+    assert source_fingerprint(source) != source_fingerprint(Source("fewer", source.pairs[:-1]))
+
+
+def test_a_report_comes_back_from_json_as_it_was(tmp_path):
+    report = evaluate(ColourEncoder(), both(), templates=["a {}"])
+    report.save(tmp_path / "out")
+    loaded = Report.load(tmp_path / "out")
+    assert loaded.model_dump() == report.model_dump()
+    assert loaded.metrics() == report.metrics()
+    loaded.save(tmp_path / "again")
+    assert (tmp_path / "again/report.json").read_bytes() == (tmp_path / "out/report.json").read_bytes()
+
+
+def test_a_missing_or_damaged_report_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="no report"):
+        Report.load(tmp_path)
+    (tmp_path / "report.json").write_text('{"model": 3}')
+    with pytest.raises(DataError, match="not a report"):
+        Report.load(tmp_path)
+
+
+def test_the_same_evaluation_shows_the_same_examples():
+    first, second = (evaluate(ColourEncoder(), both()).sources[0] for _ in range(2))
+    assert first == second
