@@ -84,7 +84,7 @@ class Encoder:
         return self.tokenizer.count_truncated(texts)
 
     def embed_images(self, images: Iterable[ImageLike]) -> np.ndarray:
-        """(N, D) unit vectors of paths, bytes, PIL images, RGB arrays or Pictures. Raises BadImageError at the first bad."""
+        """(N, D) unit vectors of paths, bytes, PIL images, RGB arrays or Pictures. Raises BadImageError."""
         vectors, _, bad = self.embed_readable(images, what=None)
         if bad:
             index, reason = bad[0]
@@ -125,7 +125,8 @@ class Encoder:
             return np.zeros((0, self.dimensions), np.float32)
         by_length = sorted(range(len(rows)), key=lambda index: len(rows[index]))
         vectors = [
-            self.runtime.text_vectors(pad([rows[index] for index in batch])) for batch in _batches(by_length, TEXT_BATCH)
+            self.runtime.text_vectors(pad([rows[index] for index in batch]))
+            for batch in _batches(by_length, TEXT_BATCH)
         ]
         original_order = np.argsort(np.array(by_length))
         return _unit(np.concatenate(vectors))[original_order]
@@ -139,7 +140,7 @@ class Encoder:
         return self.probabilities_of(self.similarity(images, texts))
 
     def probabilities_of(self, cosines: np.ndarray) -> np.ndarray:
-        """Turn (N, M) cosines into probabilities with the learned scale and bias; each row sums to 1 for softmax models."""
+        """Turn (N, M) cosines into probabilities with the learned scale and bias; rows sum to 1 for softmax models."""
         logits = cosines.astype(np.float64) * self.logit_scale
         if self.logit_bias is not None:
             return 1 / (1 + np.exp(-(logits + self.logit_bias)))
@@ -156,7 +157,9 @@ class Encoder:
                 return error
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            ahead: list[Future[np.ndarray | BadImageError]] = [pool.submit(attempt, i) for i in images[: 2 * IMAGE_BATCH]]
+            ahead: list[Future[np.ndarray | BadImageError]] = [
+                pool.submit(attempt, i) for i in images[: 2 * IMAGE_BATCH]
+            ]
             for index in range(len(images)):
                 yield index, ahead.pop(0).result()
                 if (following := index + 2 * IMAGE_BATCH) < len(images):

@@ -8,14 +8,14 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Replace `path` by `content` whole or not at all. Raises OSError (a full disk, say) with the old file untouched."""
+    """Replace `path` by `content` whole or not at all. Raises OSError (a full disk, say), the old file untouched."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -24,7 +24,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder that takes the place of `path` when the block ends well; otherwise `path` stays as it was."""
+    """Yield an empty folder that takes the place of `path` when the block ends well; else `path` stays as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     previous = path.with_name(f".{path.name}.{os.getpid()}.old")
@@ -36,11 +36,11 @@ def new_folder(path: Path) -> Iterator[Path]:
             if file.is_file():
                 _flush(file)
         if path.exists():
-            os.replace(path, previous)
-        os.replace(temporary, path)
+            path.replace(previous)
+        temporary.replace(path)
     except BaseException:
         if previous.exists() and not path.exists():
-            os.replace(previous, path)
+            previous.replace(path)
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     _flush_folder(path.parent)

@@ -18,6 +18,7 @@ from lexel.config import Config
 from lexel.errors import BadImageError, UsageError
 
 MAX_PIXELS = 178_000_000  # of one picture, just under the limit at which Pillow itself refuses
+MOST_STRETCHED = 32  # times its shortest side; of longer slivers only the middle is resized, or they grow to gigabytes
 
 # Neither those that run other programs (EPS, WMF) nor those that hold no picture of their own.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "TGA", "ICO", "PCX", "DDS")
@@ -91,7 +92,7 @@ def fit(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
     size = preprocessing.image_size
     resampling = RESAMPLING[preprocessing.interpolation]
     if preprocessing.resize == "shortest":
-        image = image.resize((size, size), resampling, box=_centre_box(image.width, image.height, size))
+        image = _resize_and_crop(image, size, resampling)
     elif preprocessing.resize == "squash":
         image = image.resize((size, size), resampling)
     else:
@@ -204,17 +205,21 @@ def _from_array(array: np.ndarray) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array)).convert("RGB")
 
 
-def _centre_box(width: int, height: int, size: int) -> tuple[float, float, float, float]:
-    """The part of the image that is left when its shortest side is resized to `size` and its middle cropped.
+def _resize_and_crop(image: Image.Image, size: int, resampling: Image.Resampling) -> Image.Image:
+    """The shortest side to `size`, then the middle, rounded as torchvision does."""
+    shortest = min(image.size)
+    image = _crop_middle(
+        image, min(image.width, MOST_STRETCHED * shortest), min(image.height, MOST_STRETCHED * shortest)
+    )
+    width, height = int(size * image.width / shortest), int(size * image.height / shortest)
+    return _crop_middle(image.resize((width, height), resampling), size, size)
 
-    Rounded as torchvision does. Resizing that part alone gives the same pixels as resizing all and cropping, but does
-    not let a picture of one pixel by a million grow to gigabytes.
-    """
-    shortest = min(width, height)
-    resized_width, resized_height = int(size * width / shortest), int(size * height / shortest)
-    left, top = round((resized_width - size) / 2), round((resized_height - size) / 2)
-    across, down = width / resized_width, height / resized_height
-    return left * across, top * down, min((left + size) * across, width), min((top + size) * down, height)
+
+def _crop_middle(image: Image.Image, width: int, height: int) -> Image.Image:
+    if image.size == (width, height):
+        return image
+    left, top = round((image.width - width) / 2), round((image.height - height) / 2)
+    return image.crop((left, top, left + width, top + height))
 
 
 def _resize_and_pad(image: Image.Image, size: int, resampling: Image.Resampling) -> Image.Image:

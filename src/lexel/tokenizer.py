@@ -12,7 +12,7 @@ from tokenizers import Tokenizer as Backend
 
 from lexel.errors import ModelError
 
-PAD, START, END = "<pad>", "<start>", "<end>"
+SPECIAL = PAD, START, END = "<pad>", "<start>", "<end>"
 # Words with their leading space, runs of digits of at most three, punctuation: a caption's natural pieces.
 PIECES = r"'(?:s|t|re|ve|m|ll|d)| ?\p{L}+| ?\p{N}{1,3}| ?[^\s\p{L}\p{N}]+|\s+"
 
@@ -25,6 +25,7 @@ class Tokenizer:
 
     def __init__(self, backend: Backend, context_length: int, end_of_text: int) -> None:
         self.backend = backend
+        backend.encode_special_tokens = True  # "<end>" in a caption is five characters, not the end
         self.context_length = context_length
         self.end_of_text = end_of_text
 
@@ -50,12 +51,12 @@ class Tokenizer:
         trainer = trainers.BpeTrainer(
             vocab_size=vocabulary_size,
             min_frequency=2,
-            special_tokens=[PAD, START, END],
+            special_tokens=list(SPECIAL),
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
         backend.train_from_iterator(captions, trainer)
-        start, end = backend.token_to_id(START), backend.token_to_id(END)
+        start, end = SPECIAL.index(START), SPECIAL.index(END)  # special tokens get the first ids
         backend.post_processor = processors.TemplateProcessing(
             single=f"{START} $A {END}", special_tokens=[(START, start), (END, end)]
         )

@@ -1,5 +1,14 @@
 import pytest
-from fakes import Broken, CollapsedEncoder, ColourEncoder, captioned_source, labelled_source, painted
+from colour_encoder import (
+    COLOURS,
+    Broken,
+    CollapsedEncoder,
+    ColourEncoder,
+    Painted,
+    captioned_source,
+    labelled_source,
+    painted,
+)
 
 from lexel.data.pairs import Pair, Source
 from lexel.errors import DataError, UsageError
@@ -26,6 +35,18 @@ def test_several_sources_are_told_apart_by_name():
     assert "stripes/retrieval/text_to_image/recall@5" in metrics
     with pytest.raises(UsageError, match="given twice"):
         evaluate(ColourEncoder(), [labelled_source(), labelled_source()])
+
+
+def test_a_source_may_be_given_as_it_is_written_and_the_test_split_is_taken(tmp_path):
+    lines = ["file,label,split"]
+    for i, (name, split) in enumerate((name, split) for name in COLOURS for split in ("train", "test")):
+        Painted((name,)).load().save(tmp_path / f"{i}.png")
+        lines.append(f"{i}.png,{name},{split}")
+    (tmp_path / "table.csv").write_text("\n".join(lines))
+    report = evaluate(ColourEncoder(), str(tmp_path / "table.csv"))
+    assert report.sources[0].split == "test"
+    assert report.sources[0].images == len(COLOURS)
+    assert report.metrics()["zero_shot/top1"] == 1
 
 
 def test_requests_that_cannot_be_meant_are_refused():
@@ -71,7 +92,7 @@ def test_beating_a_guess_but_not_the_commonest_label_is_called_so():
     common = [painted(f"c{i}", "red", label="red") for i in range(90)]
     rare = [painted(f"r{i}", "red", label=name) for i in range(2) for name in ALL_BUT_RED[:5]]
     [source] = evaluate(ColourEncoder(), Source("skewed", [*common, *rare])).sources
-    assert 'Always saying "red" would be right 90.0% of the time' in "\n".join(source.warnings)
+    assert 'Always saying "red" would be right 90\xa0% of the time' in "\n".join(source.warnings)
 
 
 def test_the_fingerprint_of_a_source_is_that_of_its_content():

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import balanced_accuracy_score, confusion_matrix as reference_confusion, top_k_accuracy_score
+from sklearn.metrics import balanced_accuracy_score, top_k_accuracy_score
+from sklearn.metrics import confusion_matrix as reference_confusion
 
+from lexel.errors import ModelError
 from lexel.evaluation import metrics
 from lexel.evaluation.metrics import (
     any_hit_probability,
@@ -61,6 +63,12 @@ def test_without_ties_top_k_accuracy_is_that_of_scikit_learn(seed, k):
     scores, truth = rng.normal(size=(50, 5)).astype(np.float32), np.append(np.arange(5), rng.integers(0, 5, 45))
     hits = rank_scores(scores, truth[:, None].tolist()).hits_at(k)
     assert hits.mean() == pytest.approx(top_k_accuracy_score(truth, scores, k=k))
+
+
+def test_embeddings_that_are_not_numbers_are_refused_rather_than_ranked():
+    broken = np.full((2, 3), np.nan, np.float32)
+    with pytest.raises(ModelError, match="diverged"):
+        best_positions(broken, np.eye(3, dtype=np.float32), [[0], [1]])
 
 
 def test_row_blocks_of_any_height_give_the_same_positions(monkeypatch):

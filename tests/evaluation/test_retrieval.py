@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from fakes import CollapsedEncoder, ColourEncoder, captioned_source, labelled_source
+from colour_encoder import CollapsedEncoder, ColourEncoder, captioned_source, labelled_source
 
+from lexel.data.pairs import Source
 from lexel.errors import DataError, UsageError
 from lexel.evaluation.retrieval import retrieval
-from lexel.data.pairs import Source
 
 
 class NoisyEncoder(ColourEncoder):
@@ -47,10 +47,10 @@ def test_chance_is_what_random_embeddings_get_on_average():
         def _image(self, image):
             return self.rng.normal(size=64)
 
-    runs = [retrieval(RandomEncoder(), source) for _ in range(60)]
+    runs = [retrieval(RandomEncoder(), source) for _ in range(30)]
     for direction in ("image_to_text", "text_to_image"):
         got = np.mean([getattr(run, direction)["recall@5"].value for run in runs])
-        assert got == pytest.approx(getattr(runs[0], direction)["recall@5"].chance, abs=0.04)
+        assert got == pytest.approx(getattr(runs[0], direction)["recall@5"].chance, abs=0.05)
 
 
 def test_a_collapsed_model_scores_exactly_at_chance():

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from fakes import NAMES, Broken, CollapsedEncoder, ColourEncoder, Painted, labelled_source, painted
+from colour_encoder import NAMES, Broken, CollapsedEncoder, ColourEncoder, Painted, labelled_source, painted
 
 from lexel.data.pairs import Pair, Source
 from lexel.errors import DataError, ModelError, UsageError
@@ -32,7 +32,9 @@ def test_a_sigmoid_loss_model_judges_each_label_by_itself():
     assert row[1][1] == pytest.approx(1 / (1 + np.exp(5)), abs=1e-3)
 
 
-@pytest.mark.parametrize(("labels", "message"), [([], "No labels"), (["a", "b", "a"], "more than once: a"), ("ab", "list")])
+@pytest.mark.parametrize(
+    ("labels", "message"), [([], "No labels"), (["a", "b", "a"], "more than once: a"), ("ab", "list")]
+)
 def test_labels_that_cannot_be_meant_are_refused(labels, message):
     with pytest.raises(UsageError, match=message):
         ZeroShotClassifier(ColourEncoder(), labels)

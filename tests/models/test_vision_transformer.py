@@ -1,17 +1,107 @@
-from typing import Any
+import math
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from lexel.models.config import CLIPConfig, TextTransformerConfig, VisionTransformerConfig
+from lexel.models.config import VisionTransformerConfig
 from lexel.models.vision_transformer import VisionTransformer, drop_patches
 
-from .towers import small_clip
 
-
-def small_tower(**changes: Any) -> VisionTransformer:
-    image = VisionTransformerConfig(**{"image_size": 32, "patch_size": 8, "width": 32, "depth": 2, "heads": 2} | changes)
-    tower = small_clip(image).image
-    assert isinstance(tower, VisionTransformer)
+def tower(**changes: object) -> VisionTransformer:
+    """A small tower with random weights everywhere, in inference."""
+    settings = {"image_size": 32, "patch_size": 8, "width": 32, "depth": 2, "heads": 2} | changes
+    tower = VisionTransformer(VisionTransformerConfig.model_validate(settings), embedding=16).eval()
+    for parameter in tower.parameters():
+        nn.init.normal_(parameter, std=0.3)
     return tower
+
+
+def pixels(size: int = 32, batch: int = 2) -> Tensor:
+    return torch.randn(batch, 3, size, size)
+
+
+@pytest.mark.parametrize("stem", ["patch", "convolutional"])
+@pytest.mark.parametrize("pooling", ["class", "mean"])
+@pytest.mark.parametrize("size", [8, 32, 48])
+def test_any_multiple_of_the_patch_size_gives_embeddings(stem, pooling, size):
+    assert tower(stem=stem, pooling=pooling)(pixels(size)).shape == (2, 16)
+
+
+def test_another_size_uses_the_same_weights_with_stretched_positions():
+    image = torch.ones(1, 3, 32, 32)
+    same_everywhere = tower(pooling="mean")
+    with torch.no_grad():
+        same_everywhere.position_embedding.copy_(torch.randn(32).expand(16, 32))
+        expected = same_everywhere(image)
+        torch.testing.assert_close(same_everywhere(torch.ones(1, 3, 64, 64)), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_size_that_is_no_multiple_is_refused():
+    with pytest.raises(ValueError, match=r"multiple of 8, but their shape is \(2, 3, 30, 30\)"):
+        tower()(pixels(30))
+
+
+@pytest.mark.parametrize("stem", ["patch", "convolutional"])
+def test_an_embedding_does_not_depend_on_the_rest_of_the_batch(stem):
+    model, batch = tower(stem=stem).train(), pixels(batch=4)
+    torch.testing.assert_close(model(batch)[:1], model(batch[:1]), rtol=1e-4, atol=1e-4)
+
+
+def test_mean_pooling_has_no_class_token_and_sees_patches_as_a_set():
+    model = tower(pooling="mean")
+    assert model.class_embedding is None
+    assert model.position_embedding.shape == (16, 32)
+    nn.init.zeros_(model.position_embedding)
+    image = pixels(batch=1)
+    upside_down = image.unflatten(2, (4, 8)).flip(2).flatten(2, 3)
+    torch.testing.assert_close(model(upside_down), model(image), rtol=1e-4, atol=1e-4)
+
+
+def test_the_class_token_is_read_first_and_has_the_first_position():
+    model = tower()
+    assert model.class_embedding is not None
+    first = model.embed(pixels())[:, 0]
+    torch.testing.assert_close(first, (model.class_embedding + model.position_embedding[0]).expand(2, -1))
+
+
+def test_a_patch_token_is_its_own_patch_times_the_kernel_plus_its_position():
+    model, image = tower(), pixels(batch=1)
+    assert isinstance(model.stem, nn.Conv2d)
+    patch = image[0, :, 8:16, 24:32].flatten()  # row 1, column 3 of 4
+    expected = model.stem.weight.flatten(1) @ patch + model.position_embedding[1 + 4 + 3]
+    torch.testing.assert_close(model.embed(image)[0, 1 + 4 + 3], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_without_the_first_norm_the_blocks_see_the_embeddings_as_they_are():
+    assert isinstance(tower(pre_norm=False).pre_norm, nn.Identity)
+    assert isinstance(tower(pre_norm=True).pre_norm, nn.LayerNorm)
+
+
+def test_a_convolutional_stem_doubles_its_channels_up_to_the_width():
+    stem = tower(stem="convolutional").stem
+    assert [layer.out_channels for layer in stem.modules() if isinstance(layer, nn.Conv2d)] == [8, 16, 32, 32]
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in stem.modules())
+
+
+def test_patches_are_dropped_in_training_only():
+    model = tower(patch_dropout=0.5)
+    assert model.train().embed(pixels()).shape == (2, 1 + 8, 32)
+    assert model.eval().embed(pixels()).shape == (2, 1 + 16, 32)
+    assert tower(patch_dropout=0.5, pooling="mean").train()(pixels()).shape == (2, 16)
+
+
+def test_the_class_token_survives_patch_dropout():
+    model = tower(patch_dropout=0.9).train()
+    kept, whole = model.embed(image := pixels()), model.eval().embed(image)
+    torch.testing.assert_close(kept[:, 0], whole[:, 0])
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.25, 12), (0.5, 8), (0.99, 1)])
+def test_dropped_patches_leave_a_random_subset_of_each_picture(share, count):
+    patches = torch.arange(16.0).expand(64, 16)[..., None]  # (B, T, 1): each patch is its own number
+    kept = drop_patches(patches, share)[..., 0]
+    assert kept.shape == (64, count)
+    assert all(len(set(row)) == count for row in kept.tolist())
+    assert len({tuple(sorted(row)) for row in kept.tolist()}) > 10
+    assert abs(kept.mean().item() - 7.5) < 5 * math.sqrt(21.25 / (64 * count))

@@ -114,13 +114,17 @@ def _read_manifest(path: Path) -> Manifest:
         raise ModelError(f"{path} is not readable JSON: {error}. Copy the model folder again.") from None
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:
-        raise ModelError(f"{path} is of format {found}; this Lexel reads format {FORMAT}. Use a fitting version of Lexel.")
+        raise ModelError(
+            f"{path} is of format {found}; this Lexel reads format {FORMAT}. Use a fitting version of Lexel."
+        )
     try:
         manifest = Manifest.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise ModelError(f"{path} does not describe a model: {where}: {first['msg']}. Copy the model folder again.") from None
+        raise ModelError(
+            f"{path} does not describe a model: {where}: {first['msg']}. Copy the model folder again."
+        ) from None
     if missing := {WEIGHTS, TOKENIZER} - manifest.sha256.keys():
         raise ModelError(f"{path} names no hash of {', '.join(sorted(missing))}. Copy the model folder again.")
     return manifest

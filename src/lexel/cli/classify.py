@@ -10,7 +10,12 @@ from lexel.cli.options import Images, Json, Model, Templates, chosen_templates
 def classify(
     model: Model,
     images: Images,
-    labels: Annotated[str, typer.Option("--labels", help="Labels with commas between, or a text file with one a line.", show_default=False)],
+    labels: Annotated[
+        str,
+        typer.Option(
+            "--labels", help="Labels with commas between, or a text file with one a line.", show_default=False
+        ),
+    ],
     templates: Templates = None,
     top: Annotated[int, typer.Option(min=1, help="How many labels to show for each image.")] = 3,
     json: Json = False,
@@ -33,7 +38,9 @@ def classify(
         if index in bad:
             results.append({"image": name, "error": bad[index]})
         else:
-            results.append({"image": name, "labels": [{"label": label, "probability": p} for label, p in answers[index]]})
+            results.append(
+                {"image": name, "labels": [{"label": label, "probability": p} for label, p in answers[index]]}
+            )
     if json:
         print_json(results)
     else:

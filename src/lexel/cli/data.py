@@ -27,7 +27,7 @@ def inspect(
     from lexel.data.readers import read_source
     from lexel.progress import say
 
-    found = read_source(source)
+    found = read_source(source, text_required=False)
     for note in found.notes:
         say(note)
     result = audit(found)

@@ -10,11 +10,24 @@ from lexel.cli.options import Json, Model, Output, Templates, chosen_templates
 
 def evaluate(
     model: Model,
-    sources: Annotated[list[str], typer.Argument(help="What to measure on: folders, tables, class folders, scenes:N/test.", show_default=False)],
+    sources: Annotated[
+        list[str],
+        typer.Argument(help="What to measure on: folders, tables, class folders, scenes:N/test.", show_default=False),
+    ],
     output: Output = None,
-    tasks: Annotated[str | None, typer.Option(help="zero-shot, retrieval, or both with a comma; by itself all that the source allows.", show_default=False)] = None,
+    tasks: Annotated[
+        str | None,
+        typer.Option(
+            help="zero-shot, retrieval, or both with a comma; by itself all that the source allows.", show_default=False
+        ),
+    ] = None,
     templates: Templates = None,
-    labels: Annotated[str | None, typer.Option(help="Labels to choose among, with commas or a file; by itself those of the source.", show_default=False)] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="Labels to choose among, with commas or a file; by itself those of the source.", show_default=False
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Measure a model: zero-shot classification where there are labels, retrieval where there are captions.
@@ -31,7 +44,7 @@ def evaluate(
     report = measure(
         load(model),
         sources,
-        tasks=[task.strip() for task in tasks.split(",")] if tasks else None,
+        tasks=[task.strip().replace("-", "_") for task in tasks.split(",")] if tasks else None,
         templates=chosen_templates(templates),
         labels=read_labels(labels) if labels else None,
     )

@@ -17,12 +17,14 @@ def list_models(json: Json = False) -> None:
 
     Example: lexel models list
     """
+    from dataclasses import asdict
+
     from lexel.cli.printing import print_architectures, print_json
     from lexel.models.cost import describe
     from lexel.models.zoo import ARCHITECTURES
 
     costs = {name: describe(name) for name in ARCHITECTURES}
     if json:
-        print_json({name: cost.to_json() for name, cost in costs.items()})
+        print_json({name: asdict(cost) for name, cost in costs.items()})
     else:
         print_architectures(costs)

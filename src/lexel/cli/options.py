@@ -9,14 +9,24 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on 
 Model = Annotated[str, typer.Argument(help="A model folder, such as runs/demo/model.", show_default=False)]
 Images = Annotated[
     list[str],
-    typer.Argument(help="Image files, folders or globs; - reads an image, or a list of paths, from standard input.", show_default=False),
+    typer.Argument(
+        help="Image files, folders or globs; - reads an image, or a list of paths, from standard input.",
+        show_default=False,
+    ),
 ]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder to write into.", show_default=False)]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of all that is random.", show_default=False)]
-Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Length of the run, instead of the recipe's.", show_default=False)]
+Steps = Annotated[
+    int | None, typer.Option("--steps", min=1, help="Length of the run, instead of the recipe's.", show_default=False)
+]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="FIELD=VALUE", help="Change a field, such as optimizer.learning_rate=0.001.", show_default=False),
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Change a field, such as optimizer.learning_rate=0.001.",
+        show_default=False,
+    ),
 ]
 Templates = Annotated[
     list[str] | None,
@@ -34,3 +44,10 @@ def chosen_templates(given: list[str] | None, default: str = "photo") -> str | l
     if not given:
         return default
     return given[0] if len(given) == 1 else given
+
+
+def as_changes(given: list[str] | None, *, seed: int | None, steps: int | None) -> list[str]:
+    """--set, --seed and --steps as changes of a recipe."""
+    changes = list(given or [])
+    changes += [f"seed={seed}"] if seed is not None else []
+    return changes + ([f"steps={steps}"] if steps is not None else [])

@@ -8,7 +8,12 @@ from lexel.cli.options import Json, Output, Seed, Set, Steps
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE|SOURCE", help="A recipe (.toml), or pictures with captions or labels.", show_default=False)],
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECIPE|SOURCE", help="A recipe (.toml), or pictures with captions or labels.", show_default=False
+        ),
+    ],
     output: Output = None,
     seed: Seed = None,
     steps: Steps = None,
@@ -24,19 +29,19 @@ def train(
     Example: lexel train recipes/fashion.toml --set batch_size=128
     Example: lexel train products.csv --output runs/products
     """
+    from lexel.cli.options import as_changes
+    from lexel.cli.printing import print_json
     from lexel.training.default_recipe import default_recipe
     from lexel.training.recipe import Recipe
     from lexel.training.trainer import train as run_training
 
-    words = list(changes or [])
-    words += [f"seed={seed}"] if seed is not None else []
-    words += [f"steps={steps}"] if steps is not None else []
+    words = as_changes(changes, seed=seed, steps=steps)
     described = Recipe.load(recipe, words) if recipe.endswith((".toml", ".json")) else default_recipe(recipe, words)
     run = run_training(described, output)
     if json:
-        import json as writer
-
-        metrics = run.report.metrics()
-        print(writer.dumps({"run": str(run.folder), "model": str(run.model), "training_seconds": run.training_seconds, "metrics": metrics}))
+        result = {"run": str(run.folder), "model": str(run.model), "training_seconds": run.training_seconds}
+        print_json(result | {"metrics": run.report.metrics()})
     else:
-        print(f"Model   {run.model}\nReport  {run.folder / 'report' / 'report.html'}\nCurves  {run.folder / 'curves.png'}")
+        print(
+            f"Model   {run.model}\nReport  {run.folder / 'report' / 'report.html'}\nCurves  {run.folder / 'curves.png'}"
+        )

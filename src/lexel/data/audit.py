@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import Any
+from unicodedata import category
 
 import numpy as np
 
@@ -75,7 +76,7 @@ class Audit:
             (len(self.unreadable), "images cannot be read; they are left out of training and counted there"),
             (self.images - self.with_captions if self.with_captions else 0, "images have no caption, others do"),
             (self.images - self.with_labels if self.with_labels else 0, "images have no label, others do"),
-            (sum(map(len, self.duplicates)), f"images are copies of others, in {len(self.duplicates):,} groups"),
+            (sum(map(len, self.duplicates)), f"images are equal to another, in {len(self.duplicates):,} groups"),
             (self.small_images, f"images have a side under {SMALL} pixels"),
             (len(self.file_name_captions), f"captions are file names{_example(self.file_name_captions)}"),
             (len(self.wordless_captions), f"captions have no letter or digit{_example(self.wordless_captions)}"),
@@ -177,7 +178,8 @@ def _is_file_name(caption: str) -> bool:
 
 
 def _is_unprintable(caption: str) -> bool:
-    return any(not sign.isprintable() and not sign.isspace() and sign != "\u200d" for sign in caption) or "�" in caption
+    """Control, private, unassigned and replacement characters; joiners and marks of direction are part of writing."""
+    return any((category(sign) in ("Cc", "Co", "Cs", "Cn") and not sign.isspace()) or sign == "�" for sign in caption)
 
 
 def _example(captions: list[str]) -> str:

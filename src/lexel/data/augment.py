@@ -17,10 +17,12 @@ class Augmentation(Config):
 
     crop_scale: tuple[float, float] = (0.6, 1.0)  # share of the picture's area
     crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)  # change of the aspect ratio, width over height
-    flip: Literal["auto", "always", "never"] = "auto"  # mirror half of the pictures; auto: not when a caption says left or right
-    brightness: float = Field(0.1, ge=0, lt=1)  # factor drawn from 1 ± this
-    contrast: float = Field(0.1, ge=0, lt=1)
-    saturation: float = Field(0.1, ge=0, lt=1)
+    flip: Literal["auto", "always", "never"] = (
+        "auto"  # mirror half of the pictures; auto: not when a caption says left or right
+    )
+    brightness: float = Field(default=0.1, ge=0, lt=1)  # factor drawn from 1 ± this
+    contrast: float = Field(default=0.1, ge=0, lt=1)
+    saturation: float = Field(default=0.1, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _ranges(self) -> Self:

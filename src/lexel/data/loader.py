@@ -97,10 +97,10 @@ def draw_caption(pair: Pair, templates: Sequence[str], random: np.random.Generat
     Two texts of equal meaning are never each other's negatives: equal captions, or the same label in two templates.
     """
     if pair.captions:
-        caption = pair.captions[random.integers(len(pair.captions))]
+        caption = pair.captions[int(random.integers(len(pair.captions)))]
         return caption, f"caption {' '.join(caption.lower().split())}"
     label = pair.label or ""
-    template = templates[random.integers(len(templates))]
+    template = templates[int(random.integers(len(templates)))]
     return template.replace("{}", label), f"label {label.lower()}"
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lexel.evaluation.embedded import EmbeddedSource
 from lexel.evaluation.metrics import Metric
+from lexel.evaluation.phrases import interval, percent
 from lexel.evaluation.retrieval import RetrievalResult
 from lexel.evaluation.zero_shot import ZeroShotResult
 
@@ -51,9 +52,14 @@ def about_zero_shot(result: ZeroShotResult) -> list[str]:
     said += _if_wide("Top-1 accuracy", top1, f"{len(result.pairs):,} labelled images")
     label, rate = result.majority
     if top1.low <= top1.chance:
-        said.append(f"Naming is not distinguishable from guessing: {_percent(top1)}, guessing {top1.chance:.1%}.")
+        said.append(
+            f"Naming is not distinguishable from guessing: right {percent(top1.value)} of the time ({interval(top1)}), "
+            f"by guessing {percent(top1.chance)}."
+        )
     elif top1.low <= rate:
-        said.append(f'Always saying "{label}" would be right {rate:.1%} of the time: the model is not clearly better.')
+        said.append(
+            f'Always saying "{label}" would be right {percent(rate)} of the time: the model is not clearly better.'
+        )
     return said
 
 
@@ -78,10 +84,6 @@ def _if_wide(name: str, metric: Metric, sample: str) -> list[str]:
     return [
         f"{name} rests on {sample}: its interval is {100 * width:.0f} points wide. Smaller differences say nothing."
     ]
-
-
-def _percent(metric: Metric) -> str:
-    return f"{metric.value:.1%} ({metric.low:.1%}–{metric.high:.1%})"
 
 
 def _some(words: list[str] | dict[str, int]) -> str:

@@ -7,9 +7,9 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-import lexel
 from lexel.data.pairs import Source
 from lexel.errors import UsageError, did_you_mean
 from lexel.evaluation import caveats
@@ -52,7 +52,7 @@ def evaluate(
         model=encoder.name,
         fingerprint=encoder.fingerprint,
         created=datetime.now(UTC).replace(microsecond=0),
-        lexel_version=lexel.__version__,
+        lexel_version=version("lexel"),
         templates=prompts if any("zero_shot" in plan for plan in plans) else (),
         sources=measured,
     )

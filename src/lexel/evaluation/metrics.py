@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lexel.config import Config
+from lexel.errors import ModelError
 
 BLOCK_SCORES = 2**24  # scores held at once: 64 MiB
 Z95 = 1.959964  # standard deviations on either side of the mean that hold 95 % of a normal distribution
@@ -48,6 +49,10 @@ def best_positions(queries: np.ndarray, candidates: np.ndarray, relevant: Sequen
     counts = np.array([len(columns) for columns in relevant], dtype=np.int64)
     if len(counts) != len(queries) or not counts.all():
         raise ValueError("every query needs at least one relevant candidate")
+    if not (np.isfinite(queries).all() and np.isfinite(candidates).all()):
+        raise ModelError(
+            "The model's embeddings are not all finite numbers: it has diverged, or its weights are damaged."
+        )
     columns = np.fromiter((column for row in relevant for column in row), dtype=np.int64, count=counts.sum())
     starts = np.concatenate([[0], np.cumsum(counts)])
     better, tied, tied_relevant = (np.empty(len(queries), dtype=np.int64) for _ in range(3))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lexel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,5 +18,5 @@ def rank_captions(encoder: Encoder, image: Any, captions: Sequence[str]) -> list
     """
     if not captions:
         raise UsageError("No captions were given: there is nothing to rank.")
-    chances = encoder.probabilities([image], captions)[0]
-    return [(captions[i], float(chances[i])) for i in np.argsort(-chances, kind="stable")]
+    chances = encoder.probabilities([image], captions)[0].tolist()
+    return sorted(zip(captions, chances, strict=True), key=lambda ranked: -ranked[1])

@@ -54,12 +54,22 @@ class ZeroShotClassifier:
         self.vectors = label_embeddings(encoder, self.labels, self.templates)  # (L, D)
 
     def classify(self, images: Sequence[Any], top: int = 5) -> list[list[tuple[str, float]]]:
-        """The `top` most probable (label, probability) for each image, best first."""
+        """The `top` most probable (label, probability) for each image, best first. Raises BadImageError."""
+        return self._rank(self.encoder.embed_images(images) if len(images) else np.zeros((0, 1)), top)
+
+    def classify_readable(
+        self, images: Sequence[Any], top: int = 5
+    ) -> tuple[dict[int, list[tuple[str, float]]], dict[int, str]]:
+        """The same by index for the images that can be read, and the reason by index for those that cannot."""
+        vectors, kept, bad = self.encoder.embed_readable(images)
+        return dict(zip(kept.tolist(), self._rank(vectors, top), strict=True)), dict(bad)
+
+    def _rank(self, vectors: np.ndarray, top: int) -> list[list[tuple[str, float]]]:
         if top < 1:
             raise UsageError(f"top is {top}: ask for at least one label.")
-        if not len(images):
+        if not len(vectors):
             return []
-        chances = self.encoder.probabilities_of(self.encoder.embed_images(images) @ self.vectors.T)
+        chances = self.encoder.probabilities_of(vectors @ self.vectors.T)
         order = np.argsort(-chances, axis=1, kind="stable")[:, :top]
         return [[(self.labels[i], float(row[i])) for i in best] for row, best in zip(chances, order, strict=True)]
 

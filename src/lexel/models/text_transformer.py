@@ -42,4 +42,4 @@ def pool_at_end(tokens: Tensor, ids: Tensor, end_of_text: int) -> Tensor:
     """The token at each caption's first end-of-text, or its last where there is none. (B, T, D), (B, T) → (B, D)."""
     is_end = ids == end_of_text
     end = torch.where(is_end.any(dim=1), is_end.int().argmax(dim=1), ids.shape[1] - 1)  # (B,)
-    return tokens[torch.arange(len(tokens), device=tokens.device), end]
+    return tokens[torch.arange(tokens.shape[0], device=tokens.device), end]

@@ -76,5 +76,5 @@ class VisionTransformer(nn.Module):
             patches = drop_patches(patches, self.patch_dropout)
         if self.class_embedding is None:
             return patches
-        first = (self.class_embedding + positions[0]).expand(len(patches), 1, -1)
+        first = (self.class_embedding + positions[0]).expand(patches.shape[0], 1, -1)
         return torch.cat([first, patches], dim=1)

@@ -74,7 +74,7 @@ def _small(
     vocabulary_size: int,
     head_width: int = HEAD_WIDTH,
 ) -> CLIPConfig:
-    """Convolutional stem and mean pooling: both learn from less data than the patch stem and the class token do."""
+    """Convolutional stem (Xiao et al. 2021) and mean pooling (Beyer et al. 2022): both help where training is short."""
     image_size, patch_size, width, depth = image
     text_width, text_depth = text
     return CLIPConfig(

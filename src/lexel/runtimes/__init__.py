@@ -9,8 +9,16 @@ class Runtime(Protocol):
     """Two towers made ready on some device in some number format."""
 
     number_format: str  # "float32", "bfloat16", …: part of the fingerprint
-    logit_scale: float  # factor of the cosines, not its logarithm
-    logit_bias: float | None  # set for models trained with the sigmoid loss
+
+    @property
+    def logit_scale(self) -> float:
+        """Factor of the cosines, not its logarithm."""
+        ...
+
+    @property
+    def logit_bias(self) -> float | None:
+        """Set for models trained with the sigmoid loss."""
+        ...
 
     def image_vectors(self, pixels: np.ndarray) -> np.ndarray:
         """Normalised pixels (B, 3, H, W) float32 → (B, E) float32, not yet of unit length."""

@@ -51,7 +51,7 @@ class TorchRuntime:
 
 
 def build_clip(architecture: CLIPConfig, weights: Mapping[str, np.ndarray], device: str = "cpu") -> CLIP:
-    """The CLIP module with these weights, in evaluation mode. Raises ModelError when they do not fit the architecture."""
+    """The CLIP module with these weights, in evaluation mode. Raises ModelError when they do not fit."""
     with torch.device("meta"):
         clip = CLIP(architecture)
     expected = clip.state_dict()
@@ -63,7 +63,9 @@ def build_clip(architecture: CLIPConfig, weights: Mapping[str, np.ndarray], devi
 def _check_fit(expected: Mapping[str, tuple[int, ...]], weights: Mapping[str, np.ndarray]) -> None:
     for name, shape in expected.items():
         if name not in weights:
-            raise ModelError(f"The weights lack {name}, which this architecture has. They belong to another architecture.")
+            raise ModelError(
+                f"The weights lack {name}, which this architecture has. They belong to another architecture."
+            )
         if weights[name].shape != shape:
             raise ModelError(f"The weight {name} has the shape {weights[name].shape}, the architecture wants {shape}.")
     if extra := sorted(weights.keys() - expected.keys()):

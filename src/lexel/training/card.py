@@ -12,7 +12,11 @@ def model_card(recipe: Recipe, material: Material, clip: CLIP, report: Report, s
     sources = "\n".join(
         f"- `{settings.source}`: {len(source.pairs):,} pairs"
         + (f", weight {source.weight:g}" if source.weight != 1 else "")
-        + (f", labels shown as {', '.join(f'`{t}`' for t in source.templates)}" if _has_bare_labels(source.pairs) else "")
+        + (
+            f", labels shown as {', '.join(f'`{t}`' for t in source.templates)}"
+            if _has_bare_labels(source.pairs)
+            else ""
+        )
         for settings, source in zip(recipe.data.sources, material.sources, strict=True)
     )
     numbers = "\n".join(f"| {name} | {value:.4g} |" for name, value in report.metrics().items())

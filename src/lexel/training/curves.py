@@ -24,7 +24,9 @@ def draw_curves(lines: Sequence[dict[str, Any]], path: Path, title: str) -> None
     accuracy.set_title("accuracy within the batch, %")
     measured.set_title("held-out pairs, %")
     for name in _shown([line for line in lines if "evaluation" in line]):
-        points = [(line["step"] + 1, 100 * line["evaluation"][name]) for line in lines if name in line.get("evaluation", {})]
+        points = [
+            (line["step"] + 1, 100 * line["evaluation"][name]) for line in lines if name in line.get("evaluation", {})
+        ]
         measured.plot(*zip(*points, strict=True), marker="o", markersize=3, label=name.replace("_", " "))
     if measured.lines:
         measured.legend(fontsize="x-small")

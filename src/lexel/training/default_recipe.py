@@ -8,8 +8,8 @@ from typing import Any
 from lexel.data.readers import read_source
 from lexel.training.recipe import Recipe
 
-# Up to this many pairs: architecture, batch size, epochs. Small data wants a small model, small batches and many epochs;
-# the lengths keep two cores busy for minutes, not hours, up to about fifty thousand pairs.
+# Up to this many pairs: architecture, batch size, epochs. Small data wants a small model, small batches and many
+# epochs; the lengths keep two cores busy for minutes, not hours, up to about fifty thousand pairs.
 BY_SIZE: tuple[tuple[float, str, int, float], ...] = (
     (1_000, "lexel-s", 32, 40),
     (10_000, "lexel-s", 128, 25),
@@ -23,9 +23,15 @@ def default_recipe(source: str, changes: Sequence[str] = ()) -> Recipe:
     """A sensible recipe for `source`, after the `path.to.field=value` changes. Raises UsageError or DataError."""
     content: dict[str, Any] = {"name": _name(source), "data": {"sources": [{"source": source}]}}
     columns = Recipe.build(content | {"steps": 1}, changes).data
-    pairs = len(read_source(source, prefer=("train",), caption=columns.caption, label=columns.label, image=columns.image).pairs)
+    pairs = len(
+        read_source(source, prefer=("train",), caption=columns.caption, label=columns.label, image=columns.image).pairs
+    )
     architecture, batch_size, epochs = next(chosen for limit, *chosen in BY_SIZE if pairs <= limit)
-    content |= {"batch_size": min(batch_size, max(2, pairs // 2)), "epochs": epochs, "model": {"architecture": architecture}}
+    content |= {
+        "batch_size": min(batch_size, max(2, pairs // 2)),
+        "epochs": epochs,
+        "model": {"architecture": architecture},
+    }
     return Recipe.build(content, changes, where=source)
 
 

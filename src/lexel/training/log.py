@@ -54,7 +54,9 @@ class RunLog:
         self._file.close()
         self._events.close()
 
-    def step(self, step: int, batch: Batch, loss: StepLoss, result: StepResult, scale: float, times: "StepTimes") -> None:
+    def step(
+        self, step: int, batch: Batch, loss: StepLoss, result: StepResult, scale: float, times: "StepTimes"
+    ) -> None:
         """Note one training step."""
         self.seconds += times.total
         line = {
@@ -92,7 +94,10 @@ class RunLog:
 
     def _write(self, line: dict[str, Any]) -> None:
         # JSON has no NaN; a loss that is not finite is logged as null.
-        finite = {key: None if value != value or value in (float("inf"), -float("inf")) else value for key, value in line.items()}
+        finite = {
+            key: None if value != value or value in (float("inf"), -float("inf")) else value
+            for key, value in line.items()
+        }
         self._file.write(json.dumps(finite) + "\n")
 
     def _show(self, step: int) -> None:

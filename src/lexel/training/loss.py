@@ -6,7 +6,6 @@ text, each is as right as the other (Yang et al. 2022, UniCL): the target of a r
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -26,11 +25,13 @@ def belongings(image_group: Tensor, text_group: Tensor) -> Tensor:
     return same_image | same_text
 
 
-def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor, belong: Tensor, bias: Tensor | None = None) -> Contrast:
+def contrastive_loss(
+    images: Tensor, texts: Tensor, scale: Tensor, belong: Tensor, bias: Tensor | None = None
+) -> Contrast:
     """Cross-entropy over texts for each image and over images for each text, averaged.
 
     images, texts (B, E) float32 unit vectors; scale and bias scalars, the factor and offset of the cosines; belong
-    (B, B) bool, true on the diagonal, symmetric. A bias cancels in a softmax, so here it changes nothing but the logits.
+    (B, B) bool, true on the diagonal, symmetric. A bias cancels in a softmax: here it changes nothing but the logits.
     """
     logits = scale * images @ texts.T  # (B, B)
     if bias is not None:

@@ -17,13 +17,13 @@ from lexel.training.schedule import Schedule
 class OptimizerSettings(Config):
     """AdamW (Loshchilov and Hutter 2019) with the CLIP paper's moments."""
 
-    learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.1, ge=0)  # of matrices and kernels only
-    beta1: float = Field(0.9, ge=0, lt=1)
-    beta2: float = Field(0.98, ge=0, lt=1)
-    epsilon: float = Field(1e-6, gt=0)
-    clip_norm: float = Field(1.0, gt=0)  # of the whole gradient
-    patience: int = Field(5, ge=1)  # non-finite steps in a row before the run stops
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.1, ge=0)  # of matrices and kernels only
+    beta1: float = Field(default=0.9, ge=0, lt=1)
+    beta2: float = Field(default=0.98, ge=0, lt=1)
+    epsilon: float = Field(default=1e-6, gt=0)
+    clip_norm: float = Field(default=1.0, gt=0)  # of the whole gradient
+    patience: int = Field(default=5, ge=1)  # non-finite steps in a row before the run stops
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,5 +91,8 @@ def undecayed(clip: CLIP) -> list[nn.Parameter]:
 
 def _decays(clip: CLIP, name: str, parameter: nn.Parameter) -> bool:
     owner, _, leaf = name.rpartition(".")
-    is_embedding = isinstance(clip.get_submodule(owner), nn.Embedding) or leaf in {"position_embedding", "class_embedding"}
+    is_embedding = isinstance(clip.get_submodule(owner), nn.Embedding) or leaf in {
+        "position_embedding",
+        "class_embedding",
+    }
     return parameter.ndim > 1 and not is_embedding

@@ -55,7 +55,9 @@ def gather(recipe: Recipe) -> Material:
     if recipe.evaluation.source is not None:
         settings = SourceSettings(source=recipe.evaluation.source)
         held_out.append(_read(settings, recipe.data, prefer=("val", "test")))
-    return Material(tuple(sources), _merged(held_out), _fingerprint(pair for source in sources for pair in source.pairs))
+    return Material(
+        tuple(sources), _merged(held_out), _fingerprint(pair for source in sources for pair in source.pairs)
+    )
 
 
 def train_tokenizer(recipe: Recipe, material: Material, context_length: int) -> Tokenizer:
@@ -63,8 +65,10 @@ def train_tokenizer(recipe: Recipe, material: Material, context_length: int) -> 
     tokenizer = Tokenizer.train(material.texts(), recipe.tokenizer.vocabulary_size, context_length)
     captions = sorted({caption for source in material.sources for pair in source.pairs for caption in pair.captions})
     truncated = tokenizer.count_truncated(captions)
-    say(f"Vocabulary: {tokenizer.vocabulary_size:,} tokens. Longer than {context_length} tokens and cut: {truncated:,} of "
-        f"{len(captions):,} captions.")
+    say(
+        f"Vocabulary: {tokenizer.vocabulary_size:,} tokens. "
+        f"Captions longer than {context_length} tokens and cut: {truncated:,} of {len(captions):,}."
+    )
     return tokenizer
 
 
@@ -86,7 +90,7 @@ def _read(settings: SourceSettings, data: DataSettings, prefer: tuple[str, ...] 
     speaking = [pair for pair in source.pairs if pair.captions or pair.label]
     if not speaking:
         raise DataError(
-            f"{settings.source} has {len(source.pairs):,} images but no captions and no labels, so there is nothing to learn."
+            f"{settings.source} has {len(source.pairs):,} images without captions or labels: there is nothing to learn."
             "\nGive captions in metadata.csv or side-car .txt files, or sort the images into one folder per class."
         )
     if silent := len(source.pairs) - len(speaking):

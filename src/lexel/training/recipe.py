@@ -1,5 +1,6 @@
 """A training run, wholly described: read from TOML, changed by `--set`, saved resolved in the run folder."""
 
+import copy
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,6 @@ from lexel.training.optimizer import OptimizerSettings
 from lexel.training.schedule import Schedule
 from lexel.training.snapshot import SnapshotSettings
 
-
 # How pydantic names the members of the union of image towers in the path of an error.
 TAGS: dict[str | int, type[BaseModel]] = {"vision_transformer": VisionTransformerConfig, "resnet": ResNetConfig}
 
@@ -28,8 +28,8 @@ class ModelSettings(Config):
 
     architecture: str = "lexel-s"
     embedding: PositiveInt | None = None
-    image: dict[str, Any] = {}  # fields of the image tower, such as depth = 8
-    text: dict[str, Any] = {}  # fields of the text tower
+    image: dict[str, Any] = Field(default_factory=dict)  # fields of the image tower, such as depth = 8
+    text: dict[str, Any] = Field(default_factory=dict)  # fields of the text tower
 
     def resolve(self, vocabulary_size: int, end_of_text: int) -> CLIPConfig:
         """The whole configuration, for this vocabulary."""
@@ -62,8 +62,8 @@ class DataSettings(Config):
     caption: str | None = None
     label: str | None = None
     image: str | None = None
-    max_bad_share: float = Field(0.05, ge=0, le=1)  # of pictures that cannot be read, before the run stops
-    workers: int = Field(1, ge=0)  # processes that make batches; changes speed only
+    max_bad_share: float = Field(default=0.05, ge=0, le=1)  # of pictures that cannot be read, before the run stops
+    workers: int = Field(default=1, ge=0)  # processes that make batches; changes speed only
 
 
 class TokenizerSettings(Config):
@@ -82,7 +82,7 @@ class EvaluationSettings(Config):
     """What is measured during the run, and at its end."""
 
     source: str | None = None  # None: the training source's own val split, else pairs held out of it
-    holdout: float = Field(0.05, gt=0, lt=1)  # share of the pairs held out where there is no val split
+    holdout: float = Field(default=0.05, gt=0, lt=1)  # share of the pairs held out where there is no val split
     times: PositiveInt = 4  # evaluations over the run, the last at its end
     templates: str | tuple[str, ...] | None = None  # for labels; None: those of [data]
 
@@ -90,8 +90,8 @@ class EvaluationSettings(Config):
 class Recipe(Config):
     """All that decides the weights that come out, and how the run is watched."""
 
-    name: str = Field("run", pattern=r"^[\w.-]+$")
-    seed: int = Field(0, ge=0)
+    name: str = Field(default="run", pattern=r"^[\w.-]+$")
+    seed: int = Field(default=0, ge=0)
     epochs: PositiveFloat | None = None  # passes over the data; give this or steps
     steps: PositiveInt | None = None
     batch_size: PositiveInt = 256
@@ -126,7 +126,7 @@ class Recipe(Config):
     @classmethod
     def build(cls, content: Mapping[str, Any], changes: Sequence[str] = (), where: str = "recipe") -> "Recipe":
         """Validate `content` after the `path.to.field=value` changes. `where` heads the error messages."""
-        content = json.loads(json.dumps(content))
+        content = copy.deepcopy(dict(content))
         for change in changes:
             _apply(content, change)
         try:
@@ -154,7 +154,9 @@ class Recipe(Config):
 
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        near = did_you_mean(path.name, [file.name for file in path.parent.glob("*.toml")]) if path.parent.is_dir() else ""
+        near = (
+            did_you_mean(path.name, [file.name for file in path.parent.glob("*.toml")]) if path.parent.is_dir() else ""
+        )
         raise UsageError(f'No recipe at "{path}".{near}')
     try:
         text = path.read_text(encoding="utf-8")
@@ -174,15 +176,28 @@ def _apply(content: dict[str, Any], change: str) -> None:
         value = text
     *parents, field = path.strip().split(".")
     section: Any = content
-    for parent in parents:
-        section = section[int(parent)] if isinstance(section, list) and parent.isdigit() else section.setdefault(parent, {})
-        if not isinstance(section, (dict, list)):
-            raise UsageError(f'--set {change}: "{parent}" is a value and has no fields.')
-    if isinstance(section, list):
-        raise UsageError(f'--set {change}: name one of the list by its number, such as {".".join(parents)}.0.{field}.')
+    for depth, parent in enumerate(parents):
+        section = _enter(section, parent, ".".join(parents[:depth]), change)
+    if not isinstance(section, dict):
+        raise UsageError(f"--set {change}: name one of the list by its number, such as {'.'.join(parents)}.0.{field}.")
     section[field] = value
     if path.strip() in {"steps", "epochs"}:  # the last word decides the length
         content.pop({"steps": "epochs", "epochs": "steps"}[path.strip()], None)
+
+
+def _enter(section: Any, name: str, path: str, change: str) -> Any:
+    """The section `name` within `section`, which is made when it is not there yet."""
+    if isinstance(section, list) and name.isdigit():
+        if int(name) >= len(section):
+            raise UsageError(f"--set {change}: {path} has {len(section)} entries, counted from 0.")
+        found = section[int(name)]
+    else:
+        found = section.setdefault(name, {}) if isinstance(section, dict) else None
+    if isinstance(section, list) and found is None:
+        raise UsageError(f"--set {change}: name one of the list by its number, such as {path}.0.{name}.")
+    if not isinstance(found, (dict, list)):
+        raise UsageError(f'--set {change}: "{name}" is a value and has no fields.')
+    return found
 
 
 def _explain(error: ValidationError, root: type[BaseModel]) -> str:

@@ -1,13 +1,13 @@
 """The run folder: where everything about one run is kept, and the guard that it stays one run.
 
-    recipe.json          the recipe, resolved
-    log.jsonl            a line a step, and a line an evaluation
-    tensorboard/         the same as events
-    snapshots/           what the run goes on from after it was cut off
-    bad-images.jsonl     pictures that could not be read, if any
-    curves.png           loss, accuracy and held-out numbers over the run
-    model/               the model folder, once the run has finished
-    report/              report.json and report.html of the held-out pairs
+recipe.json          the recipe, resolved
+log.jsonl            a line a step, and a line an evaluation
+tensorboard/         the same as events
+snapshots/           what the run goes on from after it was cut off
+bad-images.jsonl     pictures that could not be read, if any
+curves.png           loss, accuracy and held-out numbers over the run
+model/               the model folder, once the run has finished
+report/              report.json and report.html of the held-out pairs
 """
 
 import json

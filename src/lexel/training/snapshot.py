@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import Field, PositiveInt
 from safetensors import SafetensorError
 from safetensors import torch as safetensors_torch
@@ -33,9 +32,9 @@ NAME = re.compile(r"step-(\d+)\.([0-9a-f]{8})\.safetensors")
 class SnapshotSettings(Config):
     """When to save; whichever comes first. Changes nothing in the weights that come out."""
 
-    every_minutes: float = Field(5.0, gt=0)
+    every_minutes: float = Field(default=5.0, gt=0)
     every_steps: PositiveInt | None = None
-    keep: int = Field(2, ge=1)  # the newest; the one before is there for when the newest is damaged
+    keep: int = Field(default=2, ge=1)  # the newest; the one before is there for when the newest is damaged
 
 
 class SnapshotClock:
@@ -64,33 +63,33 @@ class Snapshot:
 
     def restore(self, clip: nn.Module, optimizer: Optimizer) -> None:
         """Put parameters, buffers and moments back. Raises ModelError when they are another model's."""
-        weights = {name.removeprefix("clip."): value for name, value in self.tensors.items() if name.startswith("clip.")}
+        weights = {
+            name.removeprefix("clip."): value for name, value in self.tensors.items() if name.startswith("clip.")
+        }
         try:
             clip.load_state_dict(weights)
         except RuntimeError:
             raise ModelError(
                 f"The snapshot of step {self.step} is of another model than the recipe's. Train into another --output."
             ) from None
-        names = {parameter: name for name, parameter in clip.named_parameters()}
-        for group in optimizer.adamw.param_groups:
-            for parameter in group["params"]:
-                prefix = f"adamw.{names[parameter]}."
-                optimizer.adamw.state[parameter] = {
-                    name.removeprefix(prefix): value.to("cpu" if value.ndim == 0 else parameter.device)
-                    for name, value in self.tensors.items()
-                    if name.startswith(prefix)
-                }
+        for name, parameter in clip.named_parameters():
+            prefix = f"adamw.{name}."
+            moments = {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
+            # AdamW keeps its count of steps, a scalar, on the CPU.
+            optimizer.adamw.state[parameter] = {
+                moment: value.to(parameter.device if value.ndim else "cpu") for moment, value in moments.items()
+            }
         optimizer.skipped_in_a_row = self.facts["skipped_in_a_row"]
 
 
 def save_snapshot(
     folder: Path, step: int, clip: nn.Module, optimizer: Optimizer, facts: dict[str, Any], keep: int
 ) -> Path:
-    """Write the state after `step` steps and drop all but the `keep` newest. Raises OSError, with the old ones whole."""
+    """Write the state after `step` steps and drop all but the `keep` newest. Raises OSError, the old ones whole."""
     tensors = {f"clip.{name}": value for name, value in clip.state_dict().items()}
-    names = {parameter: name for name, parameter in clip.named_parameters()}
-    for parameter, state in optimizer.adamw.state.items():
-        tensors |= {f"adamw.{names[parameter]}.{name}": value for name, value in state.items()}
+    for name, parameter in clip.named_parameters():
+        moments = optimizer.adamw.state.get(parameter, {})
+        tensors |= {f"adamw.{name}.{moment}": value for moment, value in moments.items()}
     facts = facts | {"step": step, "skipped_in_a_row": optimizer.skipped_in_a_row}
     content = safetensors_torch.save(
         {name: value.detach().cpu().contiguous() for name, value in tensors.items()}, {"facts": json.dumps(facts)}

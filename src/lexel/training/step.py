@@ -46,7 +46,7 @@ class Gradients:
 
 
 def _resolve(precision: str, device: torch.device) -> str:
-    """"auto" is bfloat16 where the hardware multiplies it natively."""
+    """ "auto" is bfloat16 where the hardware multiplies it natively."""
     if precision != "auto":
         return precision
     if device.type == "cuda":

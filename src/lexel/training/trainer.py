@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -32,7 +33,7 @@ from lexel.training.step import Gradients
 MEASURED_IN_RUN = 1000  # held-out pairs at most; all of them at the end
 
 
-class Interrupted(LexelError):
+class InterruptedRunError(LexelError):
     """The run was asked to stop, and did after saving a snapshot."""
 
     exit_status = 130
@@ -65,7 +66,7 @@ def train(recipe: Recipe, output: str | Path | None = None) -> Run:
     """Train `recipe` in the folder `output` (by itself `runs/NAME`), or go on where an earlier run in it was cut off.
 
     Raises UsageError when the folder holds another run, DataError when the sources cannot be learned from, and
-    Interrupted after Ctrl-C.
+    InterruptedRunError after Ctrl-C.
     """
     folder = RunFolder.open(Path(output) if output else Path("runs") / recipe.name, recipe)
     with _deterministic():
@@ -83,7 +84,11 @@ def _steps(setup: Setup, optimizer: Optimizer, start: int, seconds: float) -> fl
     recipe, clip = setup.recipe, setup.clip
     gradients = Gradients(clip, recipe.preprocessing(), recipe.precision)
     batches = load_batches(
-        setup.maker, start=start, stop=setup.steps, workers=recipe.data.workers, pin_memory=gradients.device.type == "cuda"
+        setup.maker,
+        start=start,
+        stop=setup.steps,
+        workers=recipe.data.workers,
+        pin_memory=gradients.device.type == "cuda",
     )
     measured_after = {round(setup.steps * turn / recipe.evaluation.times) for turn in range(1, recipe.evaluation.times)}
     bad_images = BadImages(setup.folder.bad_images)
@@ -113,7 +118,9 @@ def _steps(setup: Setup, optimizer: Optimizer, start: int, seconds: float) -> fl
                 facts = {"seconds": log.seconds, "data": setup.material.fingerprint}
                 save_snapshot(setup.folder.snapshots, done, clip, optimizer, facts, recipe.snapshot.keep)
             if interruption.requested and done < setup.steps:
-                raise Interrupted(f"Stopped after step {done} of {setup.steps}. The same command goes on from there.")
+                raise InterruptedRunError(
+                    f"Stopped after step {done} of {setup.steps}. The same command goes on from there."
+                )
         return log.seconds
 
 
@@ -161,11 +168,12 @@ def _step_seed(seed: int, step: int) -> int:
 
 @contextmanager
 def _deterministic() -> Iterator[None]:
-    before = torch.are_deterministic_algorithms_enabled(), torch.utils.deterministic.fill_uninitialized_memory
+    fills: Any = torch.utils.deterministic  # its settings are properties of the module, unknown to type checkers
+    before = torch.are_deterministic_algorithms_enabled(), fills.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    fills.fill_uninitialized_memory = False
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before[0])
-        torch.utils.deterministic.fill_uninitialized_memory = before[1]
+        fills.fill_uninitialized_memory = before[1]

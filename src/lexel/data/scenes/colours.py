@@ -34,7 +34,7 @@ TRIMS: dict[str, RGB] = {
     "white": (156, 166, 184),
 }
 
-PLAINLY_SEEN = 28.0  # CIE94; red on bricks is 12, orange on wood 16, blue on the sea 21, white on grey 33
+PLAINLY_SEEN = 30.0  # CIE94; red on bricks is 12, orange on wood 16, blue on the sea 21, yellow on orange 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,8 @@ GROUNDS = {
     "wood": Ground(((204, 166, 116), (186, 146, 98)), ("on a wooden table", "on wood", "on wooden boards")),
     "blackboard": Ground(((52, 70, 64), (66, 84, 78)), ("on a blackboard", "on the blackboard")),
     "sunset": Ground(
-        ((116, 84, 150), (238, 142, 110), (252, 204, 130)), ("at sunset", "in the evening sky", "before a sunset")
+        ((116, 84, 150), (177, 106, 132), (238, 134, 110), (246, 170, 118), (252, 204, 130)),
+        ("at sunset", "in the evening sky", "before a sunset"),
     ),
 }
 

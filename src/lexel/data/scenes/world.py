@@ -83,7 +83,6 @@ def _one_kind(looks: tuple[Look, ...], dice: Dice) -> World:
 
 
 def _side_by_side(split: str, relation: str, dice: Dice) -> World:
-    """Two kinds, parted by a line across the frame; a single pair is never more askew than 1 to 2."""
     look = dice.choose(LOOKS[split])
     other_look = dice.choose([other for other in LOOKS[split] if other[0] != look[0]])
     count, other_count = dice.choose(((1, 1), (1, 1), (1, 1), (2, 1), (1, 2), (3, 1), (2, 2)))
@@ -93,6 +92,12 @@ def _side_by_side(split: str, relation: str, dice: Dice) -> World:
     other = Kind(*other_look, other_size, _texture(other_size, dice), other_count)
 
     first, second = (main, other) if relation in ("left of", "above") else (other, main)
+    items = _parted(first, second, relation in ("left of", "right of"), dice)
+    return World(main, other, relation, dice.choose(grounds_for(frozenset((look[1], other_look[1])))), items)
+
+
+def _parted(first: Kind, second: Kind, flat: bool, dice: Dice) -> tuple[Item, ...]:
+    """Two kinds, first left (flat) or above, a straight line between them; two shapes are askew by 1 to 2 at most."""
     r1, r2 = (dice.between(*DIAMETERS[kind.size]) / 2 for kind in (first, second))
     free = SIZE - 2 * (r1 + r2) - MARGIN  # along the line from first to second
     before, until = sorted(dice.between(0.0, free) for _ in range(2))
@@ -104,14 +109,11 @@ def _side_by_side(split: str, relation: str, dice: Dice) -> World:
         across = [[start], [dice.between(low, high)]]
     else:
         across = [_spread(kind.count, radius, dice) for kind, radius in ((first, r1), (second, r2))]
-
-    flat = relation in ("left of", "right of")
-    items = tuple(
+    return tuple(
         Item(kind, *((a, c) if flat else (c, a)), radius)
         for kind, radius, a, crossing in zip((first, second), (r1, r2), along, across, strict=True)
         for c in crossing
     )
-    return World(main, other, relation, dice.choose(grounds_for(frozenset((look[1], other_look[1])))), items)
 
 
 def _one_inside_another(looks: tuple[Look, ...], dice: Dice) -> World:
@@ -120,7 +122,7 @@ def _one_inside_another(looks: tuple[Look, ...], dice: Dice) -> World:
     main, outer = Kind(shape, colour, "small"), Kind(*outer_look, "large")
     radius, outer_radius = dice.between(*DIAMETERS["small"]) / 2, dice.between(23.0, 27.0)
     x, y = (dice.between(outer_radius + MARGIN, SIZE - outer_radius - MARGIN) for _ in range(2))
-    room = max(0.55 * outer_radius - radius, 0.0) / 1.5
+    room = (0.55 * outer_radius - radius) / 1.5  # either way, within the hole of a ring
     inner = Item(main, x + dice.between(-room, room), y + dice.between(-room, room), radius)
     ground = dice.choose(grounds_for(frozenset((colour, outer_look[1]))))
     return World(main, outer, "inside", ground, (Item(outer, x, y, outer_radius), inner))
@@ -154,7 +156,7 @@ def _item_within(box: Box, kind: Kind, radius: float, dice: Dice) -> Item:
 
 def _inset(low: float, high: float, radius: float) -> tuple[float, float]:
     middle = (low + high) / 2
-    slack = max((high - low) / 2 - radius - MARGIN / 2, 0.0)
+    slack = (high - low) / 2 - radius - MARGIN / 2
     return middle - slack, middle + slack
 
 

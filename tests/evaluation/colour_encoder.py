@@ -55,7 +55,8 @@ class ColourEncoder:
                 kept.append(i)
             except BadImageError as error:
                 bad.append((i, str(error)))
-        return np.array(vectors, np.float32).reshape(len(kept), -1), np.array(kept, dtype=int), bad
+        stacked = np.array(vectors, np.float32) if vectors else np.zeros((0, len(NAMES) + 1), np.float32)
+        return stacked, np.array(kept, dtype=np.int64), bad
 
     def embed_texts(self, texts):
         counts = np.array([[text.lower().count(name) for name in NAMES] + [0.05] for text in texts], np.float32)
@@ -105,9 +106,6 @@ def labelled_source(names=NAMES, each: int = 3) -> Source:
 def captioned_source() -> Source:
     """Every two-colour picture, with one caption of its own and one shared by all that begin with the same colour."""
     pairs = [
-        painted(f"{a}-{b}", a, b, captions=(f"{a} beside {b}", f"something {a}"))
-        for a in NAMES
-        for b in NAMES
-        if a < b
+        painted(f"{a}-{b}", a, b, captions=(f"{a} beside {b}", f"something {a}")) for a in NAMES for b in NAMES if a < b
     ]
     return Source("stripes", pairs, split="test")

@@ -1,0 +1,46 @@
+"""`lexel demo`"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lexel.cli.options import Json, Seed, Set, Steps
+
+
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")] = Path("demo"),
+    seed: Seed = None,
+    steps: Steps = None,
+    changes: Set = None,
+    json: Json = False,
+) -> None:
+    """Show the whole journey on pictures that Lexel draws itself, in about three minutes on two cores.
+
+    It learns colours, shapes, counts and places from captions, then names combinations of colour and shape that it has
+    never seen or read of.
+
+    Example: lexel demo --output demo
+    """
+    from lexel.cli.options import as_changes
+    from lexel.cli.printing import print_json, print_pictures, print_ranking
+    from lexel.demo import demo_recipe, run_demo
+    from lexel.progress import say
+
+    done = run_demo(demo_recipe(as_changes(changes, seed=seed, steps=steps)), output, lambda part: say(f"\n{part}."))
+    if json:
+        print_json(done.to_json())
+        return
+    print_pictures([shown.path for shown in done.shown], width=20)
+    for shown in done.shown:
+        print(f'\n{shown.path}   "{shown.caption}"')
+        print_ranking(shown.guesses, indent="  ")
+    numbers = done.to_json()
+    print(
+        f"\nIt names {numbers['zero_shot_top1']:.1%} of the pictures of {done.classes} combinations that it had never "
+        f"seen; guessing names {numbers['chance']:.1%}.\nTrained in {done.run.training_seconds:.0f} seconds.\n\n"
+        f"Report  {done.page}\nModel   {done.run.model}\n\nNow you:\n"
+        f"  lexel classify {done.run.model} {output / 'pictures'} --templates scene "
+        f'--labels "{",".join(dict.fromkeys(shown.label for shown in done.shown))}"\n'
+        f'  lexel rank {done.run.model} {done.shown[0].path} "{done.shown[0].caption}" "two blue stars" "a green leaf"'
+    )

@@ -1,0 +1,45 @@
+"""`lexel embed`"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lexel.cli.options import Json, Model
+
+
+def embed(
+    model: Model,
+    source: Annotated[str, typer.Argument(help="A folder, a table, class folders, or scenes:N.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Parquet file to write.", show_default=False)],
+    json: Json = False,
+) -> None:
+    """Embed every picture of a source into a Parquet file. The same command again goes on where it was cut off.
+
+    Example: lexel embed runs/demo/model photos/ -o photos.parquet
+    """
+    from lexel.cli.printing import print_json
+    from lexel.data.readers import read_source
+    from lexel.encoder import load
+    from lexel.progress import say
+    from lexel.search.embed import embed_source
+
+    found = read_source(source, text_required=False)
+    for note in found.notes:
+        say(note)
+    encoder = load(model)
+    done = embed_source(encoder, found, output)
+    if json:
+        print_json(
+            {
+                "output": str(done.path),
+                "images": done.images,
+                "skipped": done.skipped,
+                "dimensions": done.dimensions,
+                "fingerprint": encoder.fingerprint,
+            }
+        )
+    else:
+        print(f"{done.images:,} embeddings of {done.dimensions} numbers in {done.path}")
+        if done.skipped:
+            print(f"{done.skipped:,} pictures could not be read: {done.path}.bad-images.jsonl names them")

@@ -1,0 +1,64 @@
+"""The pictures that a command line names: files, folders, globs, or standard input."""
+
+import glob
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lexel.data.readers.paths import has_image_extension
+from lexel.errors import BadImageError, UsageError, did_you_mean
+from lexel.images import decode
+
+
+def given_images(arguments: Sequence[str]) -> list[tuple[str, Path | bytes]]:
+    """(name, file or bytes) of every picture meant, each file once, folders in sorted order.
+
+    `-` reads standard input: one picture, or the paths of pictures, one a line. Raises UsageError for what is not
+    there.
+    """
+    found: dict[str, Path | bytes] = {}
+    for argument in arguments:
+        found |= _from_stdin() if argument == "-" else _from_path(argument)
+    return list(found.items())
+
+
+def _from_path(argument: str) -> dict[str, Path | bytes]:
+    path = Path(argument).expanduser()
+    if path.is_file():
+        return {str(path): path}
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if has_image_extension(file.name) and _is_shown(file, path))
+        if not files:
+            raise UsageError(f"{path} holds no pictures.")
+        return {str(file): file for file in files}
+    matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - absolute patterns are fine here
+    if not matches:
+        near = did_you_mean(path.name, [file.name for file in path.parent.iterdir()]) if path.parent.is_dir() else ""
+        raise UsageError(f'There is no file, folder or match for "{argument}".{near}')
+    return {match: Path(match) for match in matches if Path(match).is_file()}
+
+
+def _is_shown(file: Path, root: Path) -> bool:
+    return file.is_file() and not any(part.startswith(".") for part in file.relative_to(root).parts)
+
+
+def _from_stdin() -> dict[str, Path | bytes]:
+    content = sys.stdin.buffer.read()
+    if not content.strip():
+        raise UsageError("Standard input is empty; send a picture, or paths of pictures, one a line.")
+    try:
+        decode(content)
+    except BadImageError as error:
+        return _from_lines(content, str(error))
+    return {"-": content}
+
+
+def _from_lines(content: bytes, why_no_picture: str) -> dict[str, Path | bytes]:
+    try:
+        lines = [line.strip() for line in content.decode().splitlines() if line.strip()]
+    except UnicodeDecodeError:
+        raise UsageError(f"Standard input is no picture ({why_no_picture}) and no list of paths.") from None
+    found: dict[str, Path | bytes] = {}
+    for line in lines:
+        found |= _from_path(line)
+    return found

@@ -1,0 +1,160 @@
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from lexel.data.readers import read_source
+from lexel.errors import DataError, UsageError
+
+
+def draw(folder: Path, *names: str) -> Path:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (2, 2)).save(path, "PNG")
+    return folder
+
+
+def described(folder: Path | str, **columns) -> list[tuple[str, tuple[str, ...], str | None]]:
+    return [(pair.key, pair.captions, pair.label) for pair in read_source(str(folder), **columns).pairs]
+
+
+def test_a_bare_folder_is_its_pictures_in_order_of_their_paths(tmp_path):
+    draw(tmp_path, "b.PNG", "a.jpeg", "deep/er/c.WebP", ".hidden.png", "._b.png", ".data/d.png", "__MACOSX/e.png")
+    (tmp_path / ".DS_Store").touch()
+    assert described(tmp_path) == [("a.jpeg", (), None), ("b.PNG", (), None), ("deep/er/c.WebP", (), None)]
+
+
+def test_text_files_beside_the_pictures_are_captions(tmp_path):
+    draw(tmp_path, "a.png", "b.png", "c.png")
+    (tmp_path / "a.txt").write_bytes("\ufeffone \r\n\r\n two\r\n".encode())
+    (tmp_path / "b.TXT").write_text("drei")
+    source = read_source(str(tmp_path))
+    assert [pair.captions for pair in source.pairs] == [("one", "two"), ("drei",), ()]
+    assert source.notes == ("captions from the text files beside 2 of 3 images",)
+
+
+def test_class_folders_are_labels(tmp_path):
+    draw(tmp_path, "hot_dog/1.png", "cat/2.png", "cat/deep/3.png")
+    source = read_source(str(tmp_path))
+    assert [(pair.key, pair.label) for pair in source.pairs] == [
+        ("cat/2.png", "cat"),
+        ("cat/deep/3.png", "cat"),
+        ("hot_dog/1.png", "hot dog"),
+    ]
+    assert source.labels == ["cat", "hot dog"]
+
+
+def test_a_readme_among_class_folders_is_no_caption(tmp_path):
+    draw(tmp_path, "cat/1.png", "dog/2.png")
+    (tmp_path / "README.txt").write_text("image files, by class")
+    (tmp_path / "cat" / "notes.txt").write_text("no caption")
+    assert [label for _, _, label in described(tmp_path)] == ["cat", "dog"]
+    assert not any(captions for _, captions, _ in described(tmp_path))
+
+
+def test_pictures_outside_the_folders_mean_that_these_are_no_classes(tmp_path):
+    draw(tmp_path, "2023/1.png", "2024/2.png", "3.png")
+    source = read_source(str(tmp_path))
+    assert source.labels == []
+    assert "folder names not taken for labels: 1 images lie outside the 2 folders" in source.notes
+
+
+def test_numbered_folders_of_captioned_pictures_are_no_classes(tmp_path):
+    draw(tmp_path, "00000/1.png", "00001/2.png")
+    for name in ("00000/1.txt", "00001/2.txt"):
+        (tmp_path / name).write_text("a caption")
+    assert described(tmp_path)[0] == ("00000/1.png", ("a caption",), None)
+
+
+def test_metadata_decides_also_beside_class_folders(tmp_path):
+    draw(tmp_path, "cat/1.png", "dog/2.png")
+    (tmp_path / "metadata.jsonl").write_text(json.dumps({"file_name": "cat/1.png", "text": "a tabby"}))
+    assert described(tmp_path) == [("cat/1.png", ("a tabby",), None)]
+
+
+def test_two_metadata_files_are_one_too_many(tmp_path):
+    draw(tmp_path, "1.png")
+    (tmp_path / "metadata.jsonl").write_text("{}")
+    (tmp_path / "metadata.csv").write_text("file_name")
+    with pytest.raises(UsageError, match=r"metadata\.csv and metadata\.jsonl, which may differ"):
+        read_source(str(tmp_path))
+
+
+def test_split_folders_may_hold_classes_or_metadata(tmp_path):
+    draw(tmp_path, "train/cat/1.png", "train/dog/2.png", "validation/3.png")
+    (tmp_path / "test").mkdir()
+    (tmp_path / "validation" / "metadata.csv").write_text("file_name,label\n3.png,cat\n")
+    assert described(tmp_path) == [
+        ("train/cat/1.png", (), "cat"),
+        ("train/dog/2.png", (), "dog"),
+        ("validation/3.png", (), "cat"),
+    ]
+    assert read_source(str(tmp_path), prefer=["val"]).split == "val"
+    assert described(f"{tmp_path}/dev") == [("validation/3.png", (), "cat")]
+    with pytest.raises(UsageError, match=r'no split "tests".*\n  It has: train 2, val 1'):
+        read_source(f"{tmp_path}/tests")
+
+
+def test_a_class_called_train_is_no_split(tmp_path):
+    draw(tmp_path, "train/1.png", "bus/2.png")
+    assert read_source(str(tmp_path)).labels == ["bus", "train"]
+
+
+def test_a_split_of_metadata_is_named_after_the_folder(tmp_path):
+    draw(tmp_path, "1.png", "2.png")
+    (tmp_path / "metadata.csv").write_text("file_name,caption,split\n1.png,a,train\n2.png,b,test\n")
+    source = read_source(f"{tmp_path}/test")
+    assert (source.name, source.split, [pair.key for pair in source.pairs]) == (f"{tmp_path}/test", "test", ["2.png"])
+    assert source.notes[-1] == 'split "test" taken'
+
+
+def test_keys_do_not_depend_on_where_the_folder_lies_or_how_it_is_written(tmp_path, monkeypatch):
+    draw(tmp_path, "photos/cat/1.png", "photos/dog/2.png")
+    monkeypatch.chdir(tmp_path / "photos")
+    assert described(".") == described(tmp_path / "photos") == described(f"{tmp_path}/photos/")
+
+
+def test_links_in_a_circle_do_not_hang(tmp_path):
+    draw(tmp_path, "a/1.png")
+    (tmp_path / "a" / "again").symlink_to(tmp_path)
+    (tmp_path / "a" / "broken.png").symlink_to(tmp_path / "none.png")
+    assert [key for key, _, _ in described(tmp_path)] == ["a/1.png"]
+
+
+def test_a_table_beside_bare_pictures_is_pointed_out(tmp_path):
+    draw(tmp_path, "Images/1.png")
+    (tmp_path / "captions.txt").write_text("image,caption\n1.png,a dog\n")
+    (tmp_path / "README.txt").write_text("image, caption")
+    assert read_source(str(tmp_path)).notes == (
+        f"images alone; there is also a table, to be named itself: {tmp_path}/captions.txt",
+    )
+
+
+def test_what_is_not_there_is_refused_with_what_is_near(tmp_path):
+    draw(tmp_path, "photos/1.png")
+    with pytest.raises(UsageError, match=r'There is no .*/photo\. Did you mean "photos"\?'):
+        read_source(f"{tmp_path}/photo")
+    with pytest.raises(UsageError, match=r'\(.* is there and has no "fotos"\). Did you mean "photos"\?'):
+        read_source(f"{tmp_path}/fotos/2024/may")
+    with pytest.raises(UsageError, match=r"is one picture\. A source is its folder"):
+        read_source(f"{tmp_path}/photos/1.png")
+    with pytest.raises(UsageError, match='no kind of source "coco:"'):
+        read_source("coco:annotations.json")
+    with pytest.raises(UsageError, match="empty name"):
+        read_source(" ")
+
+
+def test_a_folder_without_pictures_says_so(tmp_path):
+    with pytest.raises(DataError, match=r"has no images: nothing in it or below ends in \.jpg"):
+        read_source(str(tmp_path))
+    (tmp_path / "train.csv").touch()
+    with pytest.raises(DataError, match=r"Name the table itself: .*/train\.csv"):
+        read_source(str(tmp_path))
+
+
+def test_scenes_are_read_and_take_the_preferred_split():
+    assert read_source("scenes:3/test").split == "test"
+    source = read_source("scenes:3?seed=1", prefer=["validation"])
+    assert (source.name, source.split, len(source.pairs)) == ("scenes:3?seed=1", "val", 3)

@@ -1,0 +1,110 @@
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lexel.data.augment import Augmentation
+from lexel.data.loader import Batch, BatchMaker, TrainingSource, draw_caption, load_batches
+from lexel.data.order import Order
+from lexel.data.pairs import ImageFile, Pair
+from lexel.data.readers import read_source
+from lexel.images import Preprocessing
+from lexel.tokenizer import Tokenizer
+
+TEMPLATES = ("a {}", "a photo of a {}")
+
+
+def make(pairs: list[Pair], batch_size: int = 8) -> BatchMaker:
+    texts = [caption for pair in pairs for caption in pair.captions] or ["a"]
+    return BatchMaker(
+        sources=[TrainingSource(pairs, 1.0, TEMPLATES)],
+        order=Order([len(pairs)], [1.0], seed=0),
+        batch_size=batch_size,
+        tokenizer=Tokenizer.train(texts, 350, 24),
+        preprocessing=Preprocessing(image_size=32),
+        augmentation=Augmentation(),
+    )
+
+
+@pytest.fixture(scope="module")
+def maker() -> BatchMaker:
+    return make(list(read_source("scenes:40/train").pairs))
+
+
+def same(first: Batch, second: Batch) -> bool:
+    tensors = ("pixels", "ids", "image_group", "text_group")
+    return first.keys == second.keys and all(torch.equal(getattr(first, t), getattr(second, t)) for t in tensors)
+
+
+def test_batches_are_the_same_for_any_number_of_workers(maker):
+    alone = list(load_batches(maker, start=0, stop=9, workers=0))
+    for workers in (1, 4):
+        together = list(load_batches(maker, start=0, stop=9, workers=workers))
+        assert all(same(a, b) for a, b in zip(alone, together, strict=True))
+
+
+def test_starting_in_the_middle_gives_the_batches_that_would_have_come(maker):
+    whole = list(load_batches(maker, start=0, stop=9, workers=0))
+    rest = list(load_batches(maker, start=6, stop=9, workers=0))
+    assert all(same(a, b) for a, b in zip(whole[6:], rest, strict=True))
+
+
+def test_a_pair_looks_and_reads_differently_in_another_epoch(maker):
+    views: dict[str, list[np.ndarray]] = {}
+    for batch in load_batches(maker, start=0, stop=10, workers=0):  # two epochs of 40
+        for key, pixels in zip(batch.keys, batch.pixels.numpy(), strict=True):
+            views.setdefault(key, []).append(pixels)
+    assert all(len(pair) == 2 and not (pair[0] == pair[1]).all() for pair in views.values())
+
+
+def test_ids_are_trimmed_to_the_longest_caption_of_the_batch(maker):
+    for batch in load_batches(maker, start=0, stop=3, workers=0):
+        assert batch.pixels.dtype == torch.uint8
+        assert (batch.ids == maker.tokenizer.end_of_text).sum(dim=1).eq(1).all()
+        assert (batch.ids[:, -1] == maker.tokenizer.end_of_text).any()
+
+
+def test_unreadable_pictures_are_left_out_and_named(tmp_path: Path):
+    good = list(read_source("scenes:6/train").pairs)
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no picture")
+    pairs = [
+        *good,
+        Pair("broken.jpg", ImageFile(broken), ("a hole",)),
+        Pair("gone.jpg", ImageFile(tmp_path / "gone.jpg"), ("a hole",)),
+    ]
+    batch = make(pairs)[0]
+    assert sorted(batch.keys) == sorted(pair.key for pair in good)
+    assert sorted(key for key, _ in batch.bad) == ["broken.jpg", "gone.jpg"]
+    assert len(batch.pixels) == len(batch.ids) == len(batch.image_group) == len(batch.text_group) == 6
+
+
+def test_a_batch_without_a_readable_picture_is_empty_and_says_why(tmp_path: Path):
+    batch = make([Pair("gone.jpg", ImageFile(tmp_path / "gone.jpg"), ("a hole",))], batch_size=2)[0]
+    assert batch.keys == ()
+    assert batch.pixels.shape == (0, 3, 32, 32)
+    assert len(batch.bad) == 2
+
+
+def test_equal_captions_and_equal_labels_belong_together():
+    random = np.random.default_rng(0)
+    picture = ImageFile(Path("x.jpg"))
+    _, first = draw_caption(Pair("1", picture, ("A red  Circle",)), TEMPLATES, random)
+    _, second = draw_caption(Pair("2", picture, ("a red circle",)), TEMPLATES, random)
+    assert first == second
+    meanings = {draw_caption(Pair("3", picture, label="cat"), TEMPLATES, random)[1] for _ in range(20)}
+    assert len(meanings) == 1
+
+
+def test_each_caption_and_each_template_is_drawn_about_as_often():
+    random = np.random.default_rng(0)
+    picture = ImageFile(Path("x.jpg"))
+    captions = Counter(
+        draw_caption(Pair("1", picture, ("one", "two", "three")), TEMPLATES, random)[0] for _ in range(600)
+    )
+    labels = Counter(draw_caption(Pair("1", picture, label="cat"), TEMPLATES, random)[0] for _ in range(600))
+    assert set(captions) == {"one", "two", "three"}
+    assert set(labels) == {"a cat", "a photo of a cat"}
+    assert min(*captions.values(), *labels.values()) > 150
