@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import signal
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -108,16 +109,19 @@ def load_batches(
     maker: BatchMaker, *, start: int, stop: int, workers: int, pin_memory: bool = False
 ) -> Iterator[Batch]:
     """The batches of steps `start` to `stop` − 1 in order, made ahead by `workers` processes (0: by this one)."""
-    loader = DataLoader(
-        maker,
-        batch_size=None,
-        sampler=range(start, stop),
-        num_workers=workers,
-        worker_init_fn=_quiet_worker if workers else None,
-        prefetch_factor=4 if workers else None,
-        pin_memory=pin_memory,
-    )
-    yield from loader
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="This DataLoader will create")  # the number is the user's to choose
+        loader = DataLoader(
+            maker,
+            batch_size=None,
+            sampler=range(start, stop),
+            num_workers=workers,
+            worker_init_fn=_quiet_worker if workers else None,
+            prefetch_factor=4 if workers else None,
+            pin_memory=pin_memory,
+        )
+        batches = iter(loader)
+    yield from batches
 
 
 def _quiet_worker(_: int) -> None:

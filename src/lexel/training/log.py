@@ -54,21 +54,19 @@ class RunLog:
         self._file.close()
         self._events.close()
 
-    def step(
-        self, step: int, batch: Batch, loss: StepLoss, result: StepResult, scale: float, times: "StepTimes"
-    ) -> None:
+    def step(self, step: int, batch: Batch, loss: StepLoss, result: StepResult, times: "StepTimes") -> None:
         """Note one training step."""
         self.seconds += times.total
         line = {
             "loss": loss.loss,
             "accuracy": loss.accuracy,
-            "logit_scale": scale,
+            "logit_scale": loss.logit_scale,
             "learning_rate": result.learning_rate,
             "gradient_norm": result.gradient_norm,
             "pairs_per_second": len(batch.keys) / times.total,
             "data_wait": times.waiting / times.total,
         }
-        self._write({"step": step, **line, "seconds": round(self.seconds, 3)})
+        self._write({"step": step, **line, "seconds": self.seconds})
         if result.skipped:
             self._write({"step": step, "skipped": True, "keys": list(batch.keys)})
             self._progress.console.print(f"Step {step}: loss or gradient is not finite, the batch is skipped.")
@@ -149,6 +147,11 @@ class StepTimes:
     @property
     def waiting(self) -> float:
         return self._data_ready - self._start
+
+
+def seconds_in_log(folder: Path) -> float:
+    """How long the run in `folder` has trained."""
+    return max((line["seconds"] for line in read_log(folder) if "seconds" in line), default=0.0)
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:

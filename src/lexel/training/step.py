@@ -17,6 +17,7 @@ class StepLoss:
 
     loss: float
     accuracy: float  # share of images whose best text of the batch belongs to them
+    logit_scale: float  # factor of the cosines
 
 
 class Gradients:
@@ -37,9 +38,10 @@ class Gradients:
         belong = belongings(self._here(batch.image_group), self._here(batch.text_group))
         with self.autocast:
             images, texts = self.clip(pixels, self._here(batch.ids))
-        contrast = contrastive_loss(images, texts, self.clip.logit_scale.exp(), belong, self.clip.logit_bias)
+        scale = self.clip.logit_scale.exp()
+        contrast = contrastive_loss(images, texts, scale, belong, self.clip.logit_bias)
         contrast.loss.backward()
-        return StepLoss(contrast.loss.item(), contrast.accuracy.item())
+        return StepLoss(contrast.loss.item(), contrast.accuracy.item(), scale.item())
 
     def _here(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.device, non_blocking=True)
