@@ -1,9 +1,12 @@
 """The whole journey on pictures that Lexel draws itself: learn, measure on combinations never seen, use."""
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
+
+from PIL import Image
 
 from lexel.data.readers import read_source
 from lexel.encoder import Encoder, load
@@ -76,14 +79,12 @@ def run_demo(recipe: Recipe, folder: Path, tell: Callable[[str], None]) -> Demo:
     for pair in named:
         path = pictures / f"{pair.key.replace('/', '-')}.png"
         _save(pair.picture.load(), path)
-        guesses = classifier.classify([path], top=3)[0]
+        [guesses] = classifier.classify([path], top=3)
         shown.append(Shown(path, str(pair.label), pair.captions[0], guesses))
     return Demo(run, encoder, report, folder / "report" / "report.html", len(test.labels), shown)
 
 
-def _save(image, path: Path) -> None:
-    import io
-
+def _save(image: Image.Image, path: Path) -> None:
     content = io.BytesIO()
     image.save(content, format="PNG")
     write_atomically(path, content.getvalue())

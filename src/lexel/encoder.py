@@ -5,8 +5,9 @@ padding.
 """
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -81,7 +82,7 @@ class Encoder:
 
     def count_truncated(self, texts: Sequence[str]) -> int:
         """How many of the texts are longer than the context and lose their end."""
-        return self.tokenizer.count_truncated(texts)
+        return self.tokenizer.count_truncated(_as_list(texts))
 
     def embed_images(self, images: Iterable[ImageLike]) -> np.ndarray:
         """(N, D) unit vectors of paths, bytes, PIL images, RGB arrays or Pictures. Raises BadImageError."""
@@ -157,11 +158,9 @@ class Encoder:
                 return error
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            ahead: list[Future[np.ndarray | BadImageError]] = [
-                pool.submit(attempt, i) for i in images[: 2 * IMAGE_BATCH]
-            ]
+            ahead = deque(pool.submit(attempt, image) for image in images[: 2 * IMAGE_BATCH])
             for index in range(len(images)):
-                yield index, ahead.pop(0).result()
+                yield index, ahead.popleft().result()
                 if (following := index + 2 * IMAGE_BATCH) < len(images):
                     ahead.append(pool.submit(attempt, images[following]))
 
@@ -182,9 +181,9 @@ def load(model: str | Path, *, device: str | None = None) -> Encoder:
     Raises UsageError when there is no such model and ModelError when its folder is damaged.
     """
     folder = open_model_folder(Path(model).expanduser())
-    from lexel.runtimes.torch import TorchRuntime, best_device, build_clip
+    from lexel.runtimes.torch import TorchRuntime, build_clip, choose_device
 
-    clip = build_clip(folder.manifest.architecture, folder.weights(), device or best_device())
+    clip = build_clip(folder.manifest.architecture, folder.weights(), choose_device(device))
     return Encoder(
         TorchRuntime(clip),
         folder.tokenizer(),
@@ -200,7 +199,8 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def _as_list(items: Iterable) -> list:
-    if isinstance(items, (str, bytes, Path, Image.Image)):
+    one_picture = isinstance(items, np.ndarray) and items.ndim in (2, 3)  # its rows would pass for grey pictures
+    if one_picture or isinstance(items, (str, bytes, Path, Image.Image)):
         raise UsageError(f"Give a list, not a single {type(items).__name__}: put it in [ ].")
     return list(items)
 

@@ -6,18 +6,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lexel.errors import UsageError
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder and those above it where they are missing. Raises UsageError when a file is in the way."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
+        raise UsageError(f"Cannot make the folder {path}: {error.strerror}. Give another --output.") from None
+
 
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Replace `path` by `content` whole or not at all. Raises OSError (a full disk, say), the old file untouched."""
+    with new_file(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Yield a name to write to; that file takes the place of `path` when the block ends well, else `path` stays."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
+        _flush(temporary)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        _name_target(error, path)
         raise
     _flush_folder(path.parent)
 
@@ -38,13 +54,20 @@ def new_folder(path: Path) -> Iterator[Path]:
         if path.exists():
             path.replace(previous)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         if previous.exists() and not path.exists():
             previous.replace(path)
         shutil.rmtree(temporary, ignore_errors=True)
+        _name_target(error, path)
         raise
     _flush_folder(path.parent)
     shutil.rmtree(previous, ignore_errors=True)
+
+
+def _name_target(error: BaseException, path: Path) -> None:
+    """Let the error tell of the file that the user knows, not of a temporary one, or of none as a full disk does."""
+    if isinstance(error, OSError):
+        error.filename = str(path)
 
 
 def _flush(path: Path) -> None:

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors import numpy as safetensors_numpy
 
 from lexel.config import Config
-from lexel.errors import ModelError, UsageError
+from lexel.errors import ModelError, UsageError, did_you_mean
 from lexel.files import new_folder
 from lexel.images import Preprocessing
 from lexel.models.config import CLIPConfig
@@ -59,8 +59,12 @@ class ModelFolder:
             raise ModelError(f"{self.path / WEIGHTS} cannot be read: {error}") from None
 
     def fingerprint(self, number_format: str) -> str:
-        """Twelve hex digits that change with weights, tokenizer, preprocessing or number format."""
-        identity = [self.manifest.sha256, self.manifest.preprocessing.model_dump(mode="json"), number_format]
+        """Twelve hex digits that change with weights, tokenizer, architecture, preprocessing or number format."""
+        # Without the defaults, so that a field that a later Lexel adds does not make another model of this one.
+        settings = self.manifest.model_dump(
+            mode="json", include={"architecture", "preprocessing"}, exclude_defaults=True
+        )
+        identity = [self.manifest.sha256, settings, number_format]
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -90,11 +94,8 @@ def save_model_folder(
 
 def open_model_folder(path: Path) -> ModelFolder:
     """Check that the folder is whole and its pieces belong together. Raises UsageError or ModelError."""
-    if not path.is_dir():
-        raise UsageError(f'No model folder at "{path}". A run leaves one at RUN/model when it has finished.')
     if not (path / MANIFEST).is_file():
-        within = f'Did you mean "{path / "model"}"?' if (path / "model" / MANIFEST).is_file() else "Is it one?"
-        raise UsageError(f"{path} has no {MANIFEST}, so it is not a model folder. {within}")
+        raise UsageError(f"{path} is no model folder: {_why_no_model(path)}")
     manifest = _read_manifest(path / MANIFEST)
     for piece, expected in manifest.sha256.items():
         if not (path / piece).is_file():
@@ -105,6 +106,19 @@ def open_model_folder(path: Path) -> ModelFolder:
                 "model.\nCopy the whole folder again."
             )
     return ModelFolder(path, manifest)
+
+
+def _why_no_model(path: Path) -> str:
+    if (path / "model" / MANIFEST).is_file():
+        return f'it holds a finished run. Did you mean "{path / "model"}"?'
+    if (path / "recipe.json").is_file():
+        return "it holds a run that has not finished. The same lexel train command goes on with it."
+    if path.is_dir():
+        return f"it has no {MANIFEST}. A run leaves its model at RUN/model when it has finished."
+    if path.exists():
+        return "it is a file. Give the folder that holds it."
+    siblings = [entry.name for entry in path.parent.iterdir() if entry.is_dir()] if path.parent.is_dir() else []
+    return f"there is no such folder.{did_you_mean(path.name, siblings)} A run leaves its model at RUN/model."
 
 
 def _read_manifest(path: Path) -> Manifest:

@@ -20,32 +20,32 @@ def classify(
     top: Annotated[int, typer.Option(min=1, help="How many labels to show for each image.")] = 3,
     json: Json = False,
 ) -> None:
-    """Sort images into classes that are named only now (zero-shot classification).
+    """Sort images into classes named only now (zero-shot).
 
-    Example: lexel classify runs/demo/model --labels "red circle,blue star" pictures/ --top 1
+    \b
+    Example:
+      lexel classify runs/demo/model pictures/ --labels "red circle,blue star"
     """
     from lexel.cli.printing import print_json, print_ranking
     from lexel.data.given import given_images
     from lexel.encoder import load
     from lexel.evaluation.prompts import read_labels
     from lexel.evaluation.zero_shot import ZeroShotClassifier
+    from lexel.progress import say
 
     given = given_images(images)
     classifier = ZeroShotClassifier(load(model), read_labels(labels), chosen_templates(templates))
     answers, bad = classifier.classify_readable([image for _, image in given], top=top)
-    results = []
-    for index, (name, _) in enumerate(given):
-        if index in bad:
-            results.append({"image": name, "error": bad[index]})
-        else:
-            results.append(
-                {"image": name, "labels": [{"label": label, "probability": p} for label, p in answers[index]]}
-            )
+    names = [name for name, _ in given]
     if json:
-        print_json(results)
+        named = {i: {"labels": [{"label": label, "probability": p} for label, p in answers[i]]} for i in answers}
+        failed = {i: {"error": reason} for i, reason in bad.items()}
+        print_json([{"image": name} | (named | failed)[i] for i, name in enumerate(names)])
     else:
-        for index, (name, _) in enumerate(given):
-            print(name if index not in bad else f"{name}: cannot be read: {bad[index]}")
-            print_ranking(answers.get(index, []), indent="  ")
+        for index, ranked in answers.items():
+            print(names[index])
+            print_ranking(ranked, indent="  ")
+    for reason in bad.values():
+        say(f"lexel classify: cannot read {reason}")
     if bad:
         raise typer.Exit(1)

@@ -18,9 +18,13 @@ def inspect(
     source: Annotated[str, typer.Argument(help="A folder, a table, class folders, or scenes:N.", show_default=False)],
     json: Json = False,
 ) -> None:
-    """Read every picture and caption of a source: what is in it, and what is wrong with it.
+    """Tell what is in a source and what is wrong with it.
 
-    Example: lexel data inspect products.csv
+    Reads every picture and every caption.
+
+    \b
+    Example:
+      lexel data inspect products.csv
     """
     from lexel.cli.printing import print_audit, print_json
     from lexel.data.audit import audit

@@ -5,24 +5,27 @@ from typing import Annotated
 
 import typer
 
-from lexel.cli.options import Json, Seed, Set, Steps
+from lexel.cli.options import Json, Seed, Set, Steps, as_changes
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")] = Path("demo"),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", file_okay=False, help="Folder to write into.")
+    ] = Path("demo"),
     seed: Seed = None,
     steps: Steps = None,
     changes: Set = None,
     json: Json = False,
 ) -> None:
-    """Show the whole journey on pictures that Lexel draws itself, in about three minutes on two cores.
+    """Show the whole journey on made-up pictures, in about three minutes.
 
-    It learns colours, shapes, counts and places from captions, then names combinations of colour and shape that it has
-    never seen or read of.
+    It learns colours, shapes, counts and places from the captions of pictures that Lexel draws itself, then names
+    combinations of colour and shape that it has never seen or read of. Timed on two cores.
 
-    Example: lexel demo --output demo
+    \b
+    Example:
+      lexel demo --output demo
     """
-    from lexel.cli.options import as_changes
     from lexel.cli.printing import print_json, print_pictures, print_ranking
     from lexel.demo import demo_recipe, run_demo
     from lexel.progress import say

@@ -11,12 +11,16 @@ from lexel.cli.options import Json, Model
 def embed(
     model: Model,
     source: Annotated[str, typer.Argument(help="A folder, a table, class folders, or scenes:N.", show_default=False)],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Parquet file to write.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Parquet file to write.", show_default=False)
+    ],
     json: Json = False,
 ) -> None:
     """Embed every picture of a source into a Parquet file. The same command again goes on where it was cut off.
 
-    Example: lexel embed runs/demo/model photos/ -o photos.parquet
+    \b
+    Example:
+      lexel embed runs/demo/model photos/ -o photos.parquet
     """
     from lexel.cli.printing import print_json
     from lexel.data.readers import read_source
@@ -34,12 +38,12 @@ def embed(
             {
                 "output": str(done.path),
                 "images": done.images,
-                "skipped": done.skipped,
+                "unreadable": len(done.unreadable),
                 "dimensions": done.dimensions,
                 "fingerprint": encoder.fingerprint,
             }
         )
     else:
         print(f"{done.images:,} embeddings of {done.dimensions} numbers in {done.path}")
-        if done.skipped:
-            print(f"{done.skipped:,} pictures could not be read: {done.path}.bad-images.jsonl names them")
+        if done.unreadable:
+            print(f"{len(done.unreadable):,} could not be read; {done.bad_images} names them")

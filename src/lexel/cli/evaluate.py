@@ -30,17 +30,23 @@ def evaluate(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Measure a model: zero-shot classification where there are labels, retrieval where there are captions.
+    """Measure a model: zero-shot classification and retrieval.
 
-    Writes report.json and report.html (--output, by itself report/): every number with its 95 % interval and chance.
+    The first where there are labels, the second where there are captions. Writes report.json and report.html
+    (--output, by itself report/): every number with its 95 % interval and chance.
 
-    Example: lexel evaluate runs/fashion/model .data/fashion_titles/test --output reports/fashion
+    \b
+    Example:
+      lexel evaluate runs/fashion/model fashion/test --output reports/fashion
     """
     from lexel.cli.printing import print_json, print_metrics
     from lexel.encoder import load
     from lexel.evaluation.evaluate import evaluate as measure
     from lexel.evaluation.prompts import read_labels
+    from lexel.files import make_folder
 
+    folder = output or Path("report")
+    make_folder(folder)  # before the work, so that a name that cannot be is told at once
     report = measure(
         load(model),
         sources,
@@ -48,7 +54,6 @@ def evaluate(
         templates=chosen_templates(templates),
         labels=read_labels(labels) if labels else None,
     )
-    folder = output or Path("report")
     report.save(folder)
     if json:
         print_json(report.metrics() | {"report": str(folder / "report.html")})

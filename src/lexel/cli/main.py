@@ -4,6 +4,7 @@ Nothing heavy is imported here: `lexel --help` must answer at once. Each verb im
 """
 
 import errno
+import os
 import sys
 from typing import Annotated
 
@@ -24,6 +25,7 @@ app = typer.Typer(
     help="Train, evaluate and use CLIP models: one space for pictures and words. Start with: lexel demo",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain text: examples keep their lines, errors are short, and it starts twice as fast
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for verb in (demo, train, evaluate, classify, rank, embed):
@@ -32,24 +34,51 @@ app.add_typer(data, name="data")
 app.add_typer(models, name="models")
 
 
-@app.callback()
-def _lexel(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
-    if version:
+# Of the disk or its permissions, not of a mistake in Lexel.
+OUTSIDE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENAMETOOLONG}
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
         print(f"lexel {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def _lexel(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None: ...
 
 
 def main() -> None:
     """Run the command line; a user's mistake becomes one to three lines and an exit status, never a traceback."""
     verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     try:
-        app(prog_name="lexel")
+        try:
+            app(prog_name="lexel")
+        finally:
+            print(end="", flush=True)  # now, while a full disk or a closed pipe can still be told
     except LexelError as error:
         print(f"lexel {verb}: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            raise
-        where = f" while writing {error.filename}" if error.filename else ""
-        print(f"lexel {verb}: {error.strerror}{where}. What was there before is unharmed.", file=sys.stderr)
+    except BrokenPipeError:  # who reads has enough, as `head` does
+        _discard_output()
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in OUTSIDE:
+            raise
+        where = f": {error.filename}" if error.filename else ""
+        print(
+            f"lexel {verb}: {os.strerror(error.errno)}{where}.\n"
+            "Mend that and give the same command again; what was there before is unharmed.",
+            file=sys.stderr,
+        )
+        _discard_output()
+        sys.exit(1)
+
+
+def _discard_output() -> None:
+    """Python writes the rest of standard output when it ends, and would complain again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -13,9 +13,13 @@ def _models() -> None: ...
 
 @models.command(name="list")
 def list_models(json: Json = False) -> None:
-    """List the named architectures with their parameters and the work of one forward pass.
+    """List the named architectures with their size and work.
 
-    Example: lexel models list
+    Millions of parameters, and billions of operations for one image and for one caption.
+
+    \b
+    Example:
+      lexel models list
     """
     from dataclasses import asdict
 

@@ -14,7 +14,10 @@ Images = Annotated[
         show_default=False,
     ),
 ]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder to write into.", show_default=False)]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FOLDER", file_okay=False, help="Folder to write into.", show_default=False),
+]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of all that is random.", show_default=False)]
 Steps = Annotated[
     int | None, typer.Option("--steps", min=1, help="Length of the run, instead of the recipe's.", show_default=False)

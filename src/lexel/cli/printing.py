@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lexel.data.audit import Audit
+    from lexel.data.audit import Audit, Spread
     from lexel.evaluation.metrics import Metric
     from lexel.evaluation.report import Report
     from lexel.models.cost import ArchitectureCost
@@ -58,12 +58,14 @@ def print_audit(audit: "Audit") -> None:
     )
     facts = {
         "captions": f"{audit.captions:,}, {audit.distinct_captions:,} distinct, "
-        f"{audit.shared_captions:,} shared by several images",
-        "captions per image": audit.captions_per_image,
-        "words per caption": audit.caption_words,
+        f"{audit.shared_captions:,} shared by several images"
+        if audit.captions
+        else None,
+        "captions per image": _spread(audit.captions_per_image),
+        "words per caption": _spread(audit.caption_words),
         "labels": f"{audit.labels:,}; most frequent: {_counts(audit.frequent_labels)}" if audit.labels else None,
-        "width": audit.widths,
-        "height": audit.heights,
+        "width": _spread(audit.widths, " pixels"),
+        "height": _spread(audit.heights, " pixels"),
         "formats": _counts(list(audit.formats.items())),
         "unreadable": f"{len(audit.unreadable):,}",
     }
@@ -74,6 +76,12 @@ def print_audit(audit: "Audit") -> None:
         print(f"    {bad.key}: {bad.reason}")
     for warning in audit.warnings:
         print(f"  Note: {warning}")
+
+
+def _spread(spread: "Spread | None", unit: str = "") -> str | None:
+    if spread is None:
+        return None
+    return f"{spread.least:g} to {spread.most:g}{unit}, half up to {spread.median:g}, 95 % up to {spread.most_of:g}"
 
 
 def _counts(items: Sequence[tuple[str, int]]) -> str:

@@ -9,19 +9,23 @@ from lexel.cli.options import Json, Model
 
 def rank(
     model: Model,
-    image: Annotated[str, typer.Argument(help="An image file.", show_default=False)],
+    image: Annotated[str, typer.Argument(help="An image file; - reads one from standard input.", show_default=False)],
     captions: Annotated[list[str], typer.Argument(help="Captions to choose among.", show_default=False)],
     json: Json = False,
 ) -> None:
     """Tell which caption fits an image best.
 
-    Example: lexel rank runs/demo/model dog.jpg "a dog on a beach" "a cat on a sofa"
+    \b
+    Example:
+      lexel rank runs/demo/model dog.jpg "a dog on a beach" "a cat on a sofa"
     """
     from lexel.cli.printing import print_json, print_ranking
+    from lexel.data.given import given_image
     from lexel.encoder import load
     from lexel.evaluation.ranking import rank_captions
 
-    ranked = rank_captions(load(model), image, captions)
+    content = given_image(image)
+    ranked = rank_captions(load(model), content, captions)
     if json:
         print_json({"image": image, "captions": [{"caption": c, "probability": p} for c, p in ranked]})
     else:

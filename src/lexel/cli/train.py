@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from lexel.cli.options import Json, Output, Seed, Set, Steps
+from lexel.cli.options import Json, Output, Seed, Set, Steps, as_changes
 
 
 def train(
@@ -26,10 +26,11 @@ def train(
     recipe is then chosen by its size. The run folder (--output, by itself runs/NAME) gets the model, a report of pairs
     that were not trained on, curves and a log.
 
-    Example: lexel train recipes/fashion.toml --set batch_size=128
-    Example: lexel train products.csv --output runs/products
+    \b
+    Examples:
+      lexel train recipes/fashion.toml --set batch_size=128
+      lexel train products.csv --output runs/products
     """
-    from lexel.cli.options import as_changes
     from lexel.cli.printing import print_json
     from lexel.training.default_recipe import default_recipe
     from lexel.training.recipe import Recipe

@@ -22,20 +22,37 @@ def given_images(arguments: Sequence[str]) -> list[tuple[str, Path | bytes]]:
     return list(found.items())
 
 
+def given_image(argument: str) -> Path | bytes:
+    """The one picture that is meant. Raises UsageError when it is not there, or when there are several."""
+    found = given_images([argument])
+    if len(found) != 1:
+        raise UsageError(f"{argument} holds {len(found):,} pictures; name one of them, such as {found[0][0]}.")
+    return found[0][1]
+
+
 def _from_path(argument: str) -> dict[str, Path | bytes]:
+    if not argument.strip():
+        raise UsageError("An image is given by an empty name.")
     path = Path(argument).expanduser()
-    if path.is_file():
-        return {str(path): path}
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if has_image_extension(file.name) and _is_shown(file, path))
-        if not files:
-            raise UsageError(f"{path} holds no pictures.")
-        return {str(file): file for file in files}
+    if path.exists():
+        return _pictures_at(path)
     matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - absolute patterns are fine here
     if not matches:
         near = did_you_mean(path.name, [file.name for file in path.parent.iterdir()]) if path.parent.is_dir() else ""
         raise UsageError(f'There is no file, folder or match for "{argument}".{near}')
-    return {match: Path(match) for match in matches if Path(match).is_file()}
+    found: dict[str, Path | bytes] = {}
+    for match in matches:
+        found |= _pictures_at(Path(match))
+    return found
+
+
+def _pictures_at(path: Path) -> dict[str, Path | bytes]:
+    if not path.is_dir():
+        return {str(path): path}
+    files = sorted(file for file in path.rglob("*") if has_image_extension(file.name) and _is_shown(file, path))
+    if not files:
+        raise UsageError(f"{path} holds no pictures.")
+    return {str(file): file for file in files}
 
 
 def _is_shown(file: Path, root: Path) -> bool:

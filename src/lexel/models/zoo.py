@@ -68,33 +68,20 @@ def _with_quick_gelu(config: CLIPConfig) -> CLIPConfig:
 
 
 def _small(
-    embedding: int,
-    image: tuple[int, int, int, int],  # image size, patch size, width, depth
-    text: tuple[int, int],  # width, depth
-    vocabulary_size: int,
-    head_width: int = HEAD_WIDTH,
+    embedding: int, image: VisionTransformerConfig | ResNetConfig, text: tuple[int, int, int], vocabulary_size: int
 ) -> CLIPConfig:
-    """Convolutional stem (Xiao et al. 2021) and mean pooling (Beyer et al. 2022): both help where training is short."""
-    image_size, patch_size, width, depth = image
-    text_width, text_depth = text
+    """An image tower beside a text tower of (width, depth, heads) for short captions."""
+    width, depth, heads = text
     return CLIPConfig(
         embedding=embedding,
-        image=VisionTransformerConfig(
-            image_size=image_size,
-            patch_size=patch_size,
-            width=width,
-            depth=depth,
-            heads=width // head_width,
-            pooling="mean",
-            stem="convolutional",
-        ),
+        image=image,
         text=TextTransformerConfig(
             context_length=32,
             vocabulary_size=vocabulary_size,
             end_of_text=vocabulary_size - 1,
-            width=text_width,
-            depth=text_depth,
-            heads=text_width // head_width,
+            width=width,
+            depth=depth,
+            heads=heads,
         ),
     )
 
@@ -146,11 +133,16 @@ _QUICK_GELU = (
     "ViT-bigG-14",
 )
 
+# For training from little data: convolutions know from the start that what is near belongs together, which a
+# Transformer must learn first. docs/experiments.md has the numbers. The smallest is for tests and first tries.
+_TINY = VisionTransformerConfig(
+    image_size=32, patch_size=4, width=128, depth=4, heads=4, pooling="mean", stem="convolutional"
+)
 _LEXEL = {
-    "lexel-xs": _small(128, (32, 4, 128, 4), (128, 2), vocabulary_size=2048, head_width=32),
-    "lexel-s": _small(256, (64, 8, 192, 6), (192, 3), vocabulary_size=8192),
-    "lexel-m": _small(256, (64, 8, 256, 8), (256, 4), vocabulary_size=8192),
-    "lexel-l": _small(384, (128, 16, 384, 8), (384, 6), vocabulary_size=16384),
+    "lexel-xs": _small(128, _TINY, (128, 2, 4), vocabulary_size=2048),
+    "lexel-s": _small(256, ResNetConfig(image_size=64, width=32, depths=(1, 2, 2, 1), heads=16), (192, 3, 3), 8192),
+    "lexel-m": _small(256, ResNetConfig(image_size=64, width=48, depths=(2, 2, 3, 2), heads=24), (256, 4, 4), 8192),
+    "lexel-l": _small(384, ResNetConfig(image_size=128, width=64, depths=(2, 3, 4, 2), heads=32), (384, 6, 6), 16384),
 }
 
 ARCHITECTURES: dict[str, CLIPConfig] = {

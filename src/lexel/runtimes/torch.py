@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lexel.errors import ModelError
+from lexel.errors import ModelError, UsageError
 from lexel.models.clip import CLIP
 from lexel.models.config import CLIPConfig
 
@@ -74,6 +74,16 @@ def _check_fit(expected: Mapping[str, tuple[int, ...]], weights: Mapping[str, np
 
 def _to_numpy(vectors: Tensor) -> np.ndarray:
     return vectors.float().cpu().numpy()
+
+
+def choose_device(wanted: str | None) -> str:
+    """The device that torch calls `wanted`, or the fastest of this machine. Raises UsageError when it is not there."""
+    try:
+        torch.empty(1, device=wanted)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise UsageError(f'There is no device "{wanted}" here: {reason}.\nThis machine has {best_device()}.') from None
+    return wanted or best_device()
 
 
 def best_device() -> str:

@@ -1,33 +1,35 @@
 """Bulk embedding of a source into one Parquet file, in parts that survive being cut off.
 
 Beside OUT.parquet stands OUT.parquet.parts/ while the work goes on: one small Parquet file for every part of the
-source, written whole or not at all. The same call again skips the parts that are there; when all are, they become
-OUT.parquet.
+source, written whole or not at all, with its unreadable pictures named in its metadata. The same call again skips the
+parts that are there; when all are, they become OUT.parquet, one row group each.
 
 Columns: `key`, `label`, `captions`, and `embedding` (D float32, unit norm). The file's metadata names the model and its
 fingerprint.
 """
 
 import hashlib
+import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lexel.data.bad_images import BadImages
-from lexel.data.pairs import Pair, Source
+from lexel.data.pairs import ImageFile, Pair, Source
 from lexel.encoder import Encoder
-from lexel.errors import UsageError
-from lexel.files import write_atomically
+from lexel.errors import DataError, UsageError
+from lexel.files import make_folder, new_file, write_atomically
 from lexel.progress import say
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 PART = 2048  # pairs
+UNREADABLE = b"lexel.unreadable"  # in a part's metadata: JSON, [[key, reason], …]
 
 
 @dataclass(frozen=True)
@@ -36,16 +38,23 @@ class Embedded:
 
     path: Path
     images: int
-    skipped: int  # of them could not be read; OUT.bad-images.jsonl names them
+    unreadable: list[tuple[str, str]]  # (key, reason)
     dimensions: int
+
+    @property
+    def bad_images(self) -> Path:
+        """The file that names the unreadable pictures, when there are any."""
+        return _bad_images(self.path)
 
 
 def embed_source(encoder: Encoder, source: Source, path: Path) -> Embedded:
-    """Embed every picture of `source` into the Parquet file `path`. Raises UsageError for a wrong path."""
+    """Embed every picture of `source` into the Parquet file `path`, or go on where an earlier call was cut off.
+
+    Raises UsageError for a wrong path and DataError when not one picture can be read.
+    """
     _check(path)
     parts = path.with_name(f"{path.name}.parts")
-    parts.mkdir(parents=True, exist_ok=True)
-    bad_images = BadImages(path.with_name(f"{path.name}.bad-images.jsonl"))
+    make_folder(parts)
     pieces = [source.pairs[start : start + PART] for start in range(0, len(source.pairs), PART)]
     files = [parts / f"{number:06}-{_identity(encoder, piece)}.parquet" for number, piece in enumerate(pieces)]
     if there := sum(file.exists() for file in files):
@@ -53,11 +62,16 @@ def embed_source(encoder: Encoder, source: Source, path: Path) -> Embedded:
     for number, (piece, file) in enumerate(zip(pieces, files, strict=True), start=1):
         if not file.exists():
             what = f"Embedding part {number} of {len(pieces)}" if len(pieces) > 1 else "Embedding"
-            write_atomically(file, _to_bytes(_embed(encoder, piece, what, bad_images)))
-    table = _join(files)
-    write_atomically(path, _to_bytes(table))
+            _write([_embed(encoder, piece, what)], file)
+    unreadable = [bad for file in files for bad in _unreadable(file)]
+    if len(unreadable) == len(source.pairs):
+        shutil.rmtree(parts)
+        key, reason = unreadable[0]
+        raise DataError(f"{source.name}: none of its {len(unreadable):,} images could be read.\n  {key}: {reason}")
+    _write(map(_read, files), path)
+    _name_bad_images(unreadable, _bad_images(path))
     shutil.rmtree(parts)
-    return Embedded(path, table.num_rows, len(source.pairs) - table.num_rows, encoder.dimensions)
+    return Embedded(path, len(source.pairs) - len(unreadable), unreadable, encoder.dimensions)
 
 
 def _check(path: Path) -> None:
@@ -74,44 +88,72 @@ def _check(path: Path) -> None:
 
 
 def _identity(encoder: Encoder, piece: Sequence[Pair]) -> str:
-    """A part is kept only for the same model and the same pictures."""
+    """A part is kept only for the same model, pictures and texts; a file is the same while its size and time are."""
     digest = hashlib.blake2b(encoder.fingerprint.encode(), digest_size=6)
     for pair in piece:
-        digest.update(f"\0{pair.key}".encode())
+        digest.update(repr(pair).encode())
+        if isinstance(pair.picture, ImageFile) and pair.picture.path.exists():
+            state = pair.picture.path.stat()
+            digest.update(f"{state.st_size} {state.st_mtime_ns}".encode())
     return digest.hexdigest()
 
 
-def _embed(encoder: Encoder, piece: Sequence[Pair], what: str, bad_images: BadImages) -> "pa.Table":
+def _embed(encoder: Encoder, piece: Sequence[Pair], what: str) -> "pa.Table":
     import pyarrow as pa
 
     vectors, kept, bad = encoder.embed_readable([pair.picture for pair in piece], what)
-    for index, reason in bad:
-        bad_images.add(piece[index].key, reason)
     pairs = [piece[index] for index in kept]
-    width = encoder.dimensions
     flat = pa.array(np.ascontiguousarray(vectors).reshape(-1), pa.float32())
     return pa.table(
         {
             "key": pa.array([pair.key for pair in pairs], pa.string()),
             "label": pa.array([pair.label for pair in pairs], pa.string()),
             "captions": pa.array([list(pair.captions) for pair in pairs], pa.list_(pa.string())),
-            "embedding": pa.FixedSizeListArray.from_arrays(flat, width),
+            "embedding": pa.FixedSizeListArray.from_arrays(flat, encoder.dimensions),
         },
-        metadata={"lexel.model": encoder.name, "lexel.fingerprint": encoder.fingerprint},
+        metadata={
+            "lexel.model": encoder.name,
+            "lexel.fingerprint": encoder.fingerprint,
+            UNREADABLE: json.dumps([(piece[index].key, reason) for index, reason in bad]),
+        },
     )
 
 
-def _join(files: list[Path]) -> "pa.Table":
-    import pyarrow as pa
+def _write(tables: Iterable["pa.Table"], path: Path) -> None:
     import pyarrow.parquet as pq
 
-    return pa.concat_tables([pq.read_table(file) for file in files])
+    tables = iter(tables)
+    first = next(tables)
+    with new_file(path) as temporary, pq.ParquetWriter(temporary, first.schema) as writer:
+        for table in chain([first], tables):  # one at a time: all together may not fit into memory
+            writer.write_table(table)
 
 
-def _to_bytes(table: "pa.Table") -> bytes:
-    import pyarrow as pa
+def _read(part: Path) -> "pa.Table":
     import pyarrow.parquet as pq
 
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
-    return sink.getvalue().to_pybytes()
+    table = pq.read_table(part)
+    return table.replace_schema_metadata({name: value for name, value in _metadata(part).items() if name != UNREADABLE})
+
+
+def _unreadable(part: Path) -> list[tuple[str, str]]:
+    return [(key, reason) for key, reason in json.loads(_metadata(part)[UNREADABLE])]
+
+
+def _metadata(part: Path) -> dict[bytes, bytes]:
+    import pyarrow.parquet as pq
+
+    return pq.read_schema(part).metadata
+
+
+def _bad_images(path: Path) -> Path:
+    return path.with_name(f"{path.name}.bad-images.jsonl")
+
+
+def _name_bad_images(unreadable: Sequence[tuple[str, str]], path: Path) -> None:
+    """One line for each; without any, what an earlier call left is taken away."""
+    if not unreadable:
+        path.unlink(missing_ok=True)
+        return
+    lines = [json.dumps({"key": key, "reason": reason}) + "\n" for key, reason in unreadable]
+    write_atomically(path, "".join(lines))

@@ -1,6 +1,9 @@
 """The model card: what the model learned from, how, and how good it is, in the model folder's README.md."""
 
+from collections.abc import Sequence
+
 from lexel import __version__
+from lexel.data.pairs import Pair
 from lexel.evaluation.report import Report
 from lexel.models.clip import CLIP
 from lexel.training.prepare import Material
@@ -66,5 +69,5 @@ Measured on data of the same kind only. It knows what its captions speak of, and
 """
 
 
-def _has_bare_labels(pairs) -> bool:
+def _has_bare_labels(pairs: Sequence[Pair]) -> bool:
     return any(not pair.captions for pair in pairs)

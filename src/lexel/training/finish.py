@@ -25,7 +25,9 @@ def finish(setup: Setup, seconds: float) -> Report:
         name=recipe.name,
         architecture=clip.config,
         preprocessing=recipe.preprocessing(),
-        weights={name: tensor.to("cpu", torch.float32).numpy() for name, tensor in clip.state_dict().items()},
+        weights={
+            name: tensor.to("cpu", torch.float32).contiguous().numpy() for name, tensor in clip.state_dict().items()
+        },
         tokenizer=setup.tokenizer,
         card=model_card(recipe, setup.material, clip, report, setup.steps, seconds),
     )

@@ -4,13 +4,13 @@ Every line of `log.jsonl` has a `step` (counted from 0) and is either a training
 """
 
 import json
+import math
 import sys
 import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
@@ -49,7 +49,7 @@ class RunLog:
         self._progress.start()
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._progress.stop()
         self._file.close()
         self._events.close()
@@ -91,12 +91,12 @@ class RunLog:
         self._progress.console.print(f"After step {step + 1}: {', '.join(best)}", highlight=False, soft_wrap=True)
 
     def _write(self, line: dict[str, Any]) -> None:
-        # JSON has no NaN; a loss that is not finite is logged as null.
+        """JSON has no NaN: a loss that is not finite is written as null."""
         finite = {
-            key: None if value != value or value in (float("inf"), -float("inf")) else value
-            for key, value in line.items()
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in line.items()
         }
-        self._file.write(json.dumps(finite) + "\n")
+        self._file.write(json.dumps(finite, allow_nan=False) + "\n")
 
     def _show(self, step: int) -> None:
         last = step + 1 == self._steps

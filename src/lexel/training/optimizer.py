@@ -44,6 +44,7 @@ class Optimizer:
         self.schedule = schedule
         self.steps = steps
         self.skipped_in_a_row = 0
+        self.remember_buffers()
         self.adamw = torch.optim.AdamW(
             [
                 {"params": decayed(clip), "weight_decay": settings.weight_decay},
@@ -68,6 +69,9 @@ class Optimizer:
         if finite:
             self.adamw.step()
             self.clip.clamp_logit_scale()
+            self.remember_buffers()
+        else:
+            self._restore_buffers()
         self.adamw.zero_grad(set_to_none=True)
         self.skipped_in_a_row = 0 if finite else self.skipped_in_a_row + 1
         if self.skipped_in_a_row >= self.settings.patience:
@@ -77,6 +81,14 @@ class Optimizer:
                 "log.jsonl in the run folder names them."
             )
         return StepResult(learning_rate, norm, skipped=not finite)
+
+    def remember_buffers(self) -> None:
+        """Keep BatchNorm's running statistics: a forward pass over a bad batch would spoil them for good."""
+        self._buffers = [buffer.clone() for buffer in self.clip.buffers()]
+
+    def _restore_buffers(self) -> None:
+        for buffer, kept in zip(self.clip.buffers(), self._buffers, strict=True):
+            buffer.copy_(kept)
 
 
 def decayed(clip: CLIP) -> list[nn.Parameter]:

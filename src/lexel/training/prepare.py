@@ -1,7 +1,7 @@
 """From a recipe to what a run needs: pairs to learn from, pairs held out, and the tokenizer of their captions."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from lexel.data.loader import TrainingSource
@@ -102,8 +102,8 @@ def _set_apart(source: Source, settings: SourceSettings, recipe: Recipe) -> tupl
     """The pairs to learn from, and those to measure on: the source's own val split, or a share chosen by key."""
     if source.split == "train":
         try:
-            name = f"{settings.source.removesuffix('/train')}/val"
-            return list(source.pairs), _read(settings.model_copy(update={"source": name}), recipe.data)
+            beside = settings.model_copy(update={"source": _val_beside(settings.source)})
+            return list(source.pairs), _read(beside, recipe.data)
         except UsageError:
             pass  # it has no val split
     kept, apart = _divide(source.pairs, recipe.evaluation, recipe.seed)
@@ -111,7 +111,13 @@ def _set_apart(source: Source, settings: SourceSettings, recipe: Recipe) -> tupl
     return kept, replace(source, name=f"{settings.source}, held out", pairs=apart)
 
 
-def _divide(pairs: Iterable[Pair], settings: EvaluationSettings, seed: int) -> tuple[list[Pair], list[Pair]]:
+def _val_beside(source: str) -> str:
+    """The name of the val split of a source of which the train split was taken, by name or by itself."""
+    place, mark, seed = source.partition("?")  # scenes:2000?seed=3
+    return f"{place.removesuffix('/train')}/val{mark}{seed}"
+
+
+def _divide(pairs: Sequence[Pair], settings: EvaluationSettings, seed: int) -> tuple[list[Pair], list[Pair]]:
     """Hold out the pairs whose hash is lowest: the choice of a pair does not depend on the others' order."""
     ranked = sorted(pairs, key=lambda pair: hashlib.blake2b(f"{seed}/{pair.key}".encode(), digest_size=8).digest())
     count = min(HELD_OUT_AT_MOST, round(len(ranked) * settings.holdout))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from lexel.errors import UsageError
-from lexel.files import write_atomically
+from lexel.files import make_folder, write_atomically
 from lexel.training.recipe import Recipe
 
 RECIPE = "recipe.json"
@@ -30,23 +30,22 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path, recipe: Recipe) -> Self:
-        """Make the folder, or take up the run that is in it. Raises UsageError when that is of another recipe."""
-        if path.exists() and not path.is_dir():
-            raise UsageError(f"{path} is a file; give a folder to --output.")
+        """Make the folder, or take up the run that is in it. Raises UsageError when that is of another recipe.
+
+        A folder with nothing but a recipe in it is of a run that failed before its first step: it may begin anew.
+        """
         saved = path / RECIPE
-        if saved.exists():
+        there = {entry.name for entry in path.glob("[!.]*")}
+        if there > {RECIPE}:
             earlier = Recipe.load(saved)
             if differences := _differences(earlier.decisive(), recipe.decisive()):
                 raise UsageError(
                     f"{path} holds a run of another recipe: {'; '.join(differences[:3])}.\n"
                     "Give another --output, or delete that folder to start anew."
                 )
-        elif path.is_dir() and any(path.iterdir()):
+        elif there - {RECIPE}:
             raise UsageError(f"{path} is not empty and holds no run. Give another --output.")
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"Cannot make the folder {path}: {error.strerror}.") from None
+        make_folder(path)
         write_atomically(saved, recipe.model_dump_json(indent=2) + "\n")
         return cls(path)
 

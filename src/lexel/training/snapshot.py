@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import Field, PositiveInt
 from safetensors import SafetensorError
 from safetensors import torch as safetensors_torch
@@ -75,11 +76,13 @@ class Snapshot:
         for name, parameter in clip.named_parameters():
             prefix = f"adamw.{name}."
             moments = {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
-            # AdamW keeps its count of steps, a scalar, on the CPU.
+            # AdamW keeps its count of steps, a scalar, on the CPU, and the moments in the parameter's memory format.
             optimizer.adamw.state[parameter] = {
-                moment: value.to(parameter.device if value.ndim else "cpu") for moment, value in moments.items()
+                moment: torch.empty_like(parameter).copy_(value) if value.ndim else value
+                for moment, value in moments.items()
             }
         optimizer.skipped_in_a_row = self.facts["skipped_in_a_row"]
+        optimizer.remember_buffers()
 
 
 def save_snapshot(

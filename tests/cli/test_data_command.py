@@ -1,0 +1,28 @@
+def test_a_source_is_described_for_programs(lexel, here):
+    facts = lexel("data", "inspect", here, "--json").json
+    assert (facts["images"], facts["with_captions"]) == (3, 0)
+    assert [bad["key"] for bad in facts["unreadable"]] == ["broken.jpg"]
+
+
+def test_a_source_is_described_for_people(lexel, here):
+    out = lexel("data", "inspect", here).out
+    assert "3 images, 0 with captions, 0 with a label" in out
+    assert "  width                32 to 32 pixels, half up to 32, 95 % up to 32\n" in out
+    assert "broken.jpg: not an image of a known format" in out
+    assert "Spread(" not in out
+
+
+def test_captions_and_labels_are_counted(lexel, here):
+    out = lexel("data", "inspect", "scenes:20").out
+    assert "captions per image   2 to 3" in out
+    assert "labels" in out
+
+
+def test_a_folder_without_pictures_fails(lexel, here):
+    done = lexel("data", "inspect", "empty")
+    assert done.status == 1
+    assert "empty has no images" in done.err
+
+
+def test_a_source_that_is_not_there_is_refused(refused, here):
+    assert 'Did you mean "empty"?' in refused("data", "inspect", "emtpy")

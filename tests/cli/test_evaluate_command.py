@@ -1,0 +1,41 @@
+import pytest
+
+
+def test_a_model_is_measured_and_the_report_written(lexel, tiny_model, here):
+    done = lexel("evaluate", tiny_model, "scenes:40/test", "--templates", "scene", "-o", "deep/report", "--json")
+    assert done.status == 0
+    assert done.json["report"] == "deep/report/report.html"
+    assert {"zero_shot/top1", "retrieval/image_to_text/recall@1", "retrieval/text_to_image/recall@10"} <= set(done.json)
+    assert {path.name for path in (here / "deep" / "report").iterdir()} == {"report.json", "report.html"}
+
+
+def test_people_get_every_number_with_its_interval_and_chance(lexel, tiny_model, here):
+    done = lexel("evaluate", tiny_model, "scenes:40/test", "--tasks", "zero-shot")
+    assert done.status == 0
+    assert "top1" in done.out
+    assert "95 % interval" in done.out
+    assert "recall" not in done.out
+    assert done.out.endswith("Report  report/report.html\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["scenes:40/tset"], 'Did you mean "test"?'),
+        (["nowhere"], "There is no nowhere"),
+        (["scenes:40", "scenes:40"], "is given twice"),
+        (["scenes:40", "--tasks", "retreival"], 'Did you mean "retrieval"?'),
+        (["scenes:40", "--labels", "missing.txt"], "There is no label file"),
+        (["scenes:40", "-o", "red.png/report"], "Cannot make the folder red.png/report"),
+    ],
+)
+def test_mistakes_are_refused(refused, tiny_model, here, words, said):
+    assert said in refused("evaluate", tiny_model, *words)
+
+
+def test_a_file_is_no_folder_to_write_into(lexel, tiny_model, here):
+    before = (here / "red.png").read_bytes()
+    done = lexel("evaluate", tiny_model, "scenes:40", "-o", "red.png")
+    assert done.status == 2
+    assert "'red.png' is a file" in done.err
+    assert (here / "red.png").read_bytes() == before

@@ -1,0 +1,61 @@
+import pytest
+
+from lexel.data.pairs import Source
+from lexel.errors import UsageError
+from lexel.training import default_recipe as module
+from lexel.training.default_recipe import BY_SIZE, default_recipe
+
+
+def with_pairs(monkeypatch, count: int) -> None:
+    monkeypatch.setattr(module, "read_source", lambda text, **_: Source(text, range(count)))
+
+
+@pytest.mark.parametrize(("pairs", "row"), [(999, 0), (1_000, 0), (1_001, 1), (100_000, 2), (2_000_000, 4)])
+def test_the_number_of_pairs_chooses_architecture_batch_and_length(monkeypatch, pairs, row):
+    with_pairs(monkeypatch, pairs)
+    recipe = default_recipe("photos/")
+    assert (recipe.model.architecture, recipe.batch_size, recipe.epochs) == BY_SIZE[row][1:]
+    assert recipe.data.sources[0].source == "photos/"
+
+
+def test_a_handful_of_pairs_gets_a_batch_that_they_can_fill(monkeypatch):
+    with_pairs(monkeypatch, 12)
+    assert default_recipe("photos/").batch_size == 6
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("products.csv", "products"),
+        ("/data/photos/", "photos"),
+        ("flickr8k/train", "flickr8k"),
+        ("shop/images/train", "shop"),
+        ("scenes:2000/val?seed=3", "val-seed-3"),
+        ("my pictures & more", "my-pictures-more"),
+        ("/", "run"),
+    ],
+)
+def test_a_run_is_named_after_the_last_telling_part_of_its_source(monkeypatch, source, name):
+    with_pairs(monkeypatch, 100)
+    assert default_recipe(source).name == name
+
+
+def test_changes_have_the_last_word(monkeypatch):
+    with_pairs(monkeypatch, 100)
+    recipe = default_recipe("photos/", ["batch_size=7", "steps=3", "name=mine"])
+    assert (recipe.batch_size, recipe.steps, recipe.epochs, recipe.name) == (7, 3, None, "mine")
+
+
+def test_a_wrong_change_is_named_before_the_source_is_read(monkeypatch):
+    monkeypatch.setattr(module, "read_source", lambda *_, **__: pytest.fail("the source was read"))
+    with pytest.raises(UsageError, match=r'batch_siez is not a known key\. Did you mean "batch_size"\?'):
+        default_recipe("photos/", ["batch_siez=7"])
+
+
+def test_columns_that_are_named_are_read(tmp_path):
+    (tmp_path / "a.png").touch()
+    (tmp_path / "shop.csv").write_text("picture,words\na.png,one thing\n")
+    recipe = default_recipe(str(tmp_path / "shop.csv"), ["data.caption=words"])
+    assert recipe.data.caption == "words"
+    with pytest.raises(UsageError, match=r'has no column "wrods" for the caption\. Did you mean "words"\?'):
+        default_recipe(str(tmp_path / "shop.csv"), ["data.caption=wrods"])

@@ -1,0 +1,67 @@
+import pytest
+
+from lexel.errors import UsageError
+from lexel.training.recipe import Recipe
+from lexel.training.run import RunFolder
+from tiny import tiny_recipe
+
+
+@pytest.fixture
+def begun(tmp_path) -> RunFolder:
+    """A run that has taken steps."""
+    folder = RunFolder.open(tmp_path / "run", tiny_recipe())
+    (folder.path / "log.jsonl").write_text('{"step": 0}\n')
+    return folder
+
+
+def test_a_new_folder_gets_the_resolved_recipe(tmp_path):
+    folder = RunFolder.open(tmp_path / "deep" / "run", tiny_recipe())
+    assert Recipe.load(folder.path / "recipe.json") == tiny_recipe()
+
+
+def test_a_run_is_taken_up_by_the_same_recipe_also_with_other_workers_and_snapshots(begun):
+    again = tiny_recipe(("data.workers=3", "snapshot.every_steps=9"))
+    RunFolder.open(begun.path, again)
+    assert Recipe.load(begun.path / "recipe.json") == again
+
+
+def test_another_recipe_is_refused_and_the_fields_are_named(begun):
+    with pytest.raises(UsageError) as refusal:
+        RunFolder.open(begun.path, tiny_recipe(("steps=9", "optimizer.learning_rate=0.5", "model.text.depth=2")))
+    said = str(refusal.value)
+    assert "steps was 8 and is now 9" in said
+    assert "optimizer.learning_rate was " in said
+    assert "model.text.depth was 1 and is now 2" in said
+    assert len(said.splitlines()) == 2
+    assert Recipe.load(begun.path / "recipe.json") == tiny_recipe()
+
+
+def test_a_run_that_failed_before_its_first_step_does_not_hold_the_folder(tmp_path):
+    RunFolder.open(tmp_path / "run", tiny_recipe(("device=abacus",)))
+    RunFolder.open(tmp_path / "run", tiny_recipe())
+    assert Recipe.load(tmp_path / "run" / "recipe.json").device is None
+
+
+def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(UsageError, match="is not empty and holds no run"):
+        RunFolder.open(tmp_path, tiny_recipe())
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_hidden_files_do_not_fill_a_folder(tmp_path):
+    (tmp_path / ".DS_Store").touch()
+    RunFolder.open(tmp_path, tiny_recipe())
+
+
+@pytest.mark.parametrize("place", ["file", "file/run"])
+def test_a_file_in_the_way_is_named(tmp_path, place):
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"Cannot make the folder .*file"):
+        RunFolder.open(tmp_path / place, tiny_recipe())
+
+
+def test_changed_data_is_refused(begun):
+    begun.check_data("abc", "abc")
+    with pytest.raises(UsageError, match="pairs have changed since the run in"):
+        begun.check_data("abc", "def")
