@@ -7,7 +7,7 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-PLAIN_LINE_EVERY = 15.0  # seconds
+PLAIN_LINE_EVERY = 15.0  # seconds, where there is no terminal
 
 
 def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:

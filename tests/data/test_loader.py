@@ -34,7 +34,7 @@ def maker() -> BatchMaker:
 
 
 def same(first: Batch, second: Batch) -> bool:
-    tensors = ("pixels", "ids", "image_group", "text_group")
+    tensors = ("pixels", "ids", "image_group", "label_group", "text_group")
     return first.keys == second.keys and all(torch.equal(getattr(first, t), getattr(second, t)) for t in tensors)
 
 
@@ -91,10 +91,10 @@ def test_a_batch_without_a_readable_picture_is_empty_and_says_why(tmp_path: Path
 def test_equal_captions_and_equal_labels_belong_together():
     random = np.random.default_rng(0)
     picture = ImageFile(Path("x.jpg"))
-    _, first = draw_caption(Pair("1", picture, ("A red  Circle",)), TEMPLATES, random)
-    _, second = draw_caption(Pair("2", picture, ("a red circle",)), TEMPLATES, random)
+    _, first = draw_caption(Pair("1", picture, ("A red  Circle",)), TEMPLATES, 0.0, random)
+    _, second = draw_caption(Pair("2", picture, ("a red circle",)), TEMPLATES, 0.0, random)
     assert first == second
-    meanings = {draw_caption(Pair("3", picture, label="cat"), TEMPLATES, random)[1] for _ in range(20)}
+    meanings = {draw_caption(Pair("3", picture, label="cat"), TEMPLATES, 0.0, random)[1] for _ in range(20)}
     assert len(meanings) == 1
 
 
@@ -102,9 +102,23 @@ def test_each_caption_and_each_template_is_drawn_about_as_often():
     random = np.random.default_rng(0)
     picture = ImageFile(Path("x.jpg"))
     captions = Counter(
-        draw_caption(Pair("1", picture, ("one", "two", "three")), TEMPLATES, random)[0] for _ in range(600)
+        draw_caption(Pair("1", picture, ("one", "two", "three")), TEMPLATES, 0.0, random)[0] for _ in range(600)
     )
-    labels = Counter(draw_caption(Pair("1", picture, label="cat"), TEMPLATES, random)[0] for _ in range(600))
+    labels = Counter(draw_caption(Pair("1", picture, label="cat"), TEMPLATES, 0.0, random)[0] for _ in range(600))
     assert set(captions) == {"one", "two", "three"}
     assert set(labels) == {"a cat", "a photo of a cat"}
     assert min(*captions.values(), *labels.values()) > 150
+
+
+def test_a_pair_with_both_shows_its_label_as_often_as_it_is_told_to():
+    random = np.random.default_rng(0)
+    pair = Pair("1", ImageFile(Path("x.jpg")), ("a cat on a mat",), label="cat")
+    for share, low, high in ((0.0, 0, 0), (0.3, 120, 240), (1.0, 600, 600)):
+        drawn = [draw_caption(pair, TEMPLATES, share, random)[1] for _ in range(600)]
+        assert low <= drawn.count("label cat") <= high
+
+
+def test_an_image_with_a_label_carries_its_number_whatever_text_is_shown(maker):
+    batch = maker[0]
+    labels = [pair.label for key in batch.keys for pair in maker.sources[0].pairs if pair.key == key]
+    assert [number == -1 for number in batch.label_group.tolist()] == [label is None for label in labels]

@@ -24,7 +24,7 @@ def test_a_log_becomes_one_picture(tmp_path, lines):
     draw_curves(lines, tmp_path / "curves.png", "a run")
     with Image.open(tmp_path / "curves.png") as picture:
         picture.load()
-        assert (picture.format, picture.size) == ("PNG", (1210, 374))
+        assert (picture.format, picture.size) == ("PNG", (1430, 374))
 
 
 def test_a_run_leaves_its_curves(tiny_run, tmp_path):

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from lexel.training.loss import belongings, contrastive_loss
 
+NO_LABELS = torch.full((8,), -1)
+
 
 def brute_force(images: np.ndarray, texts: np.ndarray, scale: float, belong: np.ndarray) -> float:
     """The loss row by row and column by column, in float64, straight from its definition."""
@@ -32,8 +34,8 @@ def unit(random: np.random.Generator, count: int) -> np.ndarray:
 )
 def test_the_loss_equals_brute_force_for_any_groups(seed, image_group, scale, data):
     count = len(image_group)
-    text_group = data.draw(st.lists(st.integers(0, 6), min_size=count, max_size=count))
-    belong = belongings(torch.tensor(image_group), torch.tensor(text_group))
+    text_group, label_group = (data.draw(st.lists(st.integers(0, 6), min_size=count, max_size=count)) for _ in range(2))
+    belong = belongings(torch.tensor(image_group), torch.tensor(label_group), torch.tensor(text_group))
     random = np.random.default_rng(seed)
     images, texts = unit(random, count), unit(random, count)
     found = contrastive_loss(torch.from_numpy(images), torch.from_numpy(texts), torch.tensor(scale), belong)
@@ -53,19 +55,19 @@ def test_with_one_right_answer_each_it_is_the_plain_cross_entropy():
 
 
 def test_two_captions_of_one_image_are_not_negatives_of_each_other():
-    belong = belongings(torch.tensor([1, 1, 2]), torch.tensor([5, 6, 7]))
+    belong = belongings(torch.tensor([1, 1, 2]), NO_LABELS[:3], torch.tensor([5, 6, 7]))
     assert belong.tolist() == [[True, True, False], [True, True, False], [False, False, True]]
 
 
 def test_equal_captions_of_two_images_are_not_negatives_of_each_other():
-    belong = belongings(torch.tensor([1, 2, 3]), torch.tensor([5, 5, 7]))
+    belong = belongings(torch.tensor([1, 2, 3]), NO_LABELS[:3], torch.tensor([5, 5, 7]))
     assert belong.tolist() == [[True, True, False], [True, True, False], [False, False, True]]
 
 
 def test_the_gradient_equals_finite_differences():
     torch.manual_seed(0)
     images, texts = (torch.nn.functional.normalize(torch.randn(5, 4, dtype=torch.float64)) for _ in range(2))
-    belong = belongings(torch.tensor([1, 1, 2, 3, 4]), torch.tensor([1, 2, 3, 3, 4]))
+    belong = belongings(torch.tensor([1, 1, 2, 3, 4]), NO_LABELS[:5], torch.tensor([1, 2, 3, 3, 4]))
     scale = torch.tensor(3.0, dtype=torch.float64)
     inputs = tuple(tensor.requires_grad_() for tensor in (images, texts, scale))
 
@@ -80,5 +82,13 @@ def test_accuracy_counts_every_text_that_belongs_as_right():
     swapped = vectors[[1, 0, 2]]
     scale = torch.tensor(10.0)
     assert contrastive_loss(vectors, swapped, scale, torch.eye(3, dtype=torch.bool)).accuracy == pytest.approx(1 / 3)
-    same_image = belongings(torch.tensor([1, 1, 2]), torch.tensor([1, 2, 3]))
+    same_image = belongings(torch.tensor([1, 1, 2]), NO_LABELS[:3], torch.tensor([1, 2, 3]))
     assert contrastive_loss(vectors, swapped, scale, same_image).accuracy == 1
+
+
+def test_a_label_fits_every_image_that_carries_it_but_a_caption_only_its_own():
+    cat, dog, cat_caption = 1, 2, 3
+    belong = belongings(
+        torch.tensor([10, 11, 12]), torch.tensor([cat, cat, dog]), torch.tensor([cat, cat_caption, dog])
+    )
+    assert belong.tolist() == [[True, False, False], [True, True, False], [False, False, True]]

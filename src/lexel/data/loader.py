@@ -34,21 +34,23 @@ class TrainingSource:
     pairs: Sequence[Pair]
     weight: float
     templates: tuple[str, ...]
+    label_share: float = 0.0  # how often a pair that has both shows its label instead of a caption
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one step learns from. Samples of equal `image_group` or equal `text_group` belong together."""
+    """What one step learns from. The groups number what images, labels and texts mean (see `belongings`)."""
 
     pixels: Tensor  # (B, 3, H, W) uint8
     ids: Tensor  # (B, T) int64, T the longest caption
     image_group: Tensor  # (B,) int64
+    label_group: Tensor  # (B,) int64, −1 without a label
     text_group: Tensor  # (B,) int64
     keys: tuple[str, ...]
     bad: tuple[tuple[str, str], ...]  # key and reason of each picture left out
 
     def pin_memory(self) -> "Batch":
-        tensors = (self.pixels, self.ids, self.image_group, self.text_group)
+        tensors = (self.pixels, self.ids, self.image_group, self.label_group, self.text_group)
         return Batch(*(tensor.pin_memory() for tensor in tensors), keys=self.keys, bad=self.bad)
 
 
@@ -64,12 +66,13 @@ class BatchMaker(Dataset[Batch]):
     augmentation: Augmentation
 
     def __getitem__(self, step: int) -> Batch:
-        pixels, captions, image_groups, text_groups, keys, bad = [], [], [], [], [], []
+        pixels, captions, keys, bad = [], [], [], []
+        groups: list[tuple[int, int, int]] = []  # of image, label and text
         for sample in self.order.batch(step, self.batch_size):
             source = self.sources[sample.source]
             pair = source.pairs[sample.index]
             random = _generator(self.order.seed, sample, pair.key)
-            caption, meaning = draw_caption(pair, source.templates, random)
+            caption, meaning = draw_caption(pair, source.templates, source.label_share, random)
             try:
                 image = pair.picture.load()
             except BadImageError as error:
@@ -78,31 +81,39 @@ class BatchMaker(Dataset[Batch]):
             sides = SIDES.search(caption) is not None
             pixels.append(augment(image, self.preprocessing, self.augmentation, random, sides))
             captions.append(caption)
-            image_groups.append(_group(f"{sample.source}/{pair.key}"))
-            text_groups.append(_group(meaning))
+            label_group = -1 if pair.label is None else _group(_meaning_of_label(pair.label))
+            groups.append((_group(f"{sample.source}/{pair.key}"), label_group, _group(meaning)))
             keys.append(pair.key)
         size = self.preprocessing.image_size
+        image_group, label_group, text_group = torch.tensor(groups, dtype=torch.int64).reshape(-1, 3).unbind(1)
         return Batch(
             pixels=torch.from_numpy(np.stack(pixels) if pixels else np.empty((0, 3, size, size), np.uint8)),
             ids=torch.from_numpy(pad(self.tokenizer.encode(captions))),
-            image_group=torch.tensor(image_groups, dtype=torch.int64),
-            text_group=torch.tensor(text_groups, dtype=torch.int64),
+            image_group=image_group,
+            label_group=label_group,
+            text_group=text_group,
             keys=tuple(keys),
             bad=tuple(bad),
         )
 
 
-def draw_caption(pair: Pair, templates: Sequence[str], random: np.random.Generator) -> tuple[str, str]:
-    """One of the pair's captions, else its label in one of the templates; and what it means. The pair must have either.
+def draw_caption(
+    pair: Pair, templates: Sequence[str], label_share: float, random: np.random.Generator
+) -> tuple[str, str]:
+    """One of the pair's captions or its label in one of the templates; and what it means. The pair must have either.
 
     Two texts of equal meaning are never each other's negatives: equal captions, or the same label in two templates.
     """
-    if pair.captions:
+    if pair.captions and (pair.label is None or random.random() >= label_share):
         caption = pair.captions[int(random.integers(len(pair.captions)))]
         return caption, f"caption {' '.join(caption.lower().split())}"
     label = pair.label or ""
     template = templates[int(random.integers(len(templates)))]
-    return template.replace("{}", label), f"label {label.lower()}"
+    return template.replace("{}", label), _meaning_of_label(label)
+
+
+def _meaning_of_label(label: str) -> str:
+    return f"label {label.lower()}"
 
 
 def load_batches(

@@ -14,7 +14,7 @@ def draw_curves(lines: Sequence[dict[str, Any]], path: Path, title: str) -> None
     """Draw the lines of a run's log into a PNG."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    figure = Figure(figsize=(13, 3.4), layout="constrained")
     loss, accuracy, measured = figure.subplots(1, 3)
     figure.suptitle(title)
     steps = [line for line in lines if "loss" in line]
@@ -27,9 +27,9 @@ def draw_curves(lines: Sequence[dict[str, Any]], path: Path, title: str) -> None
         points = [
             (line["step"] + 1, 100 * line["evaluation"][name]) for line in lines if name in line.get("evaluation", {})
         ]
-        measured.plot(*zip(*points, strict=True), marker="o", markersize=3, label=name.replace("_", " "))
+        measured.plot(*zip(*points, strict=True), marker="o", markersize=3, label=_in_words(name))
     if measured.lines:
-        measured.legend(fontsize="x-small")
+        measured.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1.02, 1))
         measured.set_ylim(bottom=0)
     for axes in (loss, accuracy, measured):
         axes.set_xlabel("step")
@@ -48,6 +48,12 @@ def _curve(axes: Any, steps: Sequence[dict[str, Any]], name: str, percent: bool 
     smooth = np.convolve(np.nan_to_num(values), np.ones(window) / window, mode="valid")
     axes.plot(at, values, alpha=0.25, linewidth=0.8)
     axes.plot(at[window - 1 :], smooth, color=axes.lines[0].get_color(), linewidth=1.5)
+
+
+def _in_words(name: str) -> str:
+    """ "retrieval/image_to_text/recall@1" as people say it: "image → text, recall@1"."""
+    task, _, metric = name.rpartition("/")
+    return f"{task.removeprefix('retrieval/').replace('_to_', ' → ').replace('zero_shot', 'naming')}, {metric}"
 
 
 def _shown(evaluations: Sequence[dict[str, Any]]) -> list[str]:

@@ -19,11 +19,11 @@ from torch.utils.tensorboard import SummaryWriter
 
 from lexel.data.loader import Batch
 from lexel.files import write_atomically
+from lexel.progress import PLAIN_LINE_EVERY
 from lexel.training.optimizer import StepResult
 from lexel.training.step import StepLoss
 
 LOG, EVENTS = "log.jsonl", "tensorboard"
-PLAIN_LINE_EVERY = 15.0  # seconds, where there is no terminal
 WINDOW = 20  # steps over which speeds and losses are averaged for people
 
 

@@ -18,11 +18,16 @@ class Contrast:
     accuracy: Tensor  # scalar: share of images whose best text belongs to them
 
 
-def belongings(image_group: Tensor, text_group: Tensor) -> Tensor:
-    """(B, B) bool: image i and text j belong together, because either their images or their texts are equal."""
+def belongings(image_group: Tensor, label_group: Tensor, text_group: Tensor) -> Tensor:
+    """(B, B) bool: image i and text j belong together.
+
+    They do when they are of the same image, when the texts of i and j mean the same, or when text j is the label of
+    image i. All (B,) numbers of meanings; a label and a text that only says it have the same.
+    """
     same_image = image_group[:, None] == image_group[None, :]
     same_text = text_group[:, None] == text_group[None, :]
-    return same_image | same_text
+    labelled = label_group[:, None] == text_group[None, :]
+    return same_image | same_text | labelled
 
 
 def contrastive_loss(
@@ -31,7 +36,7 @@ def contrastive_loss(
     """Cross-entropy over texts for each image and over images for each text, averaged.
 
     images, texts (B, E) float32 unit vectors; scale and bias scalars, the factor and offset of the cosines; belong
-    (B, B) bool, true on the diagonal, symmetric. A bias cancels in a softmax: here it changes nothing but the logits.
+    (B, B) bool, true on the diagonal. A bias cancels in a softmax: here it changes nothing but the logits.
     """
     logits = scale * images @ texts.T  # (B, B)
     if bias is not None:

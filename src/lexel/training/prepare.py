@@ -34,10 +34,12 @@ class Material:
         return replace(self.held_out, pairs=self.held_out.pairs[::every])
 
     def texts(self) -> Iterator[str]:
-        """Every caption that can be drawn, once per pair."""
+        """Every text that can be drawn, once per pair."""
         for source in self.sources:
             for pair in source.pairs:
-                yield from pair.captions or (template.replace("{}", pair.label or "") for template in source.templates)
+                yield from pair.captions
+                if pair.label and (source.label_share or not pair.captions):
+                    yield from (template.replace("{}", pair.label) for template in source.templates)
 
 
 def gather(recipe: Recipe) -> Material:
@@ -51,7 +53,7 @@ def gather(recipe: Recipe) -> Material:
             pairs, apart = _set_apart(source, settings, recipe)
             held_out.append(apart)
         chosen = recipe.data.templates if settings.templates is None else settings.templates
-        sources.append(TrainingSource(pairs, settings.weight, templates(chosen)))
+        sources.append(TrainingSource(pairs, settings.weight, templates(chosen), settings.label_share))
     if recipe.evaluation.source is not None:
         settings = SourceSettings(source=recipe.evaluation.source)
         held_out.append(_read(settings, recipe.data, prefer=("val", "test")))

@@ -49,6 +49,7 @@ class SourceSettings(Config):
     source: str
     weight: PositiveFloat = 1.0  # passes over it in an epoch
     templates: str | tuple[str, ...] | None = None  # that make captions of bare labels; None: those of [data]
+    label_share: float = Field(default=0.0, ge=0, le=1)  # how often a pair with both shows its label, not a caption
     caption: str | None = None  # column names where they cannot be told; None: those of [data]
     label: str | None = None
     image: str | None = None

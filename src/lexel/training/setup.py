@@ -13,7 +13,7 @@ from lexel.data.order import Order
 from lexel.encoder import Encoder
 from lexel.models.clip import CLIP, init_weights
 from lexel.progress import say
-from lexel.runtimes.torch import TorchRuntime, best_device
+from lexel.runtimes.torch import TorchRuntime, choose_device
 from lexel.tokenizer import Tokenizer
 from lexel.training.optimizer import Optimizer
 from lexel.training.prepare import Material, gather, train_tokenizer
@@ -67,7 +67,7 @@ def set_up(recipe: Recipe, folder: RunFolder) -> Setup:
     tokenizer = train_tokenizer(recipe, material, recipe.architecture().text.context_length)
     clip = CLIP(recipe.architecture(tokenizer.vocabulary_size, tokenizer.end_of_text))
     init_weights(clip, recipe.seed)
-    device = recipe.device or best_device()
+    device = choose_device(recipe.device)
     clip.to(device)
     order = Order([len(s.pairs) for s in material.sources], [s.weight for s in material.sources], recipe.seed)
     setup = Setup(recipe, folder, material, tokenizer, clip, order)

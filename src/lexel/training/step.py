@@ -35,7 +35,8 @@ class Gradients:
     def __call__(self, batch: Batch) -> StepLoss:
         """Loss of the whole batch: every other sample is a negative, but for those that belong to the same."""
         pixels = (self._here(batch.pixels) - self.mean) / self.std
-        belong = belongings(self._here(batch.image_group), self._here(batch.text_group))
+        groups = (batch.image_group, batch.label_group, batch.text_group)
+        belong = belongings(*(self._here(group) for group in groups))
         with self.autocast:
             images, texts = self.clip(pixels, self._here(batch.ids))
         scale = self.clip.logit_scale.exp()

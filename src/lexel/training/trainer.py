@@ -65,7 +65,7 @@ def _steps(setup: Setup, optimizer: Optimizer, start: int, seconds: float) -> fl
     """Take the steps from `start` on; returns the seconds trained since the run began."""
     recipe, folder, steps = setup.recipe, setup.folder, setup.steps
     gradients = Gradients(setup.clip, recipe.preprocessing(), recipe.precision)
-    measured_after = {round(steps * turn / recipe.evaluation.times) for turn in range(1, recipe.evaluation.times)}
+    measured_after = {round(steps * turn / recipe.evaluation.times) for turn in range(1, recipe.evaluation.times + 1)}
     bad_images = BadImages(folder.bad_images)
     clock = SnapshotClock(recipe.snapshot)
     batches = setup.batches(start)

@@ -11,8 +11,7 @@ SIZE_WORDS = {"small": ("small", "small", "tiny", "little"), "large": ("large", 
 TEXTURE_WORDS = {"striped": ("striped", "stripy"), "dotted": ("dotted", "spotted"), "checked": ("checked", "chequered")}
 TEXTURE_TAILS = {"striped": "with stripes", "dotted": "with dots", "checked": "with checks"}
 
-# What else a caption tells is what a model may go by instead of the shape, which is the hardest to see; so most tell
-# little else. {a} the main kind, {p} the ground, {is} agrees with {a}
+# {a} the main kind, {p} the ground, {is} agrees with {a}
 ONE_KIND = (
     "{a}",
     "{a}",
@@ -81,8 +80,11 @@ FRAMES = ("{s}", "{s}", "{s}", "{s} {p}", "{s} {p}", "{p}, {s}", "a picture of {
 
 
 def describe(world: World, dice: Dice) -> tuple[str, ...]:
-    """Two or three different true captions of the scene."""
-    captions: dict[str, None] = {}
+    """Two or three different true captions of the scene; where there is one kind, the first says nothing more.
+
+    Whatever else is said, a model may go by instead of the shape, which is the hardest to see.
+    """
+    captions = {} if world.other else {_plainly(world.main): None}
     wanted = 2 + dice.chance(0.5)
     while len(captions) < wanted:
         caption = _of_one_kind(world, dice) if world.other is None else _of_two_kinds(world, world.other, dice)
@@ -95,9 +97,9 @@ def name_kind(kind: Kind, dice: Dice) -> str:
     """The kind as part of a sentence, with more or less of what can be said of it: "three small red circles"."""
     words: list[str] = []
     tail = ""
-    if kind.size in SIZE_WORDS and dice.chance(0.25):
+    if kind.size in SIZE_WORDS and dice.chance(0.35):
         words.append(dice.choose(SIZE_WORDS[kind.size]))
-    if kind.texture != "plain" and dice.chance(0.3):
+    if kind.texture != "plain" and dice.chance(0.4):
         if dice.chance(0.25):
             tail = " " + TEXTURE_TAILS[kind.texture]
         else:
@@ -124,9 +126,16 @@ def _quantity(count: int, next_word: str, dice: Dice) -> str:
     return "an" if next_word[0] in "aeiou" else "a"
 
 
+def _plainly(kind: Kind) -> str:
+    article = "an" if kind.colour[0] in "aeiou" else "a"
+    if kind.count > 1:
+        return f"{NUMBERS[kind.count]} {kind.colour} {plural(kind.shape)}"
+    return f"{article} {kind.colour} {kind.shape}"
+
+
 def _of_one_kind(world: World, dice: Dice) -> str:
     fill = {"a": name_kind(world.main, dice), "p": _place(world, dice), "is": "are" if world.main.count > 1 else "is"}
-    return dice.choose(ONE_KIND_PLACED if dice.chance(0.25) else ONE_KIND).format_map(fill)
+    return dice.choose(ONE_KIND_PLACED if dice.chance(0.3) else ONE_KIND).format_map(fill)
 
 
 def _of_two_kinds(world: World, other: Kind, dice: Dice) -> str:

@@ -76,7 +76,7 @@ SHAPES = {
     "heart": Shape((_heart(),), turn=18),
     "cross": Shape((_cross(),), turn=12),
     "ring": Shape((_regular(40, 0.95), _regular(32, 0.56)), turn=180),
-    "moon": Shape((_moon(),), turn=180),
+    "moon": Shape((_moon(),), turn=30),
     "diamond": Shape((_diamond,), turn=12),
-    "arrow": Shape((_arrow,), turn=180),
+    "arrow": Shape((_arrow,), turn=30),
 }

@@ -10,10 +10,10 @@ from lexel.data.scenes.shapes import SHAPES
 SIZE = 64  # pixels, square
 MARGIN = 1.0  # pixels between two shapes, at the least
 SPLITS = ("train", "val", "test")
-TWO_KINDS = 0.3  # share of scenes that show two kinds and a relation
+TWO_KINDS = 0.25  # share of scenes that show two kinds and a relation
 
-DIAMETERS = {"small": (17.0, 20.0), "medium": (24.0, 28.0), "large": (36.0, 42.0)}
-TEXTURES = ("plain", "plain", "plain", "striped", "dotted", "checked")
+DIAMETERS = {"small": (20.0, 22.0), "medium": (25.0, 28.0), "large": (38.0, 42.0)}
+TEXTURES = ("plain", "plain", "plain", "plain", "plain", "striped", "dotted", "checked")
 SMALL_TEXTURES = TEXTURES[:-1]  # checks cannot be made out on a small shape
 RELATIONS = ("left of", "right of", "above", "below", "inside")
 ROOMY = ("circle", "square", "ring")  # what another shape fits inside
@@ -73,7 +73,7 @@ def imagine(split: str, dice: Dice) -> World:
 
 def _one_kind(looks: tuple[Look, ...], dice: Dice) -> World:
     shape, colour = dice.choose(looks)
-    count = dice.choose((1, 1, 1, 2, 3, 4))
+    count = dice.choose((1, 1, 1, 1, 1, 1, 1, 2, 3, 4))
     size = dice.choose(("small", "medium", "large") if count == 1 else ("small", "medium"))
     kind = Kind(shape, colour, size, _texture(size, dice), count)
     diameter = dice.between(*DIAMETERS[size])
