@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?=
+LEXEL_PEER ?=
 
 .PHONY: demo test check bench clean
 
@@ -19,7 +20,7 @@ check: .venv/ready
 	$(MAKE) test
 
 bench: .venv/ready
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	for script in benchmarks/*.py; do LEXEL_PEER=$(LEXEL_PEER) $(BIN)/python $$script || exit 1; done
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
