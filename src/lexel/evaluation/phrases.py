@@ -56,3 +56,10 @@ def _finding(section: RetrievalSection) -> str:
         f"of the time ({interval(first)}) and within ten {percent(ten.value)} ({interval(ten)}); "
         f"guessing would give {percent(first.chance)} and {percent(ten.chance)}."
     )
+
+
+def metric_in_words(name: str) -> str:
+    """ "retrieval/image_to_text/recall@1" as people say it: "image → text, recall@1"."""
+    task, _, metric = name.rpartition("/")
+    task = task.removeprefix("retrieval/").replace("_to_", " → ").replace("zero_shot", "naming")
+    return f"{task}, {metric.replace('_', ' ')}"

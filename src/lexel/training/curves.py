@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lexel.evaluation.phrases import metric_in_words
 from lexel.files import write_atomically
 
 
@@ -27,7 +28,7 @@ def draw_curves(lines: Sequence[dict[str, Any]], path: Path, title: str) -> None
         points = [
             (line["step"] + 1, 100 * line["evaluation"][name]) for line in lines if name in line.get("evaluation", {})
         ]
-        measured.plot(*zip(*points, strict=True), marker="o", markersize=3, label=_in_words(name))
+        measured.plot(*zip(*points, strict=True), marker="o", markersize=3, label=metric_in_words(name))
     if measured.lines:
         measured.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1.02, 1))
         measured.set_ylim(bottom=0)
@@ -48,12 +49,6 @@ def _curve(axes: Any, steps: Sequence[dict[str, Any]], name: str, percent: bool 
     smooth = np.convolve(np.nan_to_num(values), np.ones(window) / window, mode="valid")
     axes.plot(at, values, alpha=0.25, linewidth=0.8)
     axes.plot(at[window - 1 :], smooth, color=axes.lines[0].get_color(), linewidth=1.5)
-
-
-def _in_words(name: str) -> str:
-    """ "retrieval/image_to_text/recall@1" as people say it: "image → text, recall@1"."""
-    task, _, metric = name.rpartition("/")
-    return f"{task.removeprefix('retrieval/').replace('_to_', ' → ').replace('zero_shot', 'naming')}, {metric}"
 
 
 def _shown(evaluations: Sequence[dict[str, Any]]) -> list[str]:

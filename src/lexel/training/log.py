@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
 from lexel.data.loader import Batch
+from lexel.evaluation.phrases import metric_in_words
 from lexel.files import write_atomically
 from lexel.progress import PLAIN_LINE_EVERY
 from lexel.training.optimizer import StepResult
@@ -87,8 +88,12 @@ class RunLog:
         self._write({"step": step, "evaluation": metrics})
         for name, value in metrics.items():
             self._events.add_scalar(f"evaluation/{name}", value, step)
-        best = [f"{name} {value:.1%}" for name, value in metrics.items() if name.endswith(("recall@1", "top1"))]
-        self._progress.console.print(f"After step {step + 1}: {', '.join(best)}", highlight=False, soft_wrap=True)
+        best = [
+            f"{metric_in_words(name)} {value:.1%}"
+            for name, value in metrics.items()
+            if name.endswith(("recall@1", "top1"))
+        ]
+        self._progress.console.print(f"After step {step + 1}: {'; '.join(best)}", highlight=False, soft_wrap=True)
 
     def _write(self, line: dict[str, Any]) -> None:
         """JSON has no NaN: a loss that is not finite is written as null."""

@@ -10,7 +10,7 @@ from lexel.data.scenes.shapes import SHAPES
 SIZE = 64  # pixels, square
 MARGIN = 1.0  # pixels between two shapes, at the least
 SPLITS = ("train", "val", "test")
-TWO_KINDS = 0.25  # share of scenes that show two kinds and a relation
+TWO_KINDS = 0.2  # share of scenes that show two kinds and a relation
 
 DIAMETERS = {"small": (20.0, 22.0), "medium": (25.0, 28.0), "large": (38.0, 42.0)}
 TEXTURES = ("plain", "plain", "plain", "plain", "plain", "striped", "dotted", "checked")
