@@ -25,7 +25,7 @@ class Tokenizer:
 
     def __init__(self, backend: Backend, context_length: int, end_of_text: int) -> None:
         self.backend = backend
-        backend.encode_special_tokens = True  # "<end>" in a caption is five characters, not the end
+        backend.encode_special_tokens = True  # "<end>" in a caption is five characters, not the end; not kept in JSON
         self.context_length = context_length
         self.end_of_text = end_of_text
 
@@ -72,6 +72,9 @@ class Tokenizer:
         if backend.id_to_token(end_of_text) is None:
             raise ModelError(f"{path} has no token with the id {end_of_text}, which the model expects at the end.")
         return cls(backend, context_length, end_of_text)
+
+    def __reduce__(self) -> tuple[type["Tokenizer"], tuple[Backend, int, int]]:
+        return Tokenizer, (self.backend, self.context_length, self.end_of_text)
 
     @property
     def vocabulary_size(self) -> int:

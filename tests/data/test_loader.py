@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from lexel.data.augment import Augmentation
-from lexel.data.loader import Batch, BatchMaker, TrainingSource, draw_caption, load_batches
+from lexel.data.captions import draw_caption
+from lexel.data.loader import Batch, BatchMaker, TrainingSource, load_batches
 from lexel.data.order import Order
 from lexel.data.pairs import ImageFile, Pair
 from lexel.data.readers import read_source
@@ -116,6 +117,13 @@ def test_a_pair_with_both_shows_its_label_as_often_as_it_is_told_to():
     for share, low, high in ((0.0, 0, 0), (0.3, 120, 240), (1.0, 600, 600)):
         drawn = [draw_caption(pair, TEMPLATES, share, random)[1] for _ in range(600)]
         assert low <= drawn.count("label cat") <= high
+
+
+def test_a_caption_that_only_says_the_label_means_the_label():
+    pair = Pair("1", ImageFile(Path("x.jpg")), ("A photo of  a Cat",), label="cat")
+    _, caption_means = draw_caption(pair, TEMPLATES, 0.0, np.random.default_rng(0))
+    _, label_means = draw_caption(pair, TEMPLATES, 1.0, np.random.default_rng(0))
+    assert caption_means == label_means
 
 
 def test_an_image_with_a_label_carries_its_number_whatever_text_is_shown(maker):

@@ -1,7 +1,8 @@
 import pytest
 
+from lexel.data.captions import fill
 from lexel.errors import UsageError
-from lexel.evaluation.prompts import TEMPLATES, fill, templates
+from lexel.evaluation.prompts import TEMPLATES, templates
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

@@ -11,7 +11,7 @@ from lexel.training.optimizer import StepResult
 from lexel.training.step import StepLoss
 
 NOTHING = torch.zeros(2, dtype=torch.int64)
-BATCH = Batch(NOTHING, NOTHING, NOTHING, NOTHING, keys=("a", "b"), bad=())
+BATCH = Batch(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, keys=("a", "b"), bad=())
 
 
 def took(seconds: float) -> StepTimes:

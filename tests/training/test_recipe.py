@@ -22,7 +22,7 @@ def test_a_recipe_is_named_after_its_file_and_has_sensible_defaults(tmp_path):
 
 
 def test_a_saved_recipe_reads_back_equal(tmp_path):
-    recipe = Recipe.load(write(tmp_path, MINIMAL), ["model.image.depth=3", "augmentation.crop_scale=[0.5, 0.9]"])
+    recipe = Recipe.load(write(tmp_path, MINIMAL), ["model.text.depth=2", "augmentation.crop_scale=[0.5, 0.9]"])
     saved = tmp_path / "recipe.json"
     saved.write_text(recipe.model_dump_json())
     assert Recipe.load(saved) == recipe
@@ -54,10 +54,10 @@ def test_set_changes_any_field(tmp_path, change, field, value):
         ("optimizer.learnign_rate=1", r'optimizer\.learnign_rate is not a known key\. Did you mean "learning_rate"'),
         ("batchsize=1", r'batchsize is not a known key\. Did you mean "batch_size"'),
         ("data.sources.0.wieght=1", r'Did you mean "weight"'),
-        ("model.image.dept=1", r'model\.image\.dept is not a known key\. Did you mean "depth"'),
+        ("model.image.dept=1", r'model\.image\.dept is not a known key\. Did you mean "depths"'),
         ("model.architecture=lexel-z", r"lexel-"),
-        ("model.image.width=100", r"width 100 is not a multiple of heads"),
-        ("batch_size=0", r"batch_size: .*greater than 0, not 0"),
+        ("model.text.width=100", r"model\.text: width 100 is not a multiple of heads"),
+        ("batch_size=1", r"batch_size: .*greater than or equal to 2, not 1"),
         ("optimizer.learning_rate=fast", r"optimizer\.learning_rate: .*valid number.*not 'fast'"),
         ("precision=float16", r"precision"),
         ("steps", r"--set takes path\.to\.field=value"),

@@ -38,6 +38,10 @@ app.add_typer(models, name="models")
 OUTSIDE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENAMETOOLONG}
 
 
+# Which extra brings what a verb may find missing.
+EXTRAS = {"torch": "train", "tensorboard": "train", "matplotlib": "train", "jinja2": "evaluate", "pyarrow": "data"}
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"lexel {__version__}")
@@ -63,6 +67,12 @@ def main() -> None:
     except LexelError as error:
         print(f"lexel {verb}: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        print(f'lexel {verb}: this needs {error.name}: pip install "lexel[{extra}]"', file=sys.stderr)
+        sys.exit(2)
     except BrokenPipeError:  # who reads has enough, as `head` does
         _discard_output()
         sys.exit(1)

@@ -63,8 +63,10 @@ def _random_box(
     low, high = np.log(settings.crop_ratio)
     share = random.uniform(*settings.crop_scale)
     ratio = own_ratio * np.exp(random.uniform(low, high))
-    crop_width = min(width, np.sqrt(share * width * height * ratio))
-    crop_height = min(height, np.sqrt(share * width * height / ratio))
+    crop_width = np.sqrt(share * width * height * ratio)
+    crop_height = np.sqrt(share * width * height / ratio)
+    shrink = min(1.0, width / crop_width, height / crop_height)  # both sides, or the ratio would not be the one drawn
+    crop_width, crop_height = crop_width * shrink, crop_height * shrink
     left = random.uniform(0, width - crop_width)
     upper = random.uniform(0, height - crop_height)
     return left, upper, min(width, left + crop_width), min(height, upper + crop_height)

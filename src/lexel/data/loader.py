@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from lexel.data.augment import Augmentation, augment
+from lexel.data.captions import draw_caption, meaning_of_label
 from lexel.data.order import Order, Sample
 from lexel.data.pairs import Pair
 from lexel.errors import BadImageError
@@ -81,7 +82,7 @@ class BatchMaker(Dataset[Batch]):
             sides = SIDES.search(caption) is not None
             pixels.append(augment(image, self.preprocessing, self.augmentation, random, sides))
             captions.append(caption)
-            label_group = -1 if pair.label is None else _group(_meaning_of_label(pair.label))
+            label_group = -1 if pair.label is None else _group(meaning_of_label(pair.label))
             groups.append((_group(f"{sample.source}/{pair.key}"), label_group, _group(meaning)))
             keys.append(pair.key)
         size = self.preprocessing.image_size
@@ -95,25 +96,6 @@ class BatchMaker(Dataset[Batch]):
             keys=tuple(keys),
             bad=tuple(bad),
         )
-
-
-def draw_caption(
-    pair: Pair, templates: Sequence[str], label_share: float, random: np.random.Generator
-) -> tuple[str, str]:
-    """One of the pair's captions or its label in one of the templates; and what it means. The pair must have either.
-
-    Two texts of equal meaning are never each other's negatives: equal captions, or the same label in two templates.
-    """
-    if pair.captions and (pair.label is None or random.random() >= label_share):
-        caption = pair.captions[int(random.integers(len(pair.captions)))]
-        return caption, f"caption {' '.join(caption.lower().split())}"
-    label = pair.label or ""
-    template = templates[int(random.integers(len(templates)))]
-    return template.replace("{}", label), _meaning_of_label(label)
-
-
-def _meaning_of_label(label: str) -> str:
-    return f"label {label.lower()}"
 
 
 def load_batches(
@@ -136,8 +118,9 @@ def load_batches(
 
 
 def _quiet_worker(_: int) -> None:
-    # Ctrl-C belongs to the trainer, which ends its workers itself.
+    # Ctrl-C, and a system's SIGTERM to the whole group, belong to the trainer, which ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # One worker, one core: the tokenizer's own threads would fight the trainer for the others.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
 

@@ -98,8 +98,3 @@ def read_labels(text: str) -> list[str]:
     if not labels:
         raise UsageError(f'"{text}" holds no labels. Give them as cat,dog or as a .txt file with one a line.')
     return labels
-
-
-def fill(template: str, label: str) -> str:
-    """The template with the label put in place of every {}."""
-    return template.replace("{}", label)

@@ -13,6 +13,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from lexel.data.captions import fill
 from lexel.data.pairs import Pair, Source
 from lexel.errors import DataError, ModelError, UsageError
 from lexel.evaluation.embedded import EmbeddedSource, embed_source
@@ -25,7 +26,6 @@ from lexel.evaluation.metrics import (
     score_blocks,
     top_candidates,
 )
-from lexel.evaluation.prompts import fill
 from lexel.evaluation.prompts import templates as read_templates
 from lexel.files import write_atomically
 

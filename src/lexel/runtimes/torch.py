@@ -57,6 +57,7 @@ def build_clip(architecture: CLIPConfig, weights: Mapping[str, np.ndarray], devi
     expected = clip.state_dict()
     _check_fit({name: tuple(tensor.shape) for name, tensor in expected.items()}, weights)
     clip.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()}, assign=True)
+    clip.image.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] # as the towers are built
     return clip.to(device).eval()
 
 

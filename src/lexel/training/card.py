@@ -17,7 +17,7 @@ def model_card(recipe: Recipe, material: Material, clip: CLIP, report: Report, s
         + (f", weight {source.weight:g}" if source.weight != 1 else "")
         + (
             f", labels shown as {', '.join(f'`{t}`' for t in source.templates)}"
-            if _has_bare_labels(source.pairs)
+            if source.label_share or _has_bare_labels(source.pairs)
             else ""
         )
         for settings, source in zip(recipe.data.sources, material.sources, strict=True)

@@ -1,7 +1,5 @@
 """The end of a run: measured on all held-out pairs, drawn as curves, written as a model folder with its card."""
 
-import torch
-
 from lexel.checkpoints.folder import save_model_folder
 from lexel.evaluation.evaluate import evaluate
 from lexel.evaluation.report import Report
@@ -16,7 +14,8 @@ def finish(setup: Setup, seconds: float) -> Report:
     """Write report, curves, card and model folder after `seconds` of training, and return the report."""
     recipe, folder, clip = setup.recipe, setup.folder, setup.clip
     templates = evaluation_templates(recipe)
-    report = evaluate(setup.encoder(setup.steps), setup.material.held_out, templates=templates)
+    material = setup.material
+    report = evaluate(setup.encoder(setup.steps), material.held_out, templates=templates, labels=material.labels())
     report.save(folder.report)
     draw_curves(read_log(folder.path), folder.curves, title=recipe.name)
     # Last, because the model folder is what tells that a run has finished.
@@ -25,9 +24,7 @@ def finish(setup: Setup, seconds: float) -> Report:
         name=recipe.name,
         architecture=clip.config,
         preprocessing=recipe.preprocessing(),
-        weights={
-            name: tensor.to("cpu", torch.float32).contiguous().numpy() for name, tensor in clip.state_dict().items()
-        },
+        weights={name: tensor.cpu().contiguous().numpy() for name, tensor in clip.state_dict().items()},
         tokenizer=setup.tokenizer,
         card=model_card(recipe, setup.material, clip, report, setup.steps, seconds),
     )

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from lexel.data.captions import fill
 from lexel.data.loader import TrainingSource
 from lexel.data.pairs import Pair, Source
 from lexel.data.readers import read_source
@@ -33,13 +34,19 @@ class Material:
         every = -(-len(self.held_out.pairs) // count)
         return replace(self.held_out, pairs=self.held_out.pairs[::every])
 
+    def labels(self) -> list[str] | None:
+        """All labels that are known, to choose among when the model is measured; None where nothing is labelled."""
+        if not self.held_out.labels:
+            return None
+        return sorted({*self.held_out.labels, *(p.label for s in self.sources for p in s.pairs if p.label is not None)})
+
     def texts(self) -> Iterator[str]:
         """Every text that can be drawn, once per pair."""
         for source in self.sources:
             for pair in source.pairs:
                 yield from pair.captions
                 if pair.label and (source.label_share or not pair.captions):
-                    yield from (template.replace("{}", pair.label) for template in source.templates)
+                    yield from (fill(template, pair.label) for template in source.templates)
 
 
 def gather(recipe: Recipe) -> Material:
@@ -57,9 +64,10 @@ def gather(recipe: Recipe) -> Material:
     if recipe.evaluation.source is not None:
         settings = SourceSettings(source=recipe.evaluation.source)
         held_out.append(_read(settings, recipe.data, prefer=("val", "test")))
-    return Material(
-        tuple(sources), _merged(held_out), _fingerprint(pair for source in sources for pair in source.pairs)
-    )
+    apart = _merged(held_out)
+    sources = [_without(source, apart) for source in sources]
+    _check_measurable(apart)
+    return Material(tuple(sources), apart, _fingerprint(pair for source in sources for pair in source.pairs))
 
 
 def train_tokenizer(recipe: Recipe, material: Material, context_length: int) -> Tokenizer:
@@ -122,14 +130,36 @@ def _val_beside(source: str) -> str:
 def _divide(pairs: Sequence[Pair], settings: EvaluationSettings, seed: int) -> tuple[list[Pair], list[Pair]]:
     """Hold out the pairs whose hash is lowest: the choice of a pair does not depend on the others' order."""
     ranked = sorted(pairs, key=lambda pair: hashlib.blake2b(f"{seed}/{pair.key}".encode(), digest_size=8).digest())
-    count = min(HELD_OUT_AT_MOST, round(len(ranked) * settings.holdout))
-    if count < 1 or len(ranked) - count < 1:
+    count = min(HELD_OUT_AT_MOST, max(2, round(len(ranked) * settings.holdout)))
+    if len(ranked) - count < 2:
         raise DataError(
             f"{len(ranked)} pairs are too few to learn from some and hold {settings.holdout:.0%} of them out."
             "\nName other pairs to measure on: --set evaluation.source=SOURCE"
         )
     apart = {pair.key for pair in ranked[:count]}
     return [pair for pair in pairs if pair.key not in apart], ranked[:count]
+
+
+def _without(source: TrainingSource, held_out: Source) -> TrainingSource:
+    """The source without pictures that the model is measured on, should two sources share some."""
+    measured_on = {pair.picture for pair in held_out.pairs}
+    kept = [pair for pair in source.pairs if pair.picture not in measured_on]
+    if not kept:
+        raise DataError(
+            "Every picture to learn from is one to measure on. Name others: --set evaluation.source=SOURCE"
+        )
+    if shared := len(source.pairs) - len(kept):
+        say(f"{shared:,} pairs are not learned from, because their pictures are held out to measure the model on.")
+    return replace(source, pairs=kept)
+
+
+def _check_measurable(held_out: Source) -> None:
+    captions = {caption for pair in held_out.pairs for caption in pair.captions}
+    if len(captions) < 2 and not held_out.labels:
+        raise DataError(
+            f"{held_out.name}: {len(held_out.pairs)} pairs with {len(captions)} captions are too few to measure on."
+            "\nName others: --set evaluation.source=SOURCE"
+        )
 
 
 def _merged(sources: list[Source]) -> Source:

@@ -95,7 +95,7 @@ class Recipe(Config):
     seed: int = Field(default=0, ge=0)
     epochs: PositiveFloat | None = None  # passes over the data; give this or steps
     steps: PositiveInt | None = None
-    batch_size: PositiveInt = 256
+    batch_size: int = Field(default=256, ge=2)  # every other sample is a negative
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str | None = None  # torch's name; None: a GPU when there is one
     data: DataSettings
@@ -149,7 +149,8 @@ class Recipe(Config):
     def decisive(self) -> dict[str, Any]:
         """The part of the recipe that decides the weights: two runs that agree in it are the same run."""
         content = self.model_dump(mode="json", exclude={"snapshot"})
-        del content["data"]["workers"]
+        for watched in ("workers", "max_bad_share"):
+            del content["data"][watched]
         return content
 
 

@@ -76,9 +76,9 @@ class Snapshot:
         for name, parameter in clip.named_parameters():
             prefix = f"adamw.{name}."
             moments = {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
-            # AdamW keeps its count of steps, a scalar, on the CPU, and the moments in the parameter's memory format.
+            # The fused AdamW keeps its count of steps beside the parameter, and the moments in its memory format.
             optimizer.adamw.state[parameter] = {
-                moment: torch.empty_like(parameter).copy_(value) if value.ndim else value
+                moment: value.to(parameter.device) if moment == "step" else torch.empty_like(parameter).copy_(value)
                 for moment, value in moments.items()
             }
         optimizer.skipped_in_a_row = self.facts["skipped_in_a_row"]
@@ -100,7 +100,9 @@ def save_snapshot(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step-{step:07}.{hashlib.sha256(content).hexdigest()[:8]}.safetensors"
     write_atomically(path, content)
-    for old in _snapshots(folder)[keep:]:
+    # One of a later step is what the run fell back from: damaged, and about to be taken again.
+    later = [other for other in _snapshots(folder) if _step_of(other) > step]
+    for old in later + [other for other in _snapshots(folder) if other not in later][keep:]:
         old.unlink(missing_ok=True)
     return path
 
@@ -118,7 +120,11 @@ def newest_snapshot(folder: Path) -> Snapshot | None:
 def _snapshots(folder: Path) -> list[Path]:
     """Newest first."""
     found = [path for path in folder.glob("step-*.safetensors") if NAME.fullmatch(path.name)] if folder.is_dir() else []
-    return sorted(found, key=lambda path: int(path.name.split(".")[0].removeprefix("step-")), reverse=True)
+    return sorted(found, key=_step_of, reverse=True)
+
+
+def _step_of(path: Path) -> int:
+    return int(path.name.split(".")[0].removeprefix("step-"))
 
 
 def _read(path: Path) -> Snapshot:

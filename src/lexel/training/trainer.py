@@ -86,13 +86,13 @@ def _steps(setup: Setup, optimizer: Optimizer, start: int, seconds: float) -> fl
                 log.step(step, batch, loss, result, times)
 
             done = step + 1
+            if done == steps or interruption.requested or clock.due(done):
+                facts = {"seconds": log.seconds, "data": setup.material.fingerprint}
+                save_snapshot(folder.snapshots, done, setup.clip, optimizer, facts, recipe.snapshot.keep)
             if done in measured_after:
                 with log.paused():
                     metrics = _measure(setup, done)
                 log.evaluation(step, metrics)
-            if done == steps or interruption.requested or clock.due(done):
-                facts = {"seconds": log.seconds, "data": setup.material.fingerprint}
-                save_snapshot(folder.snapshots, done, setup.clip, optimizer, facts, recipe.snapshot.keep)
             if interruption.requested and done < steps:
                 raise InterruptedRunError(f"Stopped after step {done} of {steps}. The same command goes on from there.")
         return log.seconds
@@ -100,7 +100,8 @@ def _steps(setup: Setup, optimizer: Optimizer, start: int, seconds: float) -> fl
 
 def _measure(setup: Setup, done: int) -> dict[str, float]:
     few = setup.material.few_held_out(MEASURED_IN_RUN)
-    return evaluate(setup.encoder(done), few, templates=evaluation_templates(setup.recipe)).metrics()
+    templates = evaluation_templates(setup.recipe)
+    return evaluate(setup.encoder(done), few, templates=templates, labels=setup.material.labels()).metrics()
 
 
 def _step_seed(seed: int, step: int) -> int:
