@@ -62,11 +62,11 @@ def test_another_seed_holds_out_other_pairs(tmp_path):
 
 
 def test_the_val_split_is_measured_on_where_there_is_one(tmp_path):
-    folder = write_table(tmp_path / "a", numbered(6), ["train"] * 4 + ["val", "test"])
+    folder = write_table(tmp_path / "a", numbered(7), ["train"] * 4 + ["val", "val", "test"])
     for source in (folder, f"{folder}/train"):
         material = gather_from(source)
         assert learned(material) == {"0.png", "1.png", "2.png", "3.png"}
-        assert held_out(material) == {"4.png"}
+        assert held_out(material) == {"4.png", "5.png"}
 
 
 @pytest.mark.parametrize("source", ["scenes:12?seed=3", "scenes:12/train?seed=3"])
@@ -153,3 +153,20 @@ def test_the_vocabulary_is_learned_from_the_captions_and_cut_ones_are_counted(tm
     assert tokenizer.context_length == 8
     assert "Captions longer than 8 tokens and cut: 1 of 10." in capsys.readouterr().err
     assert len(tokenizer.encode(["a thing"])[0]) == 4  # start, two words, end
+
+
+def test_pictures_that_are_measured_on_are_not_learned_from(tmp_path, capsys):
+    folder = write_table(tmp_path / "a", numbered(10))
+    few = tmp_path / "a" / "few.csv"
+    few.write_text("file_name,title\n3.png,three\n4.png,four\n")
+    material = gather_from(folder / "metadata.csv", evaluation={"source": str(few)})
+    assert not learned(material) & {"3.png", "4.png"}
+    assert "2 pairs are not learned from" in capsys.readouterr().err
+
+
+def test_too_little_to_measure_on_is_said_before_training(tmp_path):
+    folder = write_table(tmp_path / "a", numbered(10))
+    one = tmp_path / "a" / "one.csv"
+    one.write_text("file_name,title\n3.png,three\n")
+    with pytest.raises(DataError, match="too few to measure on"):
+        gather_from(folder / "metadata.csv", evaluation={"source": str(one)})

@@ -145,9 +145,7 @@ def _without(source: TrainingSource, held_out: Source) -> TrainingSource:
     measured_on = {pair.picture for pair in held_out.pairs}
     kept = [pair for pair in source.pairs if pair.picture not in measured_on]
     if not kept:
-        raise DataError(
-            "Every picture to learn from is one to measure on. Name others: --set evaluation.source=SOURCE"
-        )
+        raise DataError("Every picture to learn from is one to measure on. Name others: --set evaluation.source=SOURCE")
     if shared := len(source.pairs) - len(kept):
         say(f"{shared:,} pairs are not learned from, because their pictures are held out to measure the model on.")
     return replace(source, pairs=kept)

@@ -4,11 +4,15 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lexel.data.loader import Batch
 from lexel.images import Preprocessing
 from lexel.models.clip import CLIP
+from lexel.models.config import CLIPConfig, ResNetConfig
 from lexel.training.loss import belongings, contrastive_loss
+
+FUSED = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.MATH]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,9 @@ class Gradients:
         self.autocast = torch.autocast(
             self.device.type, dtype=torch.bfloat16, enabled=_resolve(precision, self.device) == "bfloat16"
         )
+        # The fused kernel's backward pass is slow for short rows on a CPU (docs/experiments.md).
+        plain_is_faster = self.device.type == "cpu" and _longest_row(clip.config) <= 64
+        self.attention = [SDPBackend.MATH] if plain_is_faster else FUSED
         self.mean = torch.tensor(preprocessing.mean, device=self.device).view(3, 1, 1) * 255
         self.std = torch.tensor(preprocessing.std, device=self.device).view(3, 1, 1) * 255
 
@@ -37,7 +44,7 @@ class Gradients:
         pixels = (self._here(batch.pixels) - self.mean) / self.std
         groups = (batch.image_group, batch.label_group, batch.text_group)
         belong = belongings(*(self._here(group) for group in groups))
-        with self.autocast:
+        with self.autocast, sdpa_kernel(self.attention):
             images, texts = self.clip(pixels, self._here(batch.ids))
         scale = self.clip.logit_scale.exp()
         contrast = contrastive_loss(images, texts, scale, belong, self.clip.logit_bias)
@@ -46,6 +53,12 @@ class Gradients:
 
     def _here(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.device, non_blocking=True)
+
+
+def _longest_row(config: CLIPConfig) -> int:
+    """Tokens that attention sees at most, in either tower."""
+    cell = 32 if isinstance(config.image, ResNetConfig) else config.image.patch_size
+    return max(config.text.context_length, (config.image.image_size // cell) ** 2 + 1)
 
 
 def _resolve(precision: str, device: torch.device) -> str:

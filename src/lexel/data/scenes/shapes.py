@@ -64,7 +64,8 @@ def _moon(bite: float = 0.8, shift: float = 0.5) -> Contour:
     return np.concatenate([outside, inside])
 
 
-_arrow = _points((0, -1), (0.8, -0.14), (0.31, -0.14), (0.31, 0.92), (-0.31, 0.92), (-0.31, -0.14), (-0.8, -0.14))
+# To the side: upwards, half of it would be a triangle.
+_arrow = _points((1, 0), (0.14, 0.8), (0.14, 0.31), (-0.92, 0.31), (-0.92, -0.31), (0.14, -0.31), (0.14, -0.8))
 _square = _points((-0.74, -0.74), (0.74, -0.74), (0.74, 0.74), (-0.74, 0.74))
 _diamond = _points((0, -1), (0.62, 0), (0, 1), (-0.62, 0))
 

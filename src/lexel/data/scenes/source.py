@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from PIL import Image
 
@@ -31,7 +32,7 @@ class Scene:
 
     def load(self) -> Image.Image:
         """Draw the scene: RGB, 64×64."""
-        return draw(self.world(), self._dice(DRAWING))
+        return _drawn(self).copy()
 
     def world(self) -> World:
         """What the scene shows."""
@@ -46,6 +47,12 @@ class Scene:
 
     def _dice(self, purpose: int) -> Dice:
         return Dice(self.seed, SPLITS.index(self.split), self.index, purpose)
+
+
+# Drawing is a fifth of what a small model's training step costs; 12 kB a scene are kept for its next visits.
+@lru_cache(maxsize=16384)
+def _drawn(scene: Scene) -> Image.Image:
+    return draw(scene.world(), scene._dice(DRAWING))
 
 
 def read_scenes(text: str) -> Source:
