@@ -12,7 +12,7 @@ MARGIN = 1.0  # pixels between two shapes, at the least
 SPLITS = ("train", "val", "test")
 TWO_KINDS = 0.2  # share of scenes that show two kinds and a relation
 
-DIAMETERS = {"small": (20.0, 22.0), "medium": (25.0, 28.0), "large": (38.0, 41.0)}
+DIAMETERS = {"small": (19.0, 20.8), "medium": (25.0, 28.0), "large": (38.0, 41.0)}
 TEXTURES = ("plain", "plain", "plain", "plain", "plain", "striped", "dotted", "checked")
 SMALL_TEXTURES = TEXTURES[:-1]  # checks cannot be made out on a small shape
 RELATIONS = ("left of", "right of", "above", "below", "inside")
