@@ -101,7 +101,8 @@ if __name__ == "__main__":
             seconds["peer"].append(peer.steps())
 
     speed = {name: BATCH * STEPS / statistics.median(times) for name, times in seconds.items() if times}
-    print(f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}, bfloat16, batch {BATCH}")
+    threads = torch.get_num_threads()
+    print(f"{platform.machine()}, {threads} threads, torch {torch.__version__}, bfloat16, batch {BATCH}")
     print(f"{'':<24}{'pairs/s':>10}{'ratio':>10}")
     print(f"{'lexel':<24}{speed['lexel']:>10.0f}{'':>10}")
     if peer:

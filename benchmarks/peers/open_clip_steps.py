@@ -1,4 +1,4 @@
-"""open_clip's training step for `training_step.py`: takes its steps at each line on standard input, prints the seconds."""
+"""open_clip's training step for `training_step.py`: takes steps at each line on standard input, prints the seconds."""
 
 import sys
 import time

@@ -84,10 +84,10 @@ def test_without_a_val_split_pairs_of_the_train_split_are_held_out(tmp_path, cap
 
 def test_a_named_source_is_measured_on_and_nothing_is_held_out(tmp_path):
     folder = write_table(tmp_path / "a", numbered(10))
-    other = write_table(tmp_path / "b", numbered(3, "another"), ["train", "val", "test"])
+    other = write_table(tmp_path / "b", numbered(4, "another"), ["train", "val", "val", "test"])
     material = gather_from(folder, evaluation={"source": str(other)})
     assert len(learned(material)) == 10
-    assert held_out(material) == {"1.png"}
+    assert held_out(material) == {"1.png", "2.png"}
 
 
 def test_held_out_pairs_of_several_sources_are_told_apart(tmp_path):
@@ -141,7 +141,7 @@ def test_a_sample_of_the_held_out_pairs_is_spread_over_them(tmp_path):
 def test_the_fingerprint_changes_with_keys_and_captions(tmp_path, change):
     folder = write_table(tmp_path / "a", numbered(5))
     other = write_table(tmp_path / "b", [tuple(part.replace(*change) for part in row) for row in numbered(5)])
-    named = {"evaluation": {"source": str(folder)}}
+    named = {"evaluation": {"source": "scenes:4/val"}}
     assert gather_from(folder, **named).fingerprint == gather_from(folder, **named).fingerprint
     assert gather_from(folder, **named).fingerprint != gather_from(other, **named).fingerprint
 

@@ -67,8 +67,8 @@ def _random_box(
     crop_height = np.sqrt(share * width * height / ratio)
     shrink = min(1.0, width / crop_width, height / crop_height)  # both sides, or the ratio would not be the one drawn
     crop_width, crop_height = crop_width * shrink, crop_height * shrink
-    left = random.uniform(0, width - crop_width)
-    upper = random.uniform(0, height - crop_height)
+    left = random.uniform(0, max(0.0, width - crop_width))
+    upper = random.uniform(0, max(0.0, height - crop_height))
     return left, upper, min(width, left + crop_width), min(height, upper + crop_height)
 
 
