@@ -8,6 +8,8 @@ from pathlib import Path
 
 from lexel.errors import UsageError
 
+UNFINISHED = ".tmp"
+
 
 def make_folder(path: Path) -> None:
     """Make the folder and those above it where they are missing. Raises UsageError when a file is in the way."""
@@ -26,7 +28,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """Yield a name to write to; that file takes the place of `path` when the block ends well, else `path` stays."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
     try:
         yield temporary
         _flush(temporary)
@@ -42,7 +44,7 @@ def new_file(path: Path) -> Iterator[Path]:
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder that takes the place of `path` when the block ends well; else `path` stays as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
     previous = path.with_name(f".{path.name}.{os.getpid()}.old")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
@@ -62,6 +64,12 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise
     _flush_folder(path.parent)
     shutil.rmtree(previous, ignore_errors=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what processes that were killed left half written in `folder`; call it when nobody writes there."""
+    for leftover in folder.glob(f".*{UNFINISHED}"):
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
 
 def _name_target(error: BaseException, path: Path) -> None:

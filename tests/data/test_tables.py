@@ -190,6 +190,12 @@ def test_captions_and_labels_are_read_side_by_side(folder):
     assert [(pair.label, pair.captions) for pair in source.pairs] == [("farm", ("a field",)), (None, ())]
 
 
+def test_a_label_that_only_a_later_row_gives_is_taken(folder):
+    source = read_source(write(folder, "t.csv", "file,caption,label\n0.png,one,\n0.png,two,cat\n1.png,three,dog\n"))
+    assert [(pair.captions, pair.label) for pair in source.pairs] == [(("one", "two"), "cat"), (("three",), "dog")]
+    assert not any("another label" in note for note in source.notes)
+
+
 def test_rows_that_contradict_one_another_are_counted(folder):
     source = read_source(write(folder, "t.csv", "image,label\n0.png,cat\n0.png,dog\n"))
     assert source.labels == ["cat"]

@@ -1,3 +1,5 @@
+import multiprocessing
+
 import pytest
 
 from lexel.errors import UsageError
@@ -19,8 +21,8 @@ def test_a_new_folder_gets_the_resolved_recipe(tmp_path):
     assert Recipe.load(folder.path / "recipe.json") == tiny_recipe()
 
 
-def test_a_run_is_taken_up_by_the_same_recipe_also_with_other_workers_and_snapshots(begun):
-    again = tiny_recipe(("data.workers=3", "snapshot.every_steps=9"))
+def test_a_run_is_taken_up_by_the_same_recipe_also_when_it_is_watched_otherwise(begun):
+    again = tiny_recipe(("data.workers=3", "snapshot.every_steps=9", "evaluation.times=3"))
     RunFolder.open(begun.path, again)
     assert Recipe.load(begun.path / "recipe.json") == again
 
@@ -65,3 +67,28 @@ def test_changed_data_is_refused(begun):
     begun.check_data("abc", "abc")
     with pytest.raises(UsageError, match="pairs have changed since the run in"):
         begun.check_data("abc", "def")
+
+
+def _try_to_train_in(path) -> str:
+    try:
+        with RunFolder(path).alone():
+            return "went on"
+    except UsageError as refusal:
+        return str(refusal)
+
+
+def test_a_second_process_is_kept_out_until_the_first_is_done(begun):
+    with multiprocessing.get_context("spawn").Pool(1) as other:
+        with begun.alone():
+            assert f"Another process is training in {begun.path}" in other.apply(_try_to_train_in, (begun.path,))
+        assert other.apply(_try_to_train_in, (begun.path,)) == "went on"
+
+
+def test_what_a_killed_process_left_half_written_is_cleared_away(begun):
+    begun.snapshots.mkdir()
+    (begun.snapshots / ".step-0000004.safetensors.77.tmp").write_bytes(b"half")
+    (begun.path / ".model.77.tmp").mkdir()
+    (begun.path / ".model.77.tmp" / "weights.safetensors").write_bytes(b"half")
+    with begun.alone():
+        assert sorted(path.name for path in begun.path.rglob("*.tmp")) == []
+    assert (begun.path / "log.jsonl").exists()

@@ -149,8 +149,9 @@ class Recipe(Config):
     def decisive(self) -> dict[str, Any]:
         """The part of the recipe that decides the weights: two runs that agree in it are the same run."""
         content = self.model_dump(mode="json", exclude={"snapshot"})
-        for watched in ("workers", "max_bad_share"):
-            del content["data"][watched]
+        for section, watched in (("data", ("workers", "max_bad_share")), ("evaluation", ("times", "templates"))):
+            for field in watched:
+                del content[section][field]
         return content
 
 

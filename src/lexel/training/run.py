@@ -10,16 +10,19 @@ model/               the model folder, once the run has finished
 report/              report.json and report.html of the held-out pairs
 """
 
+import fcntl
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from lexel.errors import UsageError
-from lexel.files import make_folder, write_atomically
+from lexel.files import make_folder, remove_unfinished, write_atomically
 from lexel.training.recipe import Recipe
 
-RECIPE = "recipe.json"
+RECIPE, LOCK = "recipe.json", ".lock"
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,22 @@ class RunFolder:
         make_folder(path)
         write_atomically(saved, recipe.model_dump_json(indent=2) + "\n")
         return cls(path)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from training here for as long as the block lasts, and clear away what a killed one
+        left half written. Raises UsageError when one is at it already."""
+        with open(self.path / LOCK, "w") as lock:
+            try:
+                # Unlike flock's, these locks are not the loader's workers' too, which outlive a killed trainer a while.
+                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError):
+                raise UsageError(
+                    f"Another process is training in {self.path}. Wait for it, or give another --output."
+                ) from None
+            for folder in (self.path, self.snapshots):
+                remove_unfinished(folder)
+            yield
 
     @property
     def snapshots(self) -> Path:

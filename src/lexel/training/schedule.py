@@ -11,7 +11,7 @@ class Schedule(Config):
     """Both ends as shares, so that a recipe keeps its shape when its length changes."""
 
     warmup: float = Field(default=0.05, ge=0, le=1)  # share of the steps
-    final: float = Field(default=0.0, ge=0, le=1)  # last learning rate as a share of the highest
+    final: float = Field(default=0.0, ge=0, le=1)  # what it falls towards, as a share of the highest
 
     def factor(self, step: int, steps: int) -> float:
         """What the learning rate is multiplied by in step `step` of 0 … `steps` − 1; in 0..1."""

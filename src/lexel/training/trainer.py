@@ -11,6 +11,7 @@ from lexel.errors import LexelError
 from lexel.evaluation.evaluate import evaluate
 from lexel.evaluation.report import Report
 from lexel.progress import say
+from lexel.runtimes.allocator import keep_freed_memory
 from lexel.training.finish import finish
 from lexel.training.interruption import Interruption
 from lexel.training.log import RunLog, StepTimes, seconds_in_log
@@ -51,7 +52,8 @@ def train(recipe: Recipe, output: str | Path | None = None) -> Run:
     if folder.model.exists():
         say(f"The run in {folder.path} has finished; there is nothing left to train.")
         return Run(folder.path, folder.model, Report.load(folder.report), seconds_in_log(folder.path))
-    with deterministic():
+    keep_freed_memory()
+    with folder.alone(), deterministic():
         setup = set_up(recipe, folder)
         optimizer = Optimizer(setup.clip, recipe.optimizer, recipe.schedule, setup.steps)
         start, seconds = resume(setup, optimizer)

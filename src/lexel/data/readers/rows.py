@@ -107,6 +107,7 @@ def _merge_rows(
         key, picture = found
         name = _text(label)
         entry = entries.setdefault((key, split_name(_text(split) or "") or None), _Entry(picture, [], name))
+        entry.label = entry.label or name
         contradictions += name is not None and name != entry.label
         entry.captions += _captions(caption, typed=table.typed)
     note = f"{contradictions:,} rows give an image another label than its first row does; the first is kept"
