@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from lexel.models.clip import CLIP, init_weights
-from lexel.models.config import CLIPConfig, ResNetConfig, TextTransformerConfig, VisionTransformerConfig
+from lexel.models.config import CLIPConfig, ConvNeXtConfig, ResNetConfig, TextTransformerConfig, VisionTransformerConfig
 
 VISION = VisionTransformerConfig(image_size=32, patch_size=8, width=64, depth=3, heads=2)
 TEXT = TextTransformerConfig(context_length=32, vocabulary_size=500, end_of_text=499, width=48, depth=2, heads=2)
@@ -14,6 +14,26 @@ WITH_RESNET = CLIPConfig(embedding=32, image=ResNetConfig(image_size=64, width=8
 CONVOLUTIONAL = CLIPConfig(
     embedding=32, image=VISION.model_copy(update={"stem": "convolutional", "pooling": "mean"}), text=TEXT
 )
+
+SIGLIP = CLIPConfig(
+    embedding=64,
+    image=VISION.model_copy(
+        update={"pooling": "map", "norm_tokens": True, "projection": False, "patch_bias": True, "pre_norm": False}
+    ),
+    text=TEXT.model_copy(update={"causal": False, "pad_id": 1, "pooling": "last", "projection": "linear_bias"}),
+)
+COCA = CLIPConfig(
+    embedding=32,
+    image=VISION.model_copy(update={"pooling": "attention", "class_token": True, "layer_scale": True}),
+    text=TEXT.model_copy(update={"pooling": "class", "layer_scale": True}),
+)
+CONVNEXT = CLIPConfig(
+    embedding=32, image=ConvNeXtConfig(image_size=32, width=8, depths=(1, 1, 2, 1), projection="mlp"), text=TEXT
+)
+EVERY_KIND = pytest.mark.parametrize(
+    "config", [SMALL, WITH_RESNET, CONVOLUTIONAL, SIGLIP, COCA, CONVNEXT],
+    ids=["vit", "resnet", "convolutional", "siglip", "coca", "convnext"],
+)  # fmt: skip
 
 
 def fresh(config: CLIPConfig = SMALL, seed: int = 0) -> CLIP:
@@ -27,18 +47,18 @@ def batch(config: CLIPConfig, size: int = 2) -> tuple[torch.Tensor, torch.Tensor
     return torch.randn(size, 3, side, side), torch.randint(0, config.text.vocabulary_size, (size, 9))
 
 
-@pytest.mark.parametrize("config", [SMALL, WITH_RESNET, CONVOLUTIONAL])
+@EVERY_KIND
 def test_forward_gives_the_towers_embeddings_at_unit_length(config):
     clip = fresh(config).eval()
     pixels, ids = batch(config)
     images, texts = clip(pixels, ids)
-    assert images.shape == texts.shape == (2, 32)
+    assert images.shape == texts.shape == (2, config.embedding)
     torch.testing.assert_close(images.norm(dim=1), torch.ones(2))
     torch.testing.assert_close(images, nn.functional.normalize(clip.encode_image(pixels)))
     torch.testing.assert_close(texts, nn.functional.normalize(clip.encode_text(ids)))
 
 
-@pytest.mark.parametrize("config", [SMALL, WITH_RESNET, CONVOLUTIONAL])
+@EVERY_KIND
 def test_every_parameter_gets_a_gradient(config):
     clip = fresh(config.model_copy(update={"logit_bias": True})).train()
     images, texts = clip(*batch(config, 4))
@@ -78,7 +98,7 @@ def test_the_logits_start_where_their_loss_wants_them(bias, scale):
     assert (clip.logit_bias is None) if not bias else (clip.logit_bias.item() == -10)
 
 
-@pytest.mark.parametrize("config", [SMALL, WITH_RESNET, CONVOLUTIONAL])
+@EVERY_KIND
 def test_the_same_seed_gives_the_same_weights_whatever_was_drawn_before(config):
     torch.manual_seed(1)
     one = fresh(config, seed=5)
@@ -99,7 +119,7 @@ def test_init_weights_leaves_the_global_random_state_alone():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("config", [SMALL, WITH_RESNET, CONVOLUTIONAL])
+@EVERY_KIND
 def test_init_weights_sets_every_parameter_and_statistic(config):
     clip = CLIP(config.model_copy(update={"logit_bias": True}))
     for tensor in clip.state_dict().values():
@@ -135,6 +155,27 @@ def test_transformer_weights_follow_the_table():
             assert (parameter == 1).all()
 
 
+def test_the_weights_of_other_poolings_follow_the_table_too():
+    siglip, coca, convnext = fresh(SIGLIP).image, fresh(COCA), fresh(CONVNEXT).image
+    expected = {
+        siglip.pool.probe: 64**-0.5,
+        siglip.pool.key.weight: 64**-0.5,
+        siglip.pool.mlp.expand.weight: (2 * 64) ** -0.5,
+        siglip.pool.mlp.contract.weight: (2 * 64) ** -0.5,
+        coca.image.pool.queries: 32**-0.5,
+        coca.image.pool.value.weight: 64**-0.5,
+        coca.image.projection.weight: 32**-0.5,
+        coca.text.class_embedding: 0.01,
+        convnext.stages[1].blocks[0].mlp.expand.weight: 0.02,
+        convnext.projection[2].weight: 64**-0.5,
+    }
+    for parameter, std in expected.items():
+        assert parameter.std().item() == pytest.approx(std, rel=5 / math.sqrt(2 * parameter.numel()))
+    gains = [coca.image.blocks[0].mlp_gain, coca.text.blocks[1].attention_gain, convnext.stages[0].blocks[0].gain]
+    assert all((gain == 1e-5).all() for gain in gains)
+    assert not siglip.stem.bias.any()
+
+
 def test_a_resnet_starts_as_its_shortcuts_with_a_pooling_as_in_the_table():
     clip = fresh(WITH_RESNET)
     for stage in clip.image.stages:
@@ -145,7 +186,7 @@ def test_a_resnet_starts_as_its_shortcuts_with_a_pooling_as_in_the_table():
     assert clip.image.pool.output.weight.std().item() == pytest.approx(256**-0.5, rel=0.05)
 
 
-@pytest.mark.parametrize("config", [SMALL, WITH_RESNET, CONVOLUTIONAL])
+@EVERY_KIND
 def test_a_model_built_on_meta_takes_a_state_dict_whole(config):
     weights = fresh(config).state_dict()
     with torch.device("meta"):
@@ -156,11 +197,12 @@ def test_a_model_built_on_meta_takes_a_state_dict_whole(config):
     assert not any(tensor.is_meta for tensor in [*clip.parameters(), *clip.buffers()])
 
 
-def test_the_towers_can_be_exported_for_any_batch_and_caption_length():
-    clip, (pixels, ids) = fresh().eval(), batch(SMALL)
-    rows, tokens = torch.export.Dim("rows"), torch.export.Dim("tokens", min=2, max=32)
+@EVERY_KIND
+def test_the_towers_can_be_exported_for_any_batch_and_caption_length(config):
+    clip, (pixels, ids) = fresh(config).eval(), batch(config)
+    rows, tokens = torch.export.Dim("rows"), torch.export.Dim("tokens", min=2, max=31)
     image = torch.export.export(clip.image, (pixels,), dynamic_shapes=({0: rows},)).module()
     text = torch.export.export(clip.text, (ids,), dynamic_shapes=({0: rows, 1: tokens},)).module()
-    pixels, ids = batch(SMALL, 5)
-    torch.testing.assert_close(image(pixels), clip.encode_image(pixels))
-    torch.testing.assert_close(text(ids[:, :4]), clip.encode_text(ids[:, :4]))
+    pixels, ids = batch(config, 5)
+    torch.testing.assert_close(image(pixels), clip.encode_image(pixels), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(text(ids[:, :4]), clip.encode_text(ids[:, :4]), rtol=1e-4, atol=1e-5)

@@ -8,7 +8,11 @@ from lexel.models.config import CLIPConfig, TextTransformerConfig, VisionTransfo
 from lexel.models.cost import ArchitectureCost, cost_of, describe
 from lexel.models.zoo import architecture
 
-COUNTED = ["lexel-xs", "lexel-s", "lexel-m", "lexel-l", "ViT-B-32", "ViT-B-16-plus-240", "ViT-g-14", "RN50", "RN50x4"]
+COUNTED = [
+    "lexel-xs", "lexel-s", "lexel-m", "lexel-l", "ViT-B-32", "ViT-B-16-plus-240", "ViT-g-14", "RN50", "RN50x4",
+    "ViT-L-14-CLIPA", "coca_ViT-B-32", "coca_ViT-L-14", "ViT-B-16-SigLIP", "ViT-SO400M-14-SigLIP-384",
+    "ViT-gopt-16-SigLIP2-384", "convnext_base_w", "convnext_large_d", "convnext_xxlarge", "ViT-H-14-worldwide",
+]  # fmt: skip
 
 
 def counted(clip: CLIP) -> ArchitectureCost:
@@ -19,7 +23,7 @@ def counted(clip: CLIP) -> ArchitectureCost:
 
     def gflops(tower: nn.Module, example: Tensor) -> float:
         with FlopCounterMode(display=False) as counter, torch.no_grad():
-            tower(example)
+            tower.requires_grad_(False)(example)
         return counter.get_total_flops() / 1e9
 
     side, context = clip.config.image.image_size, clip.config.text.context_length
@@ -37,15 +41,18 @@ def test_costs_are_those_of_the_towers_themselves(name):
         assert counted(CLIP(architecture(name)).eval()) == describe(name)
 
 
-@pytest.mark.parametrize("pooling", ["class", "mean"])
+@pytest.mark.parametrize("pooling", ["class", "mean", "map", "attention"])
 @pytest.mark.parametrize("stem", ["patch", "convolutional"])
 @pytest.mark.parametrize("pre_norm", [True, False])
 def test_costs_follow_every_setting(pooling, stem, pre_norm):
     image = VisionTransformerConfig(
         image_size=96, patch_size=16, width=48, depth=2, heads=3, mlp_ratio=3.3, pooling=pooling, stem=stem,
-        pre_norm=pre_norm,
+        pre_norm=pre_norm, layer_scale=pre_norm, patch_bias=pre_norm, pooling_queries=7,
     )  # fmt: skip
-    text = TextTransformerConfig(context_length=20, vocabulary_size=90, end_of_text=0, width=40, depth=3, heads=4)
+    text = TextTransformerConfig.model_validate(
+        {"context_length": 20, "vocabulary_size": 90, "end_of_text": 0, "width": 40, "depth": 3, "heads": 4}
+        | ({"pooling": "class"} if pre_norm else {"projection": "linear_bias", "layer_scale": True})
+    )
     config = CLIPConfig(embedding=24, image=image, text=text)
     with torch.device("meta"):
         assert counted(CLIP(config).eval()) == cost_of(config)
@@ -77,3 +84,10 @@ def test_parameters_are_those_that_open_clip_counts(name, millions):
     cost = describe(name)
     logit_scale = 1
     assert cost.parameters_image + cost.parameters_text + logit_scale == round(millions * 1e6)
+
+
+def test_towers_of_other_libraries_are_not_counted_but_what_is_beside_them_is():
+    cost = describe("EVA02-B-16")
+    assert (cost.parameters_image, cost.gflops_image) == (None, None)
+    assert cost.parameters_text == describe("ViT-B-32").parameters_text
+    assert describe("roberta-ViT-B-32").parameters_text is None

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lexel.models.positions import grid_of, resize_positions
+from lexel.models.positions import grid_of, resize_positions, resize_text_positions
 
 
 def test_the_same_grid_keeps_the_very_same_positions() -> None:
@@ -45,3 +45,38 @@ def test_positions_that_cannot_fill_their_grid_are_refused() -> None:
 def test_pixels_of_another_shape_are_refused_with_both_shapes(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"multiple of 16.*shape is"):
         grid_of(torch.zeros(shape), 16)
+
+
+def test_what_is_left_beyond_whole_patches_may_be_dropped() -> None:
+    assert grid_of(torch.zeros(1, 3, 384, 384), 14, drop_remainder=True) == 27
+
+
+def test_a_longer_context_keeps_the_first_twenty_positions_and_stretches_the_rest() -> None:
+    positions = torch.randn(77, 8)
+    longer = resize_text_positions(positions, 248)
+    assert longer.shape == (248, 8)
+    assert torch.equal(longer[:20], positions[:20])
+    torch.testing.assert_close(longer[20::4], positions[20:])  # as in Long-CLIP, three new ones behind each
+    for share in (1, 2, 3):
+        between = positions[20:-1] + share / 4 * (positions[21:] - positions[20:-1])
+        torch.testing.assert_close(longer[20 + share :: 4][:-1], between)
+    torch.testing.assert_close(longer[-1], positions[-1] + 3 / 4 * (positions[-1] - positions[-2]))
+
+
+@pytest.mark.parametrize("length", [78, 100, 512])
+def test_positions_on_a_line_stay_on_it_at_any_length(length: int) -> None:
+    line = torch.arange(77.0)[:, None]
+    steps = resize_text_positions(line, length)[20:].diff(dim=0)
+    torch.testing.assert_close(steps, torch.full_like(steps, 57 / (length - 20)), rtol=1e-3, atol=1e-4)
+
+
+def test_a_shorter_context_is_cut() -> None:
+    positions = torch.randn(77, 8)
+    assert torch.equal(resize_text_positions(positions, 32), positions[:32])
+
+
+def test_a_short_context_is_stretched_from_its_last_two_positions_at_the_worst() -> None:
+    longer = resize_text_positions(torch.arange(3.0)[:, None], 6).flatten()
+    torch.testing.assert_close(longer, torch.tensor([0, 1, 1.4, 1.8, 2.2, 2.6]))
+    with pytest.raises(ValueError, match="1 positions are too few to be stretched to 4"):
+        resize_text_positions(torch.zeros(1, 8), 4)

@@ -5,20 +5,21 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from lexel.models.config import TextTransformerConfig
-from lexel.models.text_transformer import TextTransformer, pool_at_end
+from lexel.models.text_transformer import TextTransformer, coca_mask, pool_at_end, pool_words
 
 END = 98
 
 
-def tower() -> TextTransformer:
-    config = TextTransformerConfig(context_length=12, vocabulary_size=100, end_of_text=END, width=32, depth=2, heads=2)
-    tower = TextTransformer(config, embedding=16).eval()
+def tower(**changes: object) -> TextTransformer:
+    """A small tower with random weights everywhere, in inference."""
+    settings = {"context_length": 12, "vocabulary_size": 100, "end_of_text": END, "width": 32, "depth": 2, "heads": 2}
+    tower = TextTransformer(TextTransformerConfig.model_validate(settings | changes), embedding=16).eval()
     for parameter in tower.parameters():
         nn.init.normal_(parameter, std=0.3)
     return tower
 
 
-TOWER = tower()
+TOWER, MEAN = tower(), tower(pooling="mean")
 
 
 def captions(*lengths: int, padding: int = 0) -> Tensor:
@@ -37,6 +38,22 @@ def test_trimmed_captions_give_the_embeddings_of_padded_ones(lengths: list[int],
     padded = nn.functional.pad(trimmed, (0, 12 - trimmed.shape[1]), value=padding)
     with torch.no_grad():
         torch.testing.assert_close(TOWER(trimmed), TOWER(padded), rtol=1e-4, atol=1e-4)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.integers(2, 12), min_size=1, max_size=4), st.sampled_from([0, END, 99]))
+def test_the_mean_of_a_caption_knows_no_padding(lengths: list[int], padding: int):
+    trimmed = captions(*lengths, padding=padding)
+    padded = nn.functional.pad(trimmed, (0, 12 - trimmed.shape[1]), value=padding)
+    with torch.no_grad():
+        torch.testing.assert_close(MEAN(trimmed), MEAN(padded), rtol=1e-4, atol=1e-4)
+
+
+def test_words_are_averaged_without_start_and_end():
+    ids = torch.tensor([[1, 5, 6, END, 0], [1, END, 0, 0, 0]])
+    tokens = torch.randn(2, 5, 3)
+    expected = torch.stack([(tokens[0, 1] + tokens[0, 2]) / 2, tokens[1, 0]])
+    torch.testing.assert_close(pool_words(tokens, ids, END), expected)
 
 
 def test_nothing_after_the_first_end_of_text_matters():
@@ -66,3 +83,71 @@ def test_the_state_is_read_at_the_first_end_of_text_or_else_at_the_last_token():
 def test_ids_that_do_not_fit_the_context_are_refused(shape: tuple[int, ...]):
     with pytest.raises(ValueError, match=r"T from 1 to 12, but their shape is"):
         TOWER(torch.zeros(shape, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("pooling", ["end", "last", "first"])
+def test_a_tower_that_sees_padding_fills_each_row_with_it(pooling: str) -> None:
+    sees = tower(causal=False, pad_id=7, pooling=pooling)
+    ids = captions(4, 6)
+    ids[0, 4:] = 7
+    filled = nn.functional.pad(ids, (0, 6), value=7)
+    with torch.no_grad():
+        torch.testing.assert_close(sees(ids), sees(filled))
+        other = filled.clone()
+        other[:, -2] = 8
+        assert (sees(other) - sees(filled)).abs().max() > 1e-3
+
+
+def test_a_state_may_be_read_at_the_last_or_the_first_token() -> None:
+    last, first = tower(pooling="last", pad_id=0), tower(pooling="first")
+    ids = captions(5, 12)
+    changed = ids.clone()
+    changed[:, 3] = (ids[:, 3] + 1) % END
+    with torch.no_grad():
+        assert (last(changed) - last(ids)).abs().amax(1).min() > 1e-3
+        torch.testing.assert_close(first(changed), first(ids))
+
+
+def test_a_projection_may_have_a_bias_or_be_missing() -> None:
+    assert isinstance(tower(projection="linear_bias").projection.bias, nn.Parameter)
+    config = TextTransformerConfig(width=32, heads=2, depth=1, projection="none")
+    assert TextTransformer(config, embedding=32)(torch.ones(2, 3, dtype=torch.int64)).shape == (2, 32)
+
+
+COCA = tower(pooling="class")
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=4))
+def test_cocas_captions_may_be_cut_too(lengths: list[int]):
+    trimmed = captions(*lengths)
+    padded = nn.functional.pad(trimmed, (0, 12 - trimmed.shape[1]))
+    with torch.no_grad():
+        torch.testing.assert_close(COCA(trimmed), COCA(padded), rtol=1e-4, atol=1e-4)
+
+
+def test_cocas_class_token_sees_the_caption_and_one_token_of_padding() -> None:
+    """Looks of the class token, last of the row, for captions of 2 and of 4 in a context of 4."""
+    mask = coca_mask(torch.tensor([[5, 9, 0, 0, 0], [5, 6, 7, 9, 0]]), context_length=4)
+    assert mask.shape == (2, 1, 6, 6)
+    assert mask[0, 0, -1].tolist() == [True, True, True, False, False, False]
+    assert mask[1, 0, -1].tolist() == [True, True, True, True, False, True]  # a full caption lets it see itself
+    assert not mask.triu(1).any()
+
+
+def test_ids_inside_the_context_matter_to_cocas_class_token() -> None:
+    ids = captions(6)
+    with torch.no_grad():
+        for place in range(6):
+            changed = ids.clone()
+            changed[0, place] = (ids[0, place] + 1) % END or 1
+            assert (COCA(changed) - COCA(ids)).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("changes", [{"causal": False, "pad_id": 3}, {"pooling": "class"}])
+def test_other_poolings_can_be_exported_for_any_batch_and_length(changes: dict[str, object]) -> None:
+    model, ids = tower(**changes), captions(5, 7)
+    rows, length = torch.export.Dim("rows"), torch.export.Dim("length", min=2, max=11)
+    exported = torch.export.export(model, (ids,), dynamic_shapes=({0: rows, 1: length},)).module()
+    ids = captions(3, 10, 11)
+    torch.testing.assert_close(exported(ids), model(ids), rtol=1e-4, atol=1e-4)

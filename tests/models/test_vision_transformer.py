@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from lexel.models.config import VisionTransformerConfig
+from lexel.models.pooling import MapPool, QueryPool
 from lexel.models.vision_transformer import VisionTransformer, drop_patches
 
 
@@ -105,3 +106,71 @@ def test_dropped_patches_leave_a_random_subset_of_each_picture(share, count):
     assert all(len(set(row)) == count for row in kept.tolist())
     assert len({tuple(sorted(row)) for row in kept.tolist()}) > 10
     assert abs(kept.mean().item() - 7.5) < 5 * math.sqrt(21.25 / (64 * count))
+
+
+def test_pixels_beyond_the_last_whole_patch_go_unseen_where_they_may() -> None:
+    model = tower(image_size=36, drop_remainder=True, pooling="mean")
+    image = pixels(36)
+    changed = image.clone()
+    changed[:, :, 32:] += 1
+    changed[:, :, :, 32:] += 1
+    torch.testing.assert_close(model(changed), model(image))
+    torch.testing.assert_close(model(image[:, :, :32, :32]), model(image))
+
+
+def test_a_class_token_beside_mean_pooling_is_seen_by_the_patches_but_not_averaged() -> None:
+    model = tower(pooling="mean", class_token=True, depth=1)
+    assert model.class_embedding is not None
+    seen = model(pixels := torch.randn(2, 3, 32, 32))
+    nn.init.normal_(model.class_embedding)
+    assert not torch.allclose(model(pixels), seen)
+    nn.init.zeros_(model.blocks[0].attention.output.weight)  # now no token learns of another
+    without = model(pixels)
+    nn.init.normal_(model.class_embedding)
+    torch.testing.assert_close(model(pixels), without)
+
+
+def test_the_final_norm_may_come_before_the_pooling() -> None:
+    after, before = tower(pooling="mean"), tower(pooling="mean", norm_tokens=True)
+    before.load_state_dict(after.state_dict())
+    image = pixels()
+    tokens = after.pre_norm(after.embed(image))
+    for block in after.blocks:
+        tokens = block(tokens)
+    torch.testing.assert_close(before(image), after.projection(after.final_norm(tokens).mean(1)), rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(before(image), after(image), rtol=1e-2)
+
+
+def pooled_by_hand(pool: MapPool | QueryPool, query: Tensor, tokens: Tensor) -> Tensor:
+    """What one query (D,) takes from one image's tokens (T, D), head by head."""
+    q, k, v = pool.query(query), pool.key(tokens), pool.value(tokens)
+    heads = []
+    for q_head, k_head, v_head in zip(*(x.chunk(pool.heads, dim=-1) for x in (q, k, v)), strict=True):
+        heads.append((k_head @ q_head / math.sqrt(len(q_head))).softmax(0) @ v_head)
+    return pool.output(torch.cat(heads))
+
+
+def test_map_pooling_is_one_learned_query_with_an_mlp_behind_it() -> None:
+    model = tower(pooling="map", pooling_heads=4, mlp_hidden=50).double()
+    pool = model.pool
+    assert isinstance(pool, MapPool)
+    tokens = torch.randn(2, 16, 32, dtype=torch.float64)
+    for row, pooled in zip(tokens, pool(tokens), strict=True):
+        mixed = pooled_by_hand(pool, pool.probe, row)
+        torch.testing.assert_close(pooled, mixed + pool.mlp(pool.norm(mixed)))
+    assert model.class_embedding is None
+
+
+def test_cocas_pooling_reads_its_first_query() -> None:
+    model = tower(pooling="attention", pooling_queries=5).double()
+    pool = model.pool
+    assert isinstance(pool, QueryPool)
+    assert pool.queries.shape == (5, 16)
+    tokens = torch.randn(2, 16, 32, dtype=torch.float64)
+    for row, pooled in zip(tokens, pool(tokens), strict=True):
+        torch.testing.assert_close(pooled, pooled_by_hand(pool, pool.query_norm(pool.queries[0]), pool.key_norm(row)))
+
+
+def test_without_a_projection_the_pooled_state_is_the_embedding() -> None:
+    config = VisionTransformerConfig(image_size=32, patch_size=8, width=32, depth=1, heads=2, projection=False)
+    assert VisionTransformer(config, embedding=32)(pixels()).shape == (2, 32)

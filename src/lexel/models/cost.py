@@ -7,7 +7,17 @@ and without torch. The tests hold every count equal to that of the towers themse
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from lexel.models.config import CLIPConfig, ResNetConfig, TextTransformerConfig, VisionTransformerConfig
+from lexel.models.config import (
+    CLIPConfig,
+    ConvNeXtConfig,
+    HuggingFaceTextConfig,
+    ImageConfig,
+    ResNetConfig,
+    TextConfig,
+    TextTransformerConfig,
+    TimmConfig,
+    VisionTransformerConfig,
+)
 from lexel.models.zoo import architecture
 
 
@@ -16,13 +26,14 @@ class ArchitectureCost:
     """Size of both towers, and forward cost of one image and of one caption of full context length.
 
     A GFLOP is 1e9 floating-point operations; a multiply-add counts as two. Matrix products and convolutions are
-    counted, causal attention as if it were full; norms and activations are not.
+    counted, causal attention as if it were full; norms and activations are not. None stands for a tower that another
+    library builds: only that library could count it.
     """
 
-    parameters_image: int
-    parameters_text: int
-    gflops_image: float
-    gflops_text: float
+    parameters_image: int | None
+    parameters_text: int | None
+    gflops_image: float | None
+    gflops_text: float | None
 
 
 def describe(name: str) -> ArchitectureCost:
@@ -32,13 +43,13 @@ def describe(name: str) -> ArchitectureCost:
 
 def cost_of(config: CLIPConfig) -> ArchitectureCost:
     """The cost of any configuration."""
-    image = _total(
-        _vision_transformer(config.image, config.embedding)
-        if isinstance(config.image, VisionTransformerConfig)
-        else _resnet(config.image, config.embedding)
+    image, text = _image_tower(config.image, config.embedding), _text_tower(config.text, config.embedding)
+    return ArchitectureCost(
+        parameters_image=image and image.parameters,
+        parameters_text=text and text.parameters,
+        gflops_image=image and image.operations / 1e9,
+        gflops_text=text and text.operations / 1e9,
     )
-    text = _total(_text_transformer(config.text, config.embedding))
-    return ArchitectureCost(image.parameters, text.parameters, image.operations / 1e9, text.operations / 1e9)
 
 
 @dataclass(frozen=True)
@@ -52,19 +63,57 @@ def _total(parts: Iterable[_Part]) -> _Part:
     return _Part(sum(part.parameters for part in parts), sum(part.operations for part in parts))
 
 
+def _image_tower(config: ImageConfig, embedding: int) -> _Part | None:
+    match config:
+        case VisionTransformerConfig():
+            return _total(_vision_transformer(config, embedding))
+        case ResNetConfig():
+            return _total(_resnet(config, embedding))
+        case ConvNeXtConfig():
+            return _total(_convnext(config, embedding))
+        case TimmConfig():
+            return None
+
+
+def _text_tower(config: TextConfig, embedding: int) -> _Part | None:
+    match config:
+        case TextTransformerConfig():
+            return _total(_text_transformer(config, embedding))
+        case HuggingFaceTextConfig():
+            return None
+
+
 def _vision_transformer(config: VisionTransformerConfig, embedding: int) -> Iterator[_Part]:
     width = config.width
-    patches = (config.image_size // config.patch_size) ** 2
-    tokens = patches + (config.pooling == "class")
+    patches = config.grid**2
+    tokens = patches + config.has_class_token
     if config.stem == "patch":
         yield _convolution(3, width, config.patch_size, patches)
+        yield _Part(width * config.patch_bias)
     else:
         yield from _convolutional_stem(config)
-    yield _Part(width * (config.pooling == "class"))
+    yield _Part(width * config.has_class_token)
     yield _Part(width * tokens)
-    yield from [_norm(width)] * (1 + config.pre_norm)
-    yield from [_block(width, int(width * config.mlp_ratio), tokens)] * config.depth
-    yield _linear(width, embedding, tokens=1, bias=False)
+    yield from [_norm(width)] * config.pre_norm
+    yield from [_block(config, tokens)] * config.depth
+    if config.pooling == "map":
+        yield _Part(width)
+        yield from _attention_pool(width, width, tokens)
+        yield from (_norm(width), _mlp(width, config.hidden, tokens=1))
+    elif config.pooling == "attention":
+        yield _Part(embedding * config.pooling_queries)
+        yield from (_norm(width), _norm(embedding))
+        yield from _attention_pool(width, embedding, tokens)
+        width = embedding
+    yield _norm(width)
+    yield from [_linear(width, embedding, tokens=1, bias=False)] * config.projection
+
+
+def _attention_pool(before: int, width: int, tokens: int) -> Iterator[_Part]:
+    """One query of `width` looks at tokens of another width."""
+    yield from [_linear(width, width, tokens=1)] * 2  # query and output
+    yield from [_linear(before, width, tokens)] * 2  # key and value
+    yield _Part(0, 4 * tokens * width)
 
 
 def _convolutional_stem(config: VisionTransformerConfig) -> Iterator[_Part]:
@@ -83,9 +132,13 @@ def _text_transformer(config: TextTransformerConfig, embedding: int) -> Iterator
     width, tokens = config.width, config.context_length
     yield _Part(width * config.vocabulary_size)
     yield _Part(width * tokens)
-    yield from [_block(width, int(width * config.mlp_ratio), tokens)] * config.depth
+    if config.pooling == "class":
+        yield _Part(2 * width)  # the class token and its position
+        tokens += 2  # itself, and the padding that it looks at
+    yield from [_block(config, tokens)] * config.depth
     yield _norm(width)
-    yield _linear(width, embedding, tokens=1, bias=False)
+    if config.projection != "none":
+        yield _linear(width, embedding, tokens=1, bias=config.projection == "linear_bias")
 
 
 def _resnet(config: ResNetConfig, embedding: int) -> Iterator[_Part]:
@@ -114,7 +167,26 @@ def _resnet(config: ResNetConfig, embedding: int) -> Iterator[_Part]:
     yield _linear(before, embedding, tokens=1)
 
 
-def _block(width: int, hidden: int, tokens: int) -> _Part:
+def _convnext(config: ConvNeXtConfig, embedding: int) -> Iterator[_Part]:
+    width, side = config.width, config.image_size // 4
+    yield from (_convolution(3, width, 4, side**2), _Part(width), _norm(width))
+    for stage, depth in enumerate(config.depths):
+        if stage > 0:
+            side //= 2
+            yield from (_norm(width), _convolution(width, 2 * width, 2, side**2), _Part(2 * width))
+            width *= 2
+        mix = _convolution(1, width, 7, side**2)
+        yield from [mix, _Part(width), _norm(width), _mlp(width, 4 * width, side**2), _Part(width)] * depth
+    yield _norm(width)
+    if config.projection == "linear":
+        yield _linear(width, embedding, tokens=1, bias=False)
+    else:
+        yield _linear(width, 2 * embedding, tokens=1)
+        yield _linear(2 * embedding, embedding, tokens=1, bias=False)
+
+
+def _block(config: VisionTransformerConfig | TextTransformerConfig, tokens: int) -> _Part:
+    width = config.width
     return _total(
         [
             _norm(width),
@@ -122,10 +194,14 @@ def _block(width: int, hidden: int, tokens: int) -> _Part:
             _Part(0, 4 * tokens**2 * width),  # similarities, then the weighted mean of values
             _linear(width, width, tokens),
             _norm(width),
-            _linear(width, hidden, tokens),
-            _linear(hidden, width, tokens),
+            _mlp(width, config.hidden, tokens),
+            _Part(2 * width * config.layer_scale),
         ]
     )
+
+
+def _mlp(width: int, hidden: int, tokens: int) -> _Part:
+    return _total([_linear(width, hidden, tokens), _linear(hidden, width, tokens)])
 
 
 def _linear(before: int, after: int, tokens: int, bias: bool = True) -> _Part:

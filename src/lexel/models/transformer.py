@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lexel.models.config import Activation
+from lexel.models.config import Activation, TextTransformerConfig, VisionTransformerConfig
 
 
 class QuickGELU(nn.Module):
@@ -18,7 +18,14 @@ class QuickGELU(nn.Module):
         return x * torch.sigmoid(1.702 * x)
 
 
-ACTIVATIONS: dict[Activation, type[nn.Module]] = {"gelu": nn.GELU, "quick_gelu": QuickGELU}
+class TanhGELU(nn.GELU):
+    """The approximation of GELU by tanh, which JAX means by GELU."""
+
+    def __init__(self) -> None:
+        super().__init__(approximate="tanh")
+
+
+ACTIVATIONS: dict[Activation, type[nn.Module]] = {"gelu": nn.GELU, "quick_gelu": QuickGELU, "gelu_tanh": TanhGELU}
 
 
 class Attention(nn.Module):
@@ -31,9 +38,10 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.output = nn.Linear(width, width)
 
-    def forward(self, tokens: Tensor) -> Tensor:  # (B, T, D) → (B, T, D)
+    def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:  # (B, T, D) → (B, T, D)
+        """`mask` (B, 1, T, T) is true where a token may look, and takes the place of the causal rule."""
         q, k, v = self.qkv(tokens).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (B, H, T, D/H)
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=self.causal and mask is None)
         return self.output(mixed.transpose(1, 2).flatten(2))
 
 
@@ -53,13 +61,43 @@ class MLP(nn.Module):
 class Block(nn.Module):
     """Attention, then MLP; each reads a normalised copy of the tokens and adds to them."""
 
-    def __init__(self, width: int, heads: int, mlp_ratio: float, activation: Activation, *, causal: bool) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        hidden: int,
+        activation: Activation,
+        *,
+        causal: bool,
+        norm_epsilon: float = 1e-5,
+        layer_scale: bool = False,
+    ) -> None:
         super().__init__()
-        self.attention_norm = nn.LayerNorm(width)
+        self.attention_norm = nn.LayerNorm(width, norm_epsilon)
         self.attention = Attention(width, heads, causal)
-        self.mlp_norm = nn.LayerNorm(width)
-        self.mlp = MLP(width, int(width * mlp_ratio), activation)
+        self.attention_gain = nn.Parameter(torch.ones(width)) if layer_scale else None
+        self.mlp_norm = nn.LayerNorm(width, norm_epsilon)
+        self.mlp = MLP(width, hidden, activation)
+        self.mlp_gain = nn.Parameter(torch.ones(width)) if layer_scale else None
 
-    def forward(self, tokens: Tensor) -> Tensor:  # (B, T, D) → (B, T, D)
-        tokens = tokens + self.attention(self.attention_norm(tokens))
-        return tokens + self.mlp(self.mlp_norm(tokens))
+    def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:  # (B, T, D) → (B, T, D)
+        attended = self.attention(self.attention_norm(tokens), mask)
+        tokens = tokens + (attended if self.attention_gain is None else attended * self.attention_gain)
+        mapped = self.mlp(self.mlp_norm(tokens))
+        return tokens + (mapped if self.mlp_gain is None else mapped * self.mlp_gain)
+
+
+def build_blocks(config: VisionTransformerConfig | TextTransformerConfig, *, causal: bool) -> nn.ModuleList:
+    """The blocks of a tower."""
+    return nn.ModuleList(
+        Block(
+            config.width,
+            config.heads,
+            config.hidden,
+            config.activation,
+            causal=causal,
+            norm_epsilon=config.norm_epsilon,
+            layer_scale=config.layer_scale,
+        )
+        for _ in range(config.depth)
+    )

@@ -1,6 +1,7 @@
 """The Vision Transformer image tower: pixels → patches → blocks → one embedding an image.
 
-It takes any square image whose side is a multiple of the patch size: positions are interpolated on the fly.
+It takes any square image whose side is a multiple of the patch size: positions are interpolated on the fly. With
+`drop_remainder` it takes any side, and pixels beyond the last whole patch, at the right and below, are not seen.
 """
 
 from itertools import pairwise
@@ -9,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from lexel.models.config import VisionTransformerConfig
+from lexel.models.pooling import MapPool, QueryPool
 from lexel.models.positions import grid_of, resize_positions
-from lexel.models.transformer import Block
+from lexel.models.transformer import build_blocks
 
 
 def build_stem(config: VisionTransformerConfig) -> nn.Module:
@@ -20,7 +22,7 @@ def build_stem(config: VisionTransformerConfig) -> nn.Module:
     channels (Xiao et al. 2021), normalised within each picture, so that no result depends on the rest of the batch.
     """
     if config.stem == "patch":
-        return nn.Conv2d(3, config.width, config.patch_size, stride=config.patch_size, bias=False)
+        return nn.Conv2d(3, config.width, config.patch_size, stride=config.patch_size, bias=config.patch_bias)
     halvings = config.patch_size.bit_length() - 1
     channels = [3, *(config.width >> step for step in reversed(range(halvings)))]
     layers: list[nn.Module] = []
@@ -47,29 +49,35 @@ class VisionTransformer(nn.Module):
         super().__init__()
         width = config.width
         self.patch_size = config.patch_size
+        self.drop_remainder = config.drop_remainder
         self.patch_dropout = config.patch_dropout
-        self.grid = config.image_size // config.patch_size
+        self.norm_tokens = config.norm_tokens
+        self.pooling = config.pooling
+        self.grid = config.grid
         self.stem = build_stem(config)
-        self.class_embedding = nn.Parameter(torch.zeros(width)) if config.pooling == "class" else None
-        tokens = self.grid**2 + (self.class_embedding is not None)
-        self.position_embedding = nn.Parameter(torch.zeros(tokens, width))
-        self.pre_norm = nn.LayerNorm(width) if config.pre_norm else nn.Identity()
-        self.blocks = nn.ModuleList(
-            Block(width, config.heads, config.mlp_ratio, config.activation, causal=False) for _ in range(config.depth)
-        )
-        self.final_norm = nn.LayerNorm(width)
-        self.projection = nn.Linear(width, embedding, bias=False)
+        self.class_embedding = nn.Parameter(torch.zeros(width)) if config.has_class_token else None
+        self.position_embedding = nn.Parameter(torch.zeros(self.grid**2 + config.has_class_token, width))
+        self.pre_norm = nn.LayerNorm(width, config.norm_epsilon) if config.pre_norm else nn.Identity()
+        self.blocks = build_blocks(config, causal=False)
+        if config.pooling == "attention":
+            self.pool, width = QueryPool(config, embedding), embedding
+        else:
+            self.pool = MapPool(config) if config.pooling == "map" else None
+        self.final_norm = nn.LayerNorm(width, config.norm_epsilon)
+        self.projection = nn.Linear(width, embedding, bias=False) if config.projection else nn.Identity()
 
     def forward(self, pixels: Tensor) -> Tensor:  # (B, 3, H, W) → (B, E)
         tokens = self.pre_norm(self.embed(pixels))
         for block in self.blocks:
             tokens = block(tokens)
-        pooled = tokens.mean(dim=1) if self.class_embedding is None else tokens[:, 0]
-        return self.projection(self.final_norm(pooled))
+        if self.norm_tokens:
+            return self.projection(self._pool(self.final_norm(tokens)))
+        return self.projection(self.final_norm(self._pool(tokens)))
 
     def embed(self, pixels: Tensor) -> Tensor:
         """Patches with their positions, the class token first where there is one. (B, 3, H, W) → (B, T, D)."""
-        positions = resize_positions(self.position_embedding, self.grid, grid_of(pixels, self.patch_size))
+        grid = grid_of(pixels, self.patch_size, self.drop_remainder)
+        positions = resize_positions(self.position_embedding, self.grid, grid)
         patches = self.stem(pixels).flatten(2).transpose(1, 2)
         patches = patches + positions[-patches.shape[1] :]
         if self.training and self.patch_dropout:
@@ -78,3 +86,10 @@ class VisionTransformer(nn.Module):
             return patches
         first = (self.class_embedding + positions[0]).expand(patches.shape[0], 1, -1)
         return torch.cat([first, patches], dim=1)
+
+    def _pool(self, tokens: Tensor) -> Tensor:  # (B, T, D) → (B, D)
+        if self.pool is not None:
+            return self.pool(tokens)
+        if self.pooling == "class":
+            return tokens[:, 0]
+        return tokens.mean(dim=1) if self.class_embedding is None else tokens[:, 1:].mean(dim=1)
