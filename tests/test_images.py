@@ -75,6 +75,24 @@ def test_transparency_is_laid_over_white():
     assert corner(decode(encoded(palette, "GIF", transparency=0))) == (255, 255, 255)
 
 
+def test_open_clips_convention_keeps_the_mode_until_the_picture_is_fitted():
+    half = Image.new("LA", (6, 3), (40, 128))
+    half.putpixel((0, 0), (200, 255))
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    for picture in (decode(encoded(half, exif=exif), convention="open_clip"), to_rgb(half, "open_clip").rotate(180)):
+        assert (picture.mode, picture.getpixel((5, 2))) == ("LA", (200, 255))
+        fitted = fit(picture, Preprocessing(image_size=3, resize="squash", convention="open_clip"))
+        assert fitted[:, 0, 0].tolist() == pytest.approx([40] * 3, abs=1)  # transparency alone is rounded
+    assert corner(decode(encoded(half), convention="transformers")) == (200, 200, 200)
+
+
+def test_edges_are_filled_with_the_wanted_grey():
+    padded = fit(Image.new("RGB", (40, 20), "white"), Preprocessing(image_size=4, resize="pad", fill=9))
+    assert padded[:, [0, 3]].flatten().tolist() == [9] * 24
+    assert padded[:, 1:3].min() == 255
+
+
 def test_cmyk_and_one_bit_pictures_become_rgb():
     assert corner(decode(encoded(Image.new("CMYK", (8, 8), (255, 0, 0, 0)), "TIFF"))) == (0, 255, 255)
     assert corner(decode(encoded(Image.new("1", (8, 8), 1)))) == (255, 255, 255)

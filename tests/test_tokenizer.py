@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lexel.errors import ModelError
-from lexel.tokenizer import Tokenizer, pad
+from lexel.tokenizer import TextRules, Tokenizer
 
 CAPTIONS = [
     "a red circle on a green field",
@@ -67,7 +67,14 @@ def test_ids_are_as_wide_as_the_longest_row(tokenizer):
 
 def test_no_texts_make_no_rows(tokenizer):
     assert tokenizer([]).shape == (0, 0)
-    assert pad([[1], [1, 2, 3]]).tolist() == [[1, 0, 0], [1, 2, 3]]
+    assert tokenizer.stack([]).shape == (0, 0)
+
+
+def test_rows_shorter_than_others_are_filled_behind_their_end(tokenizer):
+    assert tokenizer.stack([[1], [1, 2, 3]]).tolist() == [[1, 0, 0], [1, 2, 3]]
+    filling = Tokenizer(tokenizer.backend, 12, tokenizer.end_of_text, fill_id=9)
+    assert filling.stack([[1], [1, 2, 3]]).tolist() == [[1, 9, 9], [1, 2, 3]]
+    assert filling(["a red circle", "a"])[1, -1] == 9
 
 
 def test_a_saved_tokenizer_gives_the_same_ids(tokenizer, tmp_path):
@@ -87,3 +94,24 @@ def test_a_damaged_tokenizer_is_named(tmp_path, tokenizer):
     path.write_text(tokenizer.to_json(), encoding="utf-8")
     with pytest.raises(ModelError, match="no token with the id 99999"):
         Tokenizer.load(path, 12, 99999)
+
+
+def test_with_a_padding_id_every_row_fills_the_context(tokenizer):
+    padded = Tokenizer(tokenizer.backend, 12, tokenizer.end_of_text, pad_id=7)
+    for text, row in zip(CAPTIONS, padded.encode(CAPTIONS), strict=True):
+        [bare] = tokenizer.encode([text])
+        assert row == bare + [7] * (12 - len(bare))
+    assert padded(["a red circle"]).shape == (1, 12)
+    assert padded.count_truncated(["a red circle"]) == 0
+
+
+def test_a_tokenizer_that_was_sent_elsewhere_keeps_its_rules(tokenizer):
+    rules = TextRules(cleaning="canonical", special_names="anywhere")
+    there = pickle.loads(pickle.dumps(Tokenizer(tokenizer.backend, 12, tokenizer.end_of_text, 0, rules, 5)))
+    assert (there.rules, there.pad_id, there.fill_id) == (rules, 0, 5)
+    assert there.encode(["A red, circle <end>!"]) == there.encode(["a red circle end"])
+
+
+def test_halves_of_unicode_pairs_in_a_caption_are_no_error():
+    tokenizer = Tokenizer.train([*CAPTIONS, "a \ud83d star"], 350, 12)
+    assert tokenizer.encode(["a \ud83d star"]) == tokenizer.encode(["a � star"])

@@ -7,18 +7,20 @@ raises at a damaged or hostile file comes out as one BadImageError that says why
 import io
 import stat
 import warnings
+from collections.abc import Callable
+from math import ceil, floor
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from lexel.config import Config
 from lexel.errors import BadImageError, UsageError
 
 MAX_PIXELS = 178_000_000  # of one picture, just under the limit at which Pillow itself refuses
-MOST_STRETCHED = 32  # times its shortest side; of longer slivers only the middle is resized, or they grow to gigabytes
+MOST_STRETCHED = 256  # times its shortest side; of longer slivers only the middle is resized, or they grow to gigabytes
 
 # Neither those that run other programs (EPS, WMF) nor those that hold no picture of their own.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "TGA", "ICO", "PCX", "DDS")
@@ -41,18 +43,34 @@ RESAMPLING = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 
+Convention = Literal["lexel", "open_clip", "transformers"]
+
+
 class Preprocessing(Config):
-    """How a picture becomes the square that an image tower was trained on; kept with the weights."""
+    """How a picture becomes the square that an image tower was trained on; kept with the weights.
+
+    `convention` says whose way with the particulars is followed. Lexel's and transformers' lay transparency over white
+    and then resize; OpenCLIP's, and OpenAI's, resizes in the picture's own mode (which for palettes means dropping
+    pixels) and ignores transparency. Greys of more than 8 bits are scaled by Lexel's and clipped by both others.
+    Transformers' crop leans to the upper left by up to a pixel. Pictures are turned upright in all three, although
+    neither library does so by itself.
+    """
 
     image_size: PositiveInt = 224  # pixels, square
-    resize: Literal["shortest", "squash", "pad"] = "shortest"  # crop the middle, distort, or add black edges
+    resize: Literal["shortest", "squash", "pad"] = "shortest"  # crop the middle, distort, or add edges
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    fill: int = Field(default=0, ge=0, le=255)  # of the edges, in each channel
+    convention: Convention = "lexel"
     mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)  # of red, green, blue in 0..1
     std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.26862954, 0.26130258, 0.27577711)
 
 
-def decode(source: Path | str | bytes | BinaryIO, at_least: int | None = None) -> Image.Image:
-    """The picture in a file or in bytes, as RGB and upright. Raises BadImageError when there is none to be had.
+def decode(
+    source: Path | str | bytes | BinaryIO, at_least: int | None = None, convention: Convention = "lexel"
+) -> Image.Image:
+    """The picture in a file or in bytes, upright and RGB. Raises BadImageError when there is none to be had.
+
+    OpenCLIP's `convention` keeps the picture's own mode; `fit` makes it RGB.
 
     With `at_least`, a JPEG may come smaller than it is, with no side under twice that many pixels: five times as fast
     for photographs, and after `fit` to `at_least` pixels within half a grey level of the same.
@@ -60,10 +78,10 @@ def decode(source: Path | str | bytes | BinaryIO, at_least: int | None = None) -
     if isinstance(source, str | Path):
         try:
             with _open_file(Path(source)) as file:
-                return _decode(file, at_least)
+                return _decode(file, at_least, convention)
         except BadImageError as error:
             raise BadImageError(f"{source}: {error}") from error.__cause__
-    return _decode(io.BytesIO(source) if isinstance(source, bytes) else source, at_least)
+    return _decode(io.BytesIO(source) if isinstance(source, bytes) else source, at_least, convention)
 
 
 def describe(source: Path | bytes) -> tuple[str, str]:
@@ -72,32 +90,32 @@ def describe(source: Path | bytes) -> tuple[str, str]:
         return image.format or "", image.mode
 
 
-def to_rgb(image: Image.Image | np.ndarray) -> Image.Image:
+def to_rgb(image: Image.Image | np.ndarray, convention: Convention = "lexel") -> Image.Image:
     """A Pillow image of any mode, or a uint8 array (H, W, 3) or (H, W), as an upright RGB image.
 
     Transparency is laid over white. Greys of more than 8 bits are scaled: 16-bit from 0..65535, real numbers from 0..1
-    or 0..255, and what goes beyond these from its own darkest to its own brightest value.
+    or 0..255, and what goes beyond these from its own darkest to its own brightest value. Other conventions: see
+    Preprocessing and `decode`.
     """
     if isinstance(image, np.ndarray):
         return _from_array(image)
     try:
         image.load()
-        return _flatten(_turn_upright(image))
+        return _CONVERSIONS[convention](_turn_upright(image))
     except Exception as error:  # any: see _decode
         raise BadImageError(_reason(error)) from error
 
 
 def fit(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
-    """Resize an RGB image to the square of the preprocessing. → uint8 (3, H, W)"""
-    size = preprocessing.image_size
+    """Resize a picture that was decoded by the same convention to the square of the preprocessing. → uint8 (3, H, W)"""
     resampling = RESAMPLING[preprocessing.interpolation]
     if preprocessing.resize == "shortest":
-        image = _resize_and_crop(image, size, resampling)
+        image = _resize_and_crop(image, preprocessing, resampling)
     elif preprocessing.resize == "squash":
-        image = image.resize((size, size), resampling)
+        image = image.resize((preprocessing.image_size, preprocessing.image_size), resampling)
     else:
-        image = _resize_and_pad(image, size, resampling)
-    return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
+        image = _resize_and_pad(image, preprocessing, resampling)
+    return np.ascontiguousarray(np.asarray(_convert(image)).transpose(2, 0, 1))
 
 
 def normalize(pixels: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
@@ -120,14 +138,14 @@ def _open_file(path: Path) -> BinaryIO:
         raise BadImageError(getattr(error, "strerror", None) or "not a file name") from error
 
 
-def _decode(file: BinaryIO, at_least: int | None) -> Image.Image:
+def _decode(file: BinaryIO, at_least: int | None, convention: Convention) -> Image.Image:
     try:
         image = Image.open(file, formats=FORMATS)
         _check_size(*image.size)
         if at_least is not None:
             image.draft(None, (2 * at_least, 2 * at_least))  # only JPEG heeds it
         image.load()
-        return _flatten(_turn_upright(image))
+        return _CONVERSIONS[convention](_turn_upright(image))
     except BadImageError:
         raise
     except UnidentifiedImageError as error:
@@ -172,16 +190,39 @@ def _turn_upright(image: Image.Image) -> Image.Image:
 
 
 def _flatten(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB" and not image.has_transparency_data:
-        return image
     if image.mode.startswith(("I", "F")):
         return Image.fromarray(_scale_to_bytes(np.asarray(image))).convert("RGB")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGB", image.size, "white")
-        white.paste(image, mask=image.getchannel("A"))
-        return white
-    return image.convert("RGB")
+    return _lay_over_white(image)
+
+
+def _lay_over_white(image: Image.Image) -> Image.Image:
+    if not image.has_transparency_data:
+        return _convert(image)
+    image = image.convert("RGBA")
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image, mask=image.getchannel("A"))
+    return white
+
+
+def _as_transformers(image: Image.Image) -> Image.Image:
+    if image.mode == "LAB":
+        image = image.convert("RGBA")  # whose A it takes for an alpha channel
+    return _lay_over_white(image)
+
+
+def _convert(image: Image.Image) -> Image.Image:
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _leave(image: Image.Image) -> Image.Image:
+    return image
+
+
+_CONVERSIONS: dict[Convention, Callable[[Image.Image], Image.Image]] = {
+    "lexel": _flatten,
+    "open_clip": _leave,
+    "transformers": _as_transformers,
+}
 
 
 def _scale_to_bytes(grey: np.ndarray) -> np.ndarray:
@@ -205,26 +246,40 @@ def _from_array(array: np.ndarray) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array)).convert("RGB")
 
 
-def _resize_and_crop(image: Image.Image, size: int, resampling: Image.Resampling) -> Image.Image:
-    """The shortest side to `size`, then the middle, rounded as torchvision does."""
-    shortest = min(image.size)
-    image = _crop_middle(
-        image, min(image.width, MOST_STRETCHED * shortest), min(image.height, MOST_STRETCHED * shortest)
+def _resize_and_crop(image: Image.Image, preprocessing: Preprocessing, resampling: Image.Resampling) -> Image.Image:
+    """The shortest side to the wanted size, then the middle, rounded as torchvision or transformers do."""
+    size, shortest = preprocessing.image_size, min(image.size)
+    whole = int(size * image.width / shortest), int(size * image.height / shortest)
+    left, top = (
+        (side - size) // 2 if preprocessing.convention == "transformers" else round((side - size) / 2) for side in whole
     )
-    width, height = int(size * image.width / shortest), int(size * image.height / shortest)
-    return _crop_middle(image.resize((width, height), resampling), size, size)
+    if max(image.size) > MOST_STRETCHED * shortest:
+        return _resize_part(image, whole, (left, top), size, resampling)
+    return image.resize(whole, resampling).crop((left, top, left + size, top + size))
 
 
-def _crop_middle(image: Image.Image, width: int, height: int) -> Image.Image:
-    if image.size == (width, height):
-        return image
-    left, top = round((image.width - width) / 2), round((image.height - height) / 2)
-    return image.crop((left, top, left + width, top + height))
+def _resize_part(
+    image: Image.Image, whole: tuple[int, int], corner: tuple[int, int], size: int, resampling: Image.Resampling
+) -> Image.Image:
+    """The square at `corner` of the image resized to `whole`, from its neighbourhood alone."""
+    starts, stops, box = [], [], []
+    for side, resized, at in zip(image.size, whole, corner, strict=True):
+        scale = side / resized
+        reach = ceil(2 * max(1, scale)) + 1  # of the bicubic filter
+        start, stop = max(0, floor(at * scale) - reach), min(side, ceil((at + size) * scale) + reach)
+        starts.append(start)
+        stops.append(stop)
+        box.append((at * scale - start, min(stop - start, (at + size) * scale - start)))  # Pillow's are 32-bit floats
+    near = image.crop((*starts, *stops))
+    return near.resize((size, size), resampling, box=(box[0][0], box[1][0], box[0][1], box[1][1]))
 
 
-def _resize_and_pad(image: Image.Image, size: int, resampling: Image.Resampling) -> Image.Image:
-    longest = max(image.size)
-    width, height = (max(1, round(side * size / longest)) for side in image.size)
+def _resize_and_pad(image: Image.Image, preprocessing: Preprocessing, resampling: Image.Resampling) -> Image.Image:
+    size = preprocessing.image_size
+    ratio = max(image.size) / size
+    width, height = (max(1, round(side / ratio)) for side in image.size)
     left, top = (size - width) // 2, (size - height) // 2
+    edges = (left, top, size - width - left, size - height - top)
     resized = image.resize((width, height), resampling)
-    return ImageOps.expand(resized, (left, top, size - width - left, size - height - top), fill="black")
+    bands = len(resized.getbands())
+    return ImageOps.expand(resized, edges, fill=preprocessing.fill if bands == 1 else (preprocessing.fill,) * bands)
