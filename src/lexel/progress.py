@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -36,6 +37,59 @@ def _plain(items: Iterable[Item], what: str, total: int | None) -> Iterator[Item
         if time.monotonic() - said >= PLAIN_LINE_EVERY:
             said = time.monotonic()
             print(f"{what}: {done:,}{f' of {total:,}' if total else ''}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def show_downloads() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Yield a function that is told (file name, bytes that have come, bytes in all if known) and shows it."""
+    if sys.stderr.isatty():
+        with _live_downloads() as tell:
+            yield tell
+    else:
+        yield _plain_downloads()
+
+
+@contextmanager
+def _live_downloads() -> Iterator[Callable[[str, int, int | None], None]]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TaskID,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(name: str, here: int, total: int | None) -> None:
+            if name not in tasks:
+                tasks[name] = progress.add_task(name, completed=here, total=total)
+            progress.update(tasks[name], completed=here, total=total)
+
+        yield tell
+
+
+def _plain_downloads() -> Callable[[str, int, int | None], None]:
+    said = time.monotonic()
+
+    def tell(name: str, here: int, total: int | None) -> None:
+        nonlocal said
+        if here == total or time.monotonic() - said >= PLAIN_LINE_EVERY:
+            said = time.monotonic()
+            say(f"{name}: {here / 1e6:,.1f}{f' of {total / 1e6:,.1f}' if total else ''} MB")
+
+    return tell
 
 
 def say(message: str) -> None:

@@ -1,11 +1,13 @@
 """The model folder: all that training produces and all that use needs, in one place.
 
-    model.json           format, name, architecture, preprocessing, and the SHA-256 of the two files below
+    model.json           format, name, architecture, preprocessing, text rules, and the SHA-256 of the two files below
     weights.safetensors  the parameters of both towers and the logit scale
     tokenizer.json       the vocabulary
+    calibration.json     what its cosines mean, once that has been fitted
     README.md            the model card
 
-The hashes tie the pieces together: a folder whose weights or tokenizer come from elsewhere is refused.
+The hashes tie the pieces together: a folder whose weights or tokenizer come from elsewhere is refused. An exported
+folder holds onnx/ in place of the weights (see `exported`).
 """
 
 import hashlib
@@ -19,15 +21,18 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors import numpy as safetensors_numpy
 
+from lexel.calibration import Calibration
+from lexel.checkpoints.exported import TOWERS, read_exported
 from lexel.config import Config
 from lexel.errors import ModelError, UsageError, did_you_mean
-from lexel.files import new_folder
+from lexel.files import new_folder, write_atomically
 from lexel.images import Preprocessing
 from lexel.models.config import CLIPConfig
-from lexel.tokenizer import Tokenizer
+from lexel.tokenizer import TextRules, Tokenizer
 
 FORMAT = 1
 MANIFEST, WEIGHTS, TOKENIZER, CARD = "model.json", "weights.safetensors", "tokenizer.json", "README.md"
+CALIBRATION = "calibration.json"
 
 
 class Manifest(Config):
@@ -37,7 +42,8 @@ class Manifest(Config):
     name: str
     architecture: CLIPConfig
     preprocessing: Preprocessing
-    sha256: dict[str, str]  # of the weights and the tokenizer
+    text_rules: TextRules = TextRules()
+    sha256: dict[str, str]  # of the weights, or of what describes the exported towers, and of the tokenizer
 
 
 @dataclass(frozen=True)
@@ -48,8 +54,16 @@ class ModelFolder:
     manifest: Manifest
 
     def tokenizer(self) -> Tokenizer:
+        """The tokenizer. Raises ModelError when its file is damaged."""
         text = self.manifest.architecture.text
-        return Tokenizer.load(self.path / TOKENIZER, text.context_length, text.end_of_text)
+        return Tokenizer.load(
+            self.path / TOKENIZER,
+            text.context_length,
+            text.end_of_text,
+            pad_id=text.pad_id if text.sees_padding else None,
+            rules=self.manifest.text_rules,
+            fill_id=text.pad_id or 0,
+        )
 
     def weights(self) -> dict[str, np.ndarray]:
         """The parameters by name. Raises ModelError when the file is damaged."""
@@ -58,14 +72,44 @@ class ModelFolder:
         except (SafetensorError, OSError, ValueError) as error:
             raise ModelError(f"{self.path / WEIGHTS} cannot be read: {error}") from None
 
+    @property
+    def is_exported(self) -> bool:
+        """Whether it holds exported towers in place of weights."""
+        return TOWERS in self.manifest.sha256
+
+    def calibration(self) -> Calibration | None:
+        """What the model's cosines mean, if that has been fitted. Raises ModelError when the file is damaged."""
+        path = self.path / CALIBRATION
+        if not path.is_file():
+            return None
+        try:
+            return Calibration.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise ModelError(
+                f"{path} is no calibration: {error.errors()[0]['msg']}. Fit it again: lexel models calibrate."
+            ) from None
+
+    def save_calibration(self, calibration: Calibration) -> None:
+        """Keep what the model's cosines mean. The fingerprint stays: embeddings do not change by it."""
+        write_atomically(self.path / CALIBRATION, calibration.model_dump_json(indent=2) + "\n")
+
     def fingerprint(self, number_format: str) -> str:
-        """Twelve hex digits that change with weights, tokenizer, architecture, preprocessing or number format."""
-        # Without the defaults, so that a field that a later Lexel adds does not make another model of this one.
-        settings = self.manifest.model_dump(
-            mode="json", include={"architecture", "preprocessing"}, exclude_defaults=True
-        )
-        identity = [self.manifest.sha256, settings, number_format]
-        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+        """Twelve hex digits that change with weights, tokenizer, architecture, preprocessing or number format.
+
+        An exported folder has those of the folder that it was made from.
+        """
+        hashes = read_exported(self.path).made_from if self.is_exported else self.manifest.sha256
+        return fingerprint(self.manifest, hashes, number_format)
+
+
+def fingerprint(manifest: Manifest, hashes: Mapping[str, str], number_format: str) -> str:
+    """See ModelFolder.fingerprint; `hashes` are the SHA-256 of weights and tokenizer as a model folder holds them."""
+    # Without the defaults, so that a field that a later Lexel adds does not make another model of this one.
+    settings = manifest.model_dump(
+        mode="json", include={"architecture", "preprocessing", "text_rules"}, exclude_defaults=True
+    )
+    identity = [dict(hashes), settings, number_format]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def save_model_folder(
@@ -77,6 +121,7 @@ def save_model_folder(
     weights: Mapping[str, np.ndarray],
     tokenizer: Tokenizer,
     card: str,
+    calibration: Calibration | None = None,
 ) -> None:
     """Write a model folder whole, or leave what was at `path` as it was. Raises OSError (a full disk, say)."""
     with new_folder(path) as folder:
@@ -87,9 +132,12 @@ def save_model_folder(
             name=name,
             architecture=architecture,
             preprocessing=preprocessing,
+            text_rules=tokenizer.rules,
             sha256={piece: _sha256(folder / piece) for piece in (WEIGHTS, TOKENIZER)},
         )
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        if calibration is not None:
+            (folder / CALIBRATION).write_text(calibration.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def open_model_folder(path: Path) -> ModelFolder:
@@ -139,7 +187,8 @@ def _read_manifest(path: Path) -> Manifest:
         raise ModelError(
             f"{path} does not describe a model: {where}: {first['msg']}. Copy the model folder again."
         ) from None
-    if missing := {WEIGHTS, TOKENIZER} - manifest.sha256.keys():
+    towers = TOWERS if TOWERS in manifest.sha256 else WEIGHTS
+    if missing := {towers, TOKENIZER} - manifest.sha256.keys():
         raise ModelError(f"{path} names no hash of {', '.join(sorted(missing))}. Copy the model folder again.")
     return manifest
 
