@@ -1,5 +1,7 @@
 import io
 import json
+import threading
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -8,11 +10,12 @@ from PIL import Image
 from torch.nn.functional import normalize
 
 import lexel
+from lexel.batches import Batching
+from lexel.calibration import Calibration
 from lexel.data.pairs import ImageFile
 from lexel.data.scenes import read_scenes
-from lexel.encoder import IMAGE_BATCH, TEXT_BATCH, Encoder
+from lexel.encoder import SHOWN_FROM, Encoder
 from lexel.errors import BadImageError, UsageError
-from lexel.tokenizer import pad
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +42,44 @@ def with_bias(encoder: Encoder, bias: float) -> Encoder:
     )
 
 
+class InLanes:
+    """The encoder's runtime, which wants its work cut small and done side by side, and remembers how it was."""
+
+    def __init__(self, encoder: Encoder, lanes: int) -> None:
+        self.inner = encoder.runtime
+        self.batching = Batching(lanes=lanes, images=2, overhead=4)
+        self.threads: set[int] = set()
+        self.batches: list[int] = []
+        self.alone = 0  # calls outside a lane
+        self.inside = threading.local()
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    @contextmanager
+    def lane(self):
+        self.inside.lane = True
+        yield
+        self.inside.lane = False
+
+    def image_vectors(self, pixels):
+        return self._note(pixels, self.inner.image_vectors)
+
+    def text_vectors(self, ids):
+        return self._note(ids, self.inner.text_vectors)
+
+    def _note(self, rows, call):
+        self.threads.add(threading.get_ident())
+        self.batches.append(len(rows))
+        self.alone += not getattr(self.inside, "lane", False)
+        return call(rows)
+
+
+def in_lanes(encoder: Encoder, lanes: int) -> tuple[Encoder, InLanes]:
+    runtime = InLanes(encoder, lanes)
+    return Encoder(runtime, encoder.tokenizer, encoder.preprocessing, name="lanes", fingerprint=""), runtime
+
+
 def test_embeddings_are_float32_unit_vectors_in_the_order_given(encoder, scenes):
     images = encoder.embed_images(scenes)
     assert images.shape == (6, encoder.dimensions)
@@ -60,7 +101,7 @@ def test_a_picture_gives_the_same_vector_in_whatever_form_it_comes(encoder, scen
 def test_texts_equal_the_clip_run_on_captions_padded_to_the_whole_context(encoder):
     rows = encoder.tokenizer.encode(CAPTIONS)
     padded = np.zeros((len(rows), encoder.tokenizer.context_length), np.int64)
-    short = pad(rows)
+    short = encoder.tokenizer.stack(rows)
     padded[:, : short.shape[1]] = short
     with torch.no_grad():
         expected = normalize(encoder.clip.encode_text(torch.from_numpy(padded)), dim=-1).numpy()
@@ -95,22 +136,65 @@ def test_nothing_gives_empty_arrays_of_the_right_shape(encoder):
     assert encoder.tokenize([]).shape == (0, 0)
 
 
-@pytest.mark.parametrize("bad", [0, IMAGE_BATCH - 1, IMAGE_BATCH])
-def test_images_beyond_one_batch_keep_their_order(encoder, scenes, bad):
-    many = [scenes[number % len(scenes)] for number in range(2 * IMAGE_BATCH + 1 + IMAGE_BATCH)]
-    few = encoder.embed_images(scenes)
-    vectors, kept, failed = encoder.embed_readable([*many[:bad], b"", *many[bad + 1 :]], what=None)
+@pytest.mark.parametrize("lanes", [1, 3])
+@pytest.mark.parametrize("bad", [0, 3, 40])
+def test_images_keep_their_order_over_batches_and_lanes(encoder, scenes, bad, lanes):
+    cut, runtime = in_lanes(encoder, lanes)
+    many = [scenes[number % len(scenes)] for number in range(41)]
+    vectors, kept, failed = cut.embed_readable([*many[:bad], b"", *many[bad + 1 :]], what=None)
     assert [index for index, _ in failed] == [bad]
-    assert kept.tolist() == [index for index in range(len(many)) if index != bad]
-    np.testing.assert_allclose(vectors, few[kept % len(scenes)], atol=1e-5)
+    assert kept.tolist() == [index for index in range(41) if index != bad]
+    np.testing.assert_allclose(vectors, encoder.embed_images(scenes)[kept % len(scenes)], atol=1e-5)
+    assert sum(runtime.batches) == 40
+    assert max(runtime.batches) <= 8  # small pictures, but no more than four times the usual batch
+    assert runtime.alone == (len(runtime.batches) if lanes == 1 else 0)
 
 
-def test_texts_beyond_one_batch_come_back_in_their_order(encoder):
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_texts_keep_their_order_over_batches_and_lanes(encoder, lanes):
+    cut, runtime = in_lanes(encoder, lanes)
     words = ["red", "blue", "a big green star", "circle", "two small hearts"]
-    texts = [" ".join(words[: 1 + number % 5]) for number in range(TEXT_BATCH + 3)]
-    np.testing.assert_allclose(
-        encoder.embed_texts(texts), np.concatenate([encoder.embed_texts([text]) for text in texts]), atol=1e-5
-    )
+    texts = [" ".join(words[: 1 + number % 5]) for number in range(50)]
+    expected = np.concatenate([encoder.embed_texts([text]) for text in texts])
+    np.testing.assert_allclose(cut.embed_texts(texts), expected, atol=1e-5)
+    assert len(runtime.batches) >= max(5, 2 * lanes)  # texts of five lengths are not padded to one
+    assert runtime.alone == (len(runtime.batches) if lanes == 1 else 0)
+
+
+def test_a_single_picture_and_a_few_texts_have_all_cores_and_no_thread(encoder, scenes):
+    cut, runtime = in_lanes(encoder, 2)
+    cut.embed_images(scenes[:1])
+    cut.embed_texts(["red"])
+    assert runtime.threads == {threading.get_ident()}
+    assert runtime.alone == 2
+
+
+def test_an_error_while_decoding_beside_the_towers_reaches_the_caller(encoder, scenes):
+    cut, _ = in_lanes(encoder, 2)
+    with pytest.raises(UsageError, match="An image array must be uint8"):
+        cut.embed_images([*scenes, np.zeros((4, 4, 3)), *scenes])
+
+
+def test_progress_is_shown_on_long_work_only(encoder, scenes, monkeypatch):
+    shown = []
+    monkeypatch.setattr("lexel.encoder.track", lambda items, what, total: shown.append((what, total)) or items)
+    encoder.embed_readable([scenes[0]] * (SHOWN_FROM - 1), what="Embedding")
+    encoder.embed_readable([scenes[0]] * SHOWN_FROM, what=None)
+    assert shown == []
+    encoder.embed_readable([scenes[0]] * SHOWN_FROM, what="Embedding")
+    assert shown == [("Embedding", SHOWN_FROM)]
+
+
+def test_an_exact_encoder_decodes_jpegs_whole_and_another_nearly_so(encoder, tmp_path):
+    ramp = np.linspace(0, 255, 1200).astype(np.uint8)
+    picture = np.random.default_rng(0).integers(-40, 40, (900, 1200, 3)) + np.stack([ramp, ramp[::-1], ramp // 2], -1)
+    path = tmp_path / "large.jpg"
+    Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(path, quality=90)
+    exact = Encoder(encoder.runtime, encoder.tokenizer, encoder.preprocessing, name="exact", fingerprint="", exact=True)
+    whole = encoder.preprocess(np.asarray(Image.open(path)))
+    np.testing.assert_array_equal(exact.preprocess(path), whole)
+    scaled = encoder.preprocess(path)
+    assert 0 < np.abs(scaled - whole).mean() < 0.03  # one grey level is about 0.015
 
 
 def test_similarities_are_cosines(encoder, scenes):
@@ -130,6 +214,31 @@ def test_probabilities_of_a_sigmoid_model_stand_each_for_itself(encoder, scenes)
     rows = with_bias(encoder, -10.0).probabilities(scenes, CAPTIONS)
     logits = torch.from_numpy(encoder.similarity(scenes, CAPTIONS)).double() * encoder.logit_scale - 10
     np.testing.assert_allclose(rows, logits.sigmoid().numpy(), rtol=1e-6)
+
+
+def test_a_match_is_the_calibrated_probability_of_the_cosine(encoder, scenes):
+    calibration = Calibration(slope=9, intercept=-2, pairs=50, expected_calibration_error=0.01, source="scenes")
+    calibrated = Encoder(
+        encoder.runtime,
+        encoder.tokenizer,
+        encoder.preprocessing,
+        name="calibrated",
+        fingerprint="",
+        calibration=calibration,
+    )
+    cosines = encoder.similarity(scenes, CAPTIONS)
+    matches = calibrated.match(scenes, CAPTIONS)
+    assert matches.shape == (len(scenes), len(CAPTIONS))
+    np.testing.assert_allclose(matches, 1 / (1 + np.exp(2 - 9 * cosines.astype(float))), atol=1e-5)
+    np.testing.assert_allclose(calibrated.match_of(cosines), matches, atol=1e-5)
+
+
+def test_a_model_without_calibration_says_how_to_get_one(encoder, scenes):
+    encoder = in_lanes(encoder, 1)[0]
+    with pytest.raises(UsageError, match=r"lanes has not been calibrated.*\n.*lexel models calibrate MODEL SOURCE"):
+        encoder.match(scenes, CAPTIONS)
+    with pytest.raises(UsageError, match="not been calibrated"):
+        encoder.match_of(np.zeros(3))
 
 
 @pytest.mark.parametrize("verb", ["embed_texts", "tokenize", "count_truncated", "embed_images"])

@@ -1,13 +1,11 @@
 """The Encoder: a model made ready. Images and texts in, unit vectors out, in one shared space.
 
-Pictures are decoded on all cores while the towers compute; captions are grouped by length, so that nothing is spent on
-padding.
+Pictures are decoded on all cores while the towers compute; captions are grouped by length, so that next to nothing is
+spent on padding. How work is cut and spread over cores is in `batches`.
 """
 
-import os
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -16,37 +14,49 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from lexel.checkpoints.folder import open_model_folder
-from lexel.data.pairs import ImageFile, Picture
+from lexel.batches import Item, Result, ahead, cores, spread
+from lexel.calibration import Calibration
+from lexel.data.pairs import EmbeddedImage, ImageFile, Picture
 from lexel.errors import BadImageError, UsageError
 from lexel.images import Preprocessing, decode, fit, normalize, to_rgb
 from lexel.progress import track
 from lexel.runtimes import Runtime
-from lexel.tokenizer import Tokenizer, pad
+from lexel.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from lexel.models.clip import CLIP
 
 ImageLike = str | Path | bytes | Image.Image | np.ndarray | Picture
 
-IMAGE_BATCH = 64
-TEXT_BATCH = 256
+SHOWN_FROM = 64  # images, of fewer no progress is shown
 
 
 class Encoder:
     """Embeds images and texts. Get one from `lexel.load(MODEL)`.
 
-    Embeddings are NumPy float32 of shape (N, D) and unit L2 norm: their dot products are cosines.
+    Embeddings are NumPy float32 of shape (N, D) and unit L2 norm: their dot products are cosines. An `exact` one
+    decodes every JPEG whole; by itself it decodes those much larger than needed at a smaller scale, which is several
+    times as fast and changes pixels by half a grey level on average.
     """
 
     def __init__(
-        self, runtime: Runtime, tokenizer: Tokenizer, preprocessing: Preprocessing, *, name: str, fingerprint: str
+        self,
+        runtime: Runtime,
+        tokenizer: Tokenizer,
+        preprocessing: Preprocessing,
+        *,
+        name: str,
+        fingerprint: str,
+        calibration: Calibration | None = None,
+        exact: bool = False,
     ) -> None:
         self.runtime = runtime
         self.tokenizer = tokenizer
         self.preprocessing = preprocessing
         self.name = name
         self.fingerprint = fingerprint
+        self.calibration = calibration
+        self.exact = exact
 
     @property
     def logit_scale(self) -> float:
@@ -104,19 +114,16 @@ class Encoder:
         vectors: list[np.ndarray] = []
         kept: list[int] = []
         bad: list[tuple[int, str]] = []
-        decoded = self._decoded(images)
-        for batch in _batches(track(decoded, what, len(images)) if what else decoded, IMAGE_BATCH):
-            readable = []
-            for index, pixels in batch:
-                if isinstance(pixels, BadImageError):
-                    bad.append((index, str(pixels)))
-                else:
-                    kept.append(index)
-                    readable.append(pixels)
-            if readable:
-                pixels = normalize(np.stack(readable), self.preprocessing)
-                vectors.append(_unit(self.runtime.image_vectors(pixels)))
-        stacked = np.concatenate(vectors) if vectors else np.zeros((0, self.dimensions), np.float32)
+        embedded = self._embedded(images)
+        if what and len(images) >= SHOWN_FROM:
+            embedded = track(embedded, what, len(images))
+        for index, outcome in enumerate(embedded):
+            if isinstance(outcome, BadImageError):
+                bad.append((index, str(outcome)))
+            else:
+                kept.append(index)
+                vectors.append(outcome)
+        stacked = np.stack(vectors) if vectors else np.zeros((0, self.dimensions), np.float32)
         return stacked, np.array(kept, dtype=np.int64), bad
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
@@ -125,12 +132,14 @@ class Encoder:
         if not rows:
             return np.zeros((0, self.dimensions), np.float32)
         by_length = sorted(range(len(rows)), key=lambda index: len(rows[index]))
-        vectors = [
-            self.runtime.text_vectors(pad([rows[index] for index in batch]))
-            for batch in _batches(by_length, TEXT_BATCH)
-        ]
-        original_order = np.argsort(np.array(by_length))
-        return _unit(np.concatenate(vectors))[original_order]
+        batches = self.runtime.batching.cut_texts([len(rows[index]) for index in by_length])
+
+        def embed(batch: slice) -> np.ndarray:
+            return _unit(self.runtime.text_vectors(self.tokenizer.stack([rows[index] for index in by_length[batch]])))
+
+        vectors = np.concatenate(list(self._spread(embed, batches, len(batches))))
+        order = [index for batch in batches for index in by_length[batch]]
+        return vectors[np.argsort(np.array(order))]
 
     def similarity(self, images: Iterable[ImageLike], texts: Sequence[str]) -> np.ndarray:
         """(N images, M texts) cosines, in −1..1."""
@@ -148,49 +157,77 @@ class Encoder:
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
         return exponentials / exponentials.sum(axis=1, keepdims=True)
 
-    def _decoded(self, images: Sequence[ImageLike]) -> Iterator[tuple[int, np.ndarray | BadImageError]]:
-        """Decode on all cores, in order, at most two batches ahead of the towers."""
+    def match(self, images: Iterable[ImageLike], texts: Sequence[str]) -> np.ndarray:
+        """(N images, M texts): the probability that each image and text belong together, by the model's calibration.
 
-        def attempt(image: ImageLike) -> np.ndarray | BadImageError:
-            try:
-                return self._pixels(image)
-            except BadImageError as error:
-                return error
+        It is that of a guesser who is shown true pairs and random ones in equal number; see `Calibration`. Raises
+        UsageError when the model has not been calibrated.
+        """
+        self._check_calibrated()
+        return self.match_of(self.similarity(images, texts))
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            ahead = deque(pool.submit(attempt, image) for image in images[: 2 * IMAGE_BATCH])
-            for index in range(len(images)):
-                yield index, ahead.popleft().result()
-                if (following := index + 2 * IMAGE_BATCH) < len(images):
-                    ahead.append(pool.submit(attempt, images[following]))
+    def match_of(self, cosines: np.ndarray) -> np.ndarray:
+        """Turn cosines of any shape into the probabilities that `match` gives."""
+        return self._check_calibrated().probability(cosines)
+
+    def _check_calibrated(self) -> Calibration:
+        if self.calibration is None:
+            raise UsageError(
+                f"{self.name} has not been calibrated, so it cannot tell how likely a match is.\n"
+                "Calibrate it on pairs that it was not trained on: lexel models calibrate MODEL SOURCE"
+            )
+        return self.calibration
+
+    def _spread(self, work: Callable[[Item], Result], batches: Iterable[Item], count: int) -> Iterator[Result]:
+        """The work on each of the `count` batches, in order, on one core each or, when they are few, in turn on all."""
+        lanes = self.runtime.batching.lanes
+        if lanes == 1 or count < lanes:
+            return spread(work, batches, 1)
+
+        def on_one_core(batch: Item) -> Result:
+            with self.runtime.lane():
+                return work(batch)
+
+        return spread(on_one_core, batches, lanes)
+
+    def _embedded(self, images: Sequence[ImageLike]) -> Iterator[np.ndarray | BadImageError]:
+        """For each image in turn its unit vector (D,), or the reason why there is none."""
+        if len(images) <= 1:  # no thread is worth starting
+            yield from self._embed_batch([self._attempt(image) for image in images])
+            return
+        sizes = self.runtime.batching.cut_images(len(images), self.preprocessing.image_size)
+
+        def embed(batch: list[Future[np.ndarray | BadImageError]]) -> list[np.ndarray | BadImageError]:
+            return self._embed_batch([decoded.result() for decoded in batch])
+
+        with ThreadPoolExecutor(cores()) as decoders:
+            decoded = ahead(decoders, self._attempt, images, 2 * max(sizes))
+            batches = (list(islice(decoded, size)) for size in sizes)
+            for outcomes in self._spread(embed, batches, len(sizes)):
+                yield from outcomes
+
+    def _embed_batch(self, decoded: Sequence[np.ndarray | BadImageError]) -> list[np.ndarray | BadImageError]:
+        readable = [pixels for pixels in decoded if not isinstance(pixels, BadImageError)]
+        vectors = iter(_unit(self.runtime.image_vectors(np.stack(readable))) if readable else ())
+        return [pixels if isinstance(pixels, BadImageError) else next(vectors) for pixels in decoded]
+
+    def _attempt(self, image: ImageLike) -> np.ndarray | BadImageError:
+        try:
+            return self.preprocess(image)
+        except BadImageError as error:
+            return error
 
     def _pixels(self, image: ImageLike) -> np.ndarray:
-        size = self.preprocessing.image_size
         if isinstance(image, ImageFile):
             image = image.path
+        if isinstance(image, EmbeddedImage):
+            image = image.content
         if isinstance(image, (str, Path, bytes)):
-            return fit(decode(image, at_least=size), self.preprocessing)
+            enough = None if self.exact else self.preprocessing.image_size
+            return fit(decode(image, enough, self.preprocessing.convention), self.preprocessing)
         if isinstance(image, (Image.Image, np.ndarray)):
-            return fit(to_rgb(image), self.preprocessing)
+            return fit(to_rgb(image, self.preprocessing.convention), self.preprocessing)
         return fit(image.load(), self.preprocessing)
-
-
-def load(model: str | Path, *, device: str | None = None) -> Encoder:
-    """Make the model folder `model` ready to embed. `device` is torch's name of one; by itself a GPU when there is one.
-
-    Raises UsageError when there is no such model and ModelError when its folder is damaged.
-    """
-    folder = open_model_folder(Path(model).expanduser())
-    from lexel.runtimes.torch import TorchRuntime, build_clip, choose_device
-
-    clip = build_clip(folder.manifest.architecture, folder.weights(), choose_device(device))
-    return Encoder(
-        TorchRuntime(clip),
-        folder.tokenizer(),
-        folder.manifest.preprocessing,
-        name=folder.manifest.name,
-        fingerprint=folder.fingerprint(TorchRuntime.number_format),
-    )
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
@@ -203,9 +240,3 @@ def _as_list(items: Iterable) -> list:
     if one_picture or isinstance(items, (str, bytes, Path, Image.Image)):
         raise UsageError(f"Give a list, not a single {type(items).__name__}: put it in [ ].")
     return list(items)
-
-
-def _batches(items: Iterable, size: int) -> Iterator[list]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch

@@ -1,3 +1,6 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -86,3 +89,39 @@ def test_a_device_is_chosen_or_the_one_asked_for_is_taken():
 def test_a_device_that_is_not_there_is_refused_in_two_lines():
     with pytest.raises(UsageError, match=r'^There is no device "abacus" here: .*\nThis machine has \w+\.$'):
         choose_device("abacus")
+
+
+def test_float16_weights_are_run_in_float32(folder, architecture):
+    weights = {name: array.astype(np.float16) for name, array in folder.weights().items()}
+    clip = build_clip(architecture, weights)
+    assert {parameter.dtype for parameter in clip.parameters()} == {torch.float32}
+    assert np.isfinite(TorchRuntime(clip).image_vectors(pixels(architecture))).all()
+
+
+def test_calls_at_the_same_time_put_the_training_mode_back_once_the_last_has_ended(folder, architecture):
+    clip = build_clip(architecture, folder.weights()).train()
+    runtime = TorchRuntime(clip)
+    seen, both = [], threading.Barrier(2)
+
+    def watch(module, *_):
+        both.wait()
+        seen.append(module.training)
+
+    clip.text.register_forward_hook(watch)
+
+    def on_one_core(_: int) -> int:
+        with runtime.lane():
+            runtime.text_vectors(np.array([[1, 2]]))
+            return torch.get_num_threads()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(on_one_core, range(2))) == [1, 1]
+    assert seen == [False, False]
+    assert clip.training
+
+
+def test_a_lane_gives_the_threads_back(folder, architecture):
+    before = torch.get_num_threads()
+    with TorchRuntime(build_clip(architecture, folder.weights())).lane():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before

@@ -1,0 +1,91 @@
+"""Towers run by OpenVINO, the fastest on most CPUs: in bfloat16, or in int8 where the model was exported so.
+
+It reads the same ONNX files as ONNX Runtime. They are compiled with dynamic shapes: for a batch size that is fixed the
+gain is a few per cent, and each size would cost a compilation.
+"""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from lexel.batches import Batching, cores
+from lexel.errors import ModelError, UsageError
+from lexel.runtimes.lanes import Lanes, Tower
+
+Precision = Literal["float32", "bfloat16"]
+
+
+class OpenVINORuntime:
+    """Runs two ONNX files on the CPU; a file is compiled when its tower is first needed.
+
+    `precision` is that of the products. Those of int8 files are in 8 bits, and the few others as is fastest here.
+    Raises UsageError without the extra `fast`; its calls raise ModelError when a file turns out not to be that tower.
+    """
+
+    def __init__(
+        self,
+        image: Path,
+        text: Path,
+        *,
+        logit_scale: float,
+        logit_bias: float | None,
+        number_format: str,
+        precision: Precision = "float32",
+    ) -> None:
+        self._core = open_core()
+        self.number_format = "bfloat16" if precision == "bfloat16" and number_format == "float32" else number_format
+        self.logit_scale = logit_scale
+        self.logit_bias = logit_bias
+        self.batching = Batching(lanes=cores())
+        fastest = number_format.startswith("int8") and self._has_bfloat16()
+        self._precision = "bf16" if fastest or precision == "bfloat16" else "f32"
+        self._files: dict[Tower, Path] = {"image": image, "text": text}
+        self._lanes = Lanes(self._open)
+
+    def lane(self) -> AbstractContextManager[None]:
+        """Within it, calls from this thread keep to one core."""
+        return self._lanes.lane()
+
+    def image_vectors(self, pixels: np.ndarray) -> np.ndarray:
+        """Normalised pixels (B, 3, H, W) float32 → (B, E) float32, not yet of unit length."""
+        return _run(self._lanes.tower("image"), "pixels", pixels)
+
+    def text_vectors(self, ids: np.ndarray) -> np.ndarray:
+        """Token ids (B, T) int64 → (B, E) float32, not yet of unit length."""
+        return _run(self._lanes.tower("text"), "ids", ids)
+
+    def _has_bfloat16(self) -> bool:
+        return "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+    def _open(self, tower: Tower, in_lane: bool) -> Any:
+        path = self._files[tower]
+        settings = {
+            "INFERENCE_PRECISION_HINT": self._precision,
+            "INFERENCE_NUM_THREADS": cores(),
+            "NUM_STREAMS": cores() if in_lane else 1,  # a stream serves one call at a time, with its share of threads
+            "ENABLE_CPU_PINNING": False,  # or two processes would share one core
+        }
+        try:
+            return self._core.compile_model(path, "CPU", settings)
+        except RuntimeError as error:
+            lines = [line for line in str(error).splitlines() if line.strip()]
+            reason = lines[-1] if lines else "no reason given"
+            raise ModelError(f"OpenVINO cannot run {path}: {reason}\nExport the model again.") from None
+
+
+def open_core() -> Any:
+    """OpenVINO itself. Raises UsageError without the extra `fast`."""
+    try:
+        import openvino
+    except ImportError as error:
+        raise UsageError(f"OpenVINO is not here: {error}.\n  pip install 'lexel[fast]'") from None
+    return openvino.Core()
+
+
+def _run(compiled: Any, name: str, values: np.ndarray) -> np.ndarray:
+    wanted = [node.get_any_name() for node in compiled.inputs]
+    if wanted != [name]:
+        raise ModelError(f"A tower takes {name}, but this ONNX file takes {', '.join(wanted)}.")
+    return compiled.create_infer_request().infer([values])[0].astype(np.float32)
