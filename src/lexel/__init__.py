@@ -7,12 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lexel.encoder import Encoder, load
+    from lexel.encoder import Encoder
     from lexel.errors import LexelError
     from lexel.evaluation.evaluate import evaluate
     from lexel.evaluation.ranking import rank_captions
     from lexel.evaluation.report import Report
     from lexel.evaluation.zero_shot import ZeroShotClassifier
+    from lexel.loading import load
     from lexel.training.recipe import Recipe
     from lexel.training.trainer import Run, train
 
@@ -39,7 +40,7 @@ _HOMES = {
     "Run": "lexel.training.trainer",
     "ZeroShotClassifier": "lexel.evaluation.zero_shot",
     "evaluate": "lexel.evaluation.evaluate",
-    "load": "lexel.encoder",
+    "load": "lexel.loading",
     "rank_captions": "lexel.evaluation.ranking",
     "train": "lexel.training.trainer",
 }

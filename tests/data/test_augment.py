@@ -50,6 +50,14 @@ def test_pictures_are_mirrored_unless_a_caption_says_left_or_right(flip, sides, 
     assert not all(turned)
 
 
+def test_padded_pictures_keep_their_edges_and_their_whole_content():
+    white = Image.new("RGB", (40, 20), "white")
+    pixels = augment(white, Preprocessing(image_size=16, resize="pad", fill=100), STILL, random(), sides=False)
+    assert (pixels[:, :2] == 100).all()
+    assert (pixels[:, 6:10] == 255).all()
+    assert (pixels[:, 14:] == 100).all()
+
+
 def test_squashed_pictures_are_cropped_in_their_own_shape():
     left_half_black = Image.new("RGB", (200, 50))
     left_half_black.paste((255, 255, 255), (100, 0, 200, 50))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from lexel.cli.options import Images, Json, Model, Templates, chosen_templates
+from lexel.cli.options import Images, Json, Model, NumberFormat, Runtime, Templates, chosen_templates
 
 
 def classify(
@@ -18,6 +18,8 @@ def classify(
     ],
     templates: Templates = None,
     top: Annotated[int, typer.Option(min=1, help="How many labels to show for each image.")] = 3,
+    runtime: Runtime = None,
+    number_format: NumberFormat = None,
     json: Json = False,
 ) -> None:
     """Sort images into classes named only now (zero-shot).
@@ -28,13 +30,15 @@ def classify(
     """
     from lexel.cli.printing import print_json, print_ranking
     from lexel.data.given import given_images
-    from lexel.encoder import load
     from lexel.evaluation.prompts import read_labels
     from lexel.evaluation.zero_shot import ZeroShotClassifier
+    from lexel.loading import load
     from lexel.progress import say
 
     given = given_images(images)
-    classifier = ZeroShotClassifier(load(model), read_labels(labels), chosen_templates(templates))
+    classifier = ZeroShotClassifier(
+        load(model, runtime=runtime, number_format=number_format), read_labels(labels), chosen_templates(templates)
+    )
     answers, bad = classifier.classify_readable([image for _, image in given], top=top)
     names = [name for name, _ in given]
     if json:

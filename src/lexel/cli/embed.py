@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lexel.cli.options import Json, Model
+from lexel.cli.options import Json, Model, NumberFormat, Runtime
 
 
 def embed(
@@ -14,6 +14,8 @@ def embed(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Parquet file to write.", show_default=False)
     ],
+    runtime: Runtime = None,
+    number_format: NumberFormat = None,
     json: Json = False,
 ) -> None:
     """Embed every picture of a source into a Parquet file. The same command again goes on where it was cut off.
@@ -24,14 +26,14 @@ def embed(
     """
     from lexel.cli.printing import print_json
     from lexel.data.readers import read_source
-    from lexel.encoder import load
+    from lexel.loading import load
     from lexel.progress import say
     from lexel.search.embed import embed_source
 
     found = read_source(source, text_required=False)
     for note in found.notes:
         say(note)
-    encoder = load(model)
+    encoder = load(model, runtime=runtime, number_format=number_format)
     done = embed_source(encoder, found, output)
     if json:
         print_json(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lexel.cli.options import Json, Model, Output, Templates, chosen_templates
+from lexel.cli.options import Json, Model, NumberFormat, Output, Runtime, Templates, chosen_templates
 
 
 def evaluate(
@@ -28,6 +28,8 @@ def evaluate(
             help="Labels to choose among, with commas or a file; by itself those of the source.", show_default=False
         ),
     ] = None,
+    runtime: Runtime = None,
+    number_format: NumberFormat = None,
     json: Json = False,
 ) -> None:
     """Measure a model: zero-shot classification and retrieval.
@@ -40,15 +42,15 @@ def evaluate(
       lexel evaluate runs/fashion/model fashion/test --output reports/fashion
     """
     from lexel.cli.printing import print_json, print_metrics
-    from lexel.encoder import load
     from lexel.evaluation.evaluate import evaluate as measure
     from lexel.evaluation.prompts import read_labels
     from lexel.files import make_folder
+    from lexel.loading import load
 
     folder = output or Path("report")
     make_folder(folder)  # before the work, so that a name that cannot be is told at once
     report = measure(
-        load(model),
+        load(model, runtime=runtime, number_format=number_format),
         sources,
         tasks=[task.strip().replace("-", "_") for task in tasks.split(",")] if tasks else None,
         templates=chosen_templates(templates),

@@ -39,7 +39,20 @@ OUTSIDE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, e
 
 
 # Which extra brings what a verb may find missing.
-EXTRAS = {"torch": "train", "tensorboard": "train", "matplotlib": "train", "jinja2": "evaluate", "pyarrow": "data"}
+EXTRAS = {
+    "torch": "train",
+    "tensorboard": "train",
+    "matplotlib": "train",
+    "jinja2": "evaluate",
+    "pyarrow": "data",
+    "huggingface_hub": "hub",
+    "transformers": "hf",
+    "timm": "timm",
+    "openvino": "fast",
+    "onnx": "export",
+    "onnxscript": "export",
+    "nncf": "export",
+}
 
 
 def _print_version(wanted: bool) -> None:

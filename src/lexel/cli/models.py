@@ -1,10 +1,14 @@
 """`lexel models`"""
 
+from pathlib import Path
+from typing import Annotated, Literal
+
 import typer
 
-from lexel.cli.options import Json
+from lexel.cli.options import Activation, Architecture, Json, Model, Templates, TokenizerFile, chosen_templates
 
-models = typer.Typer(help="Named architectures.", no_args_is_help=True)
+models = typer.Typer(help="Named models; to and from other formats.", no_args_is_help=True)
+Target = Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.", show_default=False)]
 
 
 @models.callback()
@@ -12,18 +16,34 @@ def _models() -> None: ...
 
 
 @models.command(name="list")
-def list_models(json: Json = False) -> None:
-    """List the named architectures with their size and work.
+def list_models(
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="The published checkpoints that can be pulled, instead.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """List the named architectures with their size and work, or the published checkpoints.
 
-    Millions of parameters, and billions of operations for one image and for one caption.
+    Millions of parameters, and billions of operations for one image and for one caption. A dash: only the library
+    that the tower comes from knows.
 
     \b
     Example:
-      lexel models list
+      lexel models list --pretrained
     """
     from dataclasses import asdict
 
-    from lexel.cli.printing import print_architectures, print_json
+    from lexel.cli.printing import print_architectures, print_json, print_pretrained
+
+    if pretrained:
+        from lexel.checkpoints.hub import pretrained_rows
+
+        rows = pretrained_rows()
+        if json:
+            print_json([asdict(row) for row in rows])
+        else:
+            print_pretrained(rows)
+        return
     from lexel.models.cost import describe
     from lexel.models.zoo import ARCHITECTURES
 
@@ -32,3 +52,126 @@ def list_models(json: Json = False) -> None:
         print_json({name: asdict(cost) for name, cost in costs.items()})
     else:
         print_architectures(costs)
+
+
+@models.command()
+def pull(
+    name: Annotated[
+        str, typer.Argument(help="Such as ViT-B-32/openai or hf:organisation/repository.", show_default=False)
+    ],
+) -> None:
+    """Fetch a published checkpoint; an interrupted pull goes on where it was.
+
+    \b
+    Example:
+      lexel models pull ViT-B-32/datacomp_xl_s13b_b90k
+    """
+    from lexel.checkpoints.hub import pull_showing_progress
+
+    located = pull_showing_progress(name)
+    print(located.weights)
+
+
+@models.command()
+def convert(
+    model: Model,
+    out: Target,
+    to: Annotated[
+        Literal["lexel", "open_clip", "huggingface"], typer.Option("--to", help="The format of the folder.")
+    ] = "lexel",
+    architecture: Architecture = None,
+    activation: Activation = None,
+    tokenizer: TokenizerFile = None,
+) -> None:
+    """Write a model of any kind as a folder of another format; every weight keeps its bits.
+
+    \b
+    Example:
+      lexel models convert ViT-B-32.pt clip-vit-b-32 --tokenizer bpe_simple_vocab_16e6.txt.gz
+    """
+    from lexel.conversion import convert as write
+
+    print(write(model, out, to, architecture=architecture, activation=activation, tokenizer=tokenizer))
+
+
+@models.command()
+def export(
+    model: Model,
+    out: Target,
+    to: Annotated[Literal["onnx"], typer.Option("--to", help="The format of the towers.")] = "onnx",
+    formats: Annotated[
+        str, typer.Option("--formats", help="Of float32, float16 and int8, with commas between.")
+    ] = "float32",
+    images: Annotated[
+        str | None,
+        typer.Option(
+            "--images",
+            metavar="SOURCE",
+            help="Real images to compare on, best with captions; int8 needs a few hundred.",
+            show_default=False,
+        ),
+    ] = None,
+    architecture: Architecture = None,
+    activation: Activation = None,
+    tokenizer: TokenizerFile = None,
+    json: Json = False,
+) -> None:
+    """Write a model for machines without torch, and say how near it is to the original.
+
+    A number format that is too far from float32 is left out, with the reason.
+
+    \b
+    Example:
+      lexel models export runs/demo/model demo-onnx --formats float32,int8 --images scenes:500/val
+    """
+    from dataclasses import asdict
+
+    from lexel.cli.printing import print_json
+    from lexel.conversion import export as write
+    from lexel.data.readers import read_source
+
+    report = write(
+        model,
+        out,
+        [name.strip() for name in formats.split(",")],
+        read_source(images, prefer=("val", "test")) if images else None,
+        architecture=architecture,
+        activation=activation,
+        tokenizer=tokenizer,
+    )
+    if json:
+        written = {name: agreement.model_dump() for name, agreement in report.written.items()}
+        print_json(asdict(report) | {"folder": str(report.folder), "written": written})
+    else:
+        print(*report.lines(), report.folder, sep="\n")
+    if report.left_out:
+        raise typer.Exit(1)
+
+
+@models.command()
+def calibrate(
+    model: Annotated[Path, typer.Argument(help="A model folder.", show_default=False)],
+    source: Annotated[str, typer.Argument(help="Pairs that the model was not trained on.", show_default=False)],
+    templates: Templates = None,
+    json: Json = False,
+) -> None:
+    """Fit what the model's cosines mean, and keep it in its folder: the probability that image and text match.
+
+    \b
+    Example:
+      lexel models calibrate clip-vit-b-32 holiday-photos/
+    """
+    from lexel.checkpoints.folder import open_model_folder
+    from lexel.cli.printing import print_calibration, print_json
+    from lexel.data.readers import read_source
+    from lexel.evaluation.calibration import calibrate as fit
+    from lexel.loading import load
+
+    folder = open_model_folder(model)
+    pairs = read_source(source, prefer=("val", "test"))
+    calibration = fit(load(model), pairs, templates=chosen_templates(templates))
+    folder.save_calibration(calibration)
+    if json:
+        print_json(calibration.model_dump())
+    else:
+        print_calibration(calibration)

@@ -1,12 +1,47 @@
 """The options that mean the same in every verb, said once."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
-Model = Annotated[str, typer.Argument(help="A model folder, such as runs/demo/model.", show_default=False)]
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="A model folder, such as runs/demo/model; or ViT-B-32/openai, hf:organisation/repository.",
+        show_default=False,
+    ),
+]
+Runtime = Annotated[
+    Literal["torch", "onnx", "openvino"] | None,
+    typer.Option("--runtime", help="What runs the towers; by itself what fits the model.", show_default=False),
+]
+NumberFormat = Annotated[
+    Literal["float32", "bfloat16", "float16", "int8"] | None,
+    typer.Option(
+        "--number-format", help="What the towers compute in; of an exported model, what it has.", show_default=False
+    ),
+]
+Architecture = Annotated[
+    str | None,
+    typer.Option(
+        "--architecture", help="For a weight file without configuration: see lexel models list.", show_default=False
+    ),
+]
+Activation = Annotated[
+    Literal["gelu", "quick_gelu", "gelu_tanh"] | None,
+    typer.Option("--activation", help="For a weight file that does not tell: what it was trained with."),
+]
+TokenizerFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--tokenizer",
+        metavar="FILE",
+        help="CLIP's bpe_simple_vocab_16e6.txt.gz or a tokenizer.json, where none lies beside the weights.",
+        show_default=False,
+    ),
+]
 Images = Annotated[
     list[str],
     typer.Argument(

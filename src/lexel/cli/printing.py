@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lexel.calibration import Calibration
+    from lexel.checkpoints.hub import PretrainedRow
     from lexel.data.audit import Audit, Spread
     from lexel.evaluation.metrics import Metric
     from lexel.evaluation.report import Report
@@ -90,11 +92,38 @@ def _counts(items: Sequence[tuple[str, int]]) -> str:
 
 def print_architectures(costs: "Mapping[str, ArchitectureCost]") -> None:
     """A line for each architecture."""
-    print(f"{'name':<28}{'parameters':>14}{'image':>10}{'caption':>10}")
-    print(f"{'':<28}{'(millions)':>14}{'GFLOPs':>10}{'GFLOPs':>10}")
+    print(f"{'name':<34}{'parameters':>14}{'image':>10}{'caption':>10}")
+    print(f"{'':<34}{'(millions)':>14}{'GFLOPs':>10}{'GFLOPs':>10}")
     for name, cost in costs.items():
-        millions = (cost.parameters_image + cost.parameters_text) / 1e6
-        print(f"{name:<28}{millions:>14,.2f}{cost.gflops_image:>10.2f}{cost.gflops_text:>10.2f}")
+        towers = cost.parameters_image, cost.parameters_text
+        millions = None if None in towers else sum(count or 0 for count in towers) / 1e6
+        cells = f"{_number(millions):>14}{_number(cost.gflops_image):>10}{_number(cost.gflops_text):>10}"
+        print(f"{name:<34}{cells}")
+
+
+def print_pretrained(rows: "Sequence[PretrainedRow]") -> None:
+    """A line for each published checkpoint."""
+    print(f"{'name':<62}{'activation':<20}{'needs':<8}here")
+    for row in rows:
+        here = f"{row.size / 1e6:,.0f} MB" if row.size else ""
+        print(f"{row.name:<62}{row.activation:<20}{' '.join(row.extras):<8}{here}".rstrip())
+
+
+def print_calibration(calibration: "Calibration") -> None:
+    """What a match is worth, as the cosines from which it is called so."""
+    from lexel.calibration import POSSIBLE, STRONG
+
+    print(f"strong    from cosine {calibration.cosine(STRONG):.3f} (probability {STRONG:.0%})")
+    print(f"possible  from cosine {calibration.cosine(POSSIBLE):.3f} (probability {POSSIBLE:.0%})")
+    print(
+        f"Fitted on {calibration.pairs:,} pairs of {calibration.source}; on pairs left out of the fit the probability "
+        f"is off by {calibration.expected_calibration_error:.1%} on average."
+    )
+
+
+def _number(value: float | None) -> str:
+    """Two decimals; a dash for what only another library knows."""
+    return "–" if value is None else f"{value:,.2f}"
 
 
 def print_pictures(paths: Sequence[Path], width: int) -> None:

@@ -3,7 +3,7 @@
 from typing import Literal, Self
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from pydantic import Field, model_validator
 
 from lexel.config import Config
@@ -37,6 +37,9 @@ def augment(
     image: Image.Image, preprocessing: Preprocessing, settings: Augmentation, random: np.random.Generator, sides: bool
 ) -> np.ndarray:
     """A random view of an RGB picture as (3, H, W) uint8. `sides`: the caption speaks of left or right."""
+    if preprocessing.resize == "pad":
+        side = max(image.size)
+        image = ImageOps.pad(image, (side, side), color=(preprocessing.fill,) * 3)
     box = _random_box(image.size, preprocessing, settings, random)
     size = preprocessing.image_size
     view = image.resize((size, size), RESAMPLING[preprocessing.interpolation], box=box)
@@ -56,7 +59,8 @@ def _random_box(
     """Left, upper, right, lower of a crop that keeps a random share of the area.
 
     Where evaluation squeezes the whole picture into the square, so does training: the crop then has the picture's own
-    aspect ratio, varied by `crop_ratio`. Otherwise it is square, varied likewise (Szegedy et al. 2015).
+    aspect ratio, varied by `crop_ratio`. Otherwise it is square, varied likewise (Szegedy et al. 2015), of a picture
+    that has its edges already where evaluation adds them.
     """
     width, height = size
     own_ratio = width / height if preprocessing.resize == "squash" else 1.0

@@ -23,7 +23,7 @@ from lexel.data.order import Order, Sample
 from lexel.data.pairs import Pair
 from lexel.errors import BadImageError
 from lexel.images import Preprocessing
-from lexel.tokenizer import Tokenizer, pad
+from lexel.tokenizer import Tokenizer
 
 SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
 
@@ -89,7 +89,7 @@ class BatchMaker(Dataset[Batch]):
         image_group, label_group, text_group = torch.tensor(groups, dtype=torch.int64).reshape(-1, 3).unbind(1)
         return Batch(
             pixels=torch.from_numpy(np.stack(pixels) if pixels else np.empty((0, 3, size, size), np.uint8)),
-            ids=torch.from_numpy(pad(self.tokenizer.encode(captions))),
+            ids=torch.from_numpy(self.tokenizer(captions)),
             image_group=image_group,
             label_group=label_group,
             text_group=text_group,

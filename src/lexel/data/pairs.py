@@ -29,6 +29,16 @@ class ImageFile:
 
 
 @dataclass(frozen=True, slots=True)
+class EmbeddedImage:
+    """A picture inside a table."""
+
+    content: bytes
+
+    def load(self) -> Image.Image:
+        return decode(self.content)
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """One image with what is said of it. `key` is stable: the same image of the same source always has the same one."""
 

@@ -106,5 +106,7 @@ def _decays(clip: CLIP, name: str, parameter: nn.Parameter) -> bool:
     is_embedding = isinstance(clip.get_submodule(owner), nn.Embedding) or leaf in {
         "position_embedding",
         "class_embedding",
+        "queries",
+        "probe",
     }
     return parameter.ndim > 1 and not is_embedding

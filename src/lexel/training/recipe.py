@@ -13,14 +13,29 @@ from lexel.config import Config
 from lexel.data.augment import Augmentation
 from lexel.errors import UsageError, did_you_mean
 from lexel.images import Preprocessing
-from lexel.models.config import CLIPConfig, ResNetConfig, VisionTransformerConfig
+from lexel.models.config import (
+    CLIPConfig,
+    ConvNeXtConfig,
+    HuggingFaceTextConfig,
+    ResNetConfig,
+    TextTransformerConfig,
+    TimmConfig,
+    VisionTransformerConfig,
+)
 from lexel.models.zoo import architecture
 from lexel.training.optimizer import OptimizerSettings
 from lexel.training.schedule import Schedule
 from lexel.training.snapshot import SnapshotSettings
 
-# How pydantic names the members of the union of image towers in the path of an error.
-TAGS: dict[str | int, type[BaseModel]] = {"vision_transformer": VisionTransformerConfig, "resnet": ResNetConfig}
+# How pydantic names the members of the unions of towers in the path of an error.
+TAGS: dict[str | int, type[BaseModel]] = {
+    "vision_transformer": VisionTransformerConfig,
+    "resnet": ResNetConfig,
+    "convnext": ConvNeXtConfig,
+    "timm": TimmConfig,
+    "text_transformer": TextTransformerConfig,
+    "huggingface": HuggingFaceTextConfig,
+}
 
 
 class ModelSettings(Config):

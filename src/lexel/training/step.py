@@ -9,7 +9,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from lexel.data.loader import Batch
 from lexel.images import Preprocessing
 from lexel.models.clip import CLIP
-from lexel.models.config import CLIPConfig, ResNetConfig
+from lexel.models.config import CLIPConfig, VisionTransformerConfig
+from lexel.models.resnet import STRIDE
 from lexel.training.loss import belongings, contrastive_loss
 
 FUSED = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.MATH]
@@ -57,7 +58,7 @@ class Gradients:
 
 def _longest_row(config: CLIPConfig) -> int:
     """Tokens that attention sees at most, in either tower."""
-    cell = 32 if isinstance(config.image, ResNetConfig) else config.image.patch_size
+    cell = config.image.patch_size if isinstance(config.image, VisionTransformerConfig) else STRIDE
     return max(config.text.context_length, (config.image.image_size // cell) ** 2 + 1)
 
 

@@ -7,25 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from lexel.data.pairs import ImageFile, Pair, Picture
+from lexel.data.pairs import EmbeddedImage, ImageFile, Pair, Picture
 from lexel.data.readers.columns import Roles, Wanted, choose_columns, is_embedded
 from lexel.data.readers.paths import SAMPLE, clean_path, find_root, key_under
 from lexel.data.readers.splits import Reading, split_name
 from lexel.data.readers.table import Table, read_table
 from lexel.errors import DataError
-from lexel.images import decode
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddedImage:
-    """A picture inside a table."""
-
-    content: bytes
-
-    def load(self) -> Image.Image:
-        return decode(self.content)
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ MARGIN = 1.0  # pixels between two shapes, at the least
 SPLITS = ("train", "val", "test")
 TWO_KINDS = 0.2  # share of scenes that show two kinds and a relation
 
-DIAMETERS = {"small": (19.0, 20.8), "medium": (25.0, 28.0), "large": (38.0, 41.0)}
+DIAMETERS = {"small": (22.0, 24.0), "medium": (28.0, 30.5), "large": (37.0, 39.0)}
 TEXTURES = ("plain", "plain", "plain", "plain", "plain", "striped", "dotted", "checked")
 SMALL_TEXTURES = TEXTURES[:-1]  # checks cannot be made out on a small shape
 RELATIONS = ("left of", "right of", "above", "below", "inside")
@@ -85,7 +85,7 @@ def _one_kind(looks: tuple[Look, ...], dice: Dice) -> World:
 def _side_by_side(split: str, relation: str, dice: Dice) -> World:
     look = dice.choose(LOOKS[split])
     other_look = dice.choose([other for other in LOOKS[split] if other[0] != look[0]])
-    count, other_count = dice.choose(((1, 1), (1, 1), (1, 1), (2, 1), (1, 2), (3, 1), (2, 2)))
+    count, other_count = dice.choose(((1, 1), (1, 1), (1, 1), (2, 1), (1, 2), (2, 2)))
     sizes = [("small", "small"), ("medium", "medium"), ("small", "large"), ("large", "small")]
     size, other_size = dice.choose(sizes) if count == other_count == 1 else ("small", "small")
     main = Kind(*look, size, _texture(size, dice), count)
@@ -137,7 +137,7 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 def _cells(count: int, roomy: bool, dice: Dice) -> list[Box]:
     """`count` boxes that do not overlap: the frame, halves, thirds where small shapes do, or quarters."""
-    strips = count if count < 3 or (count == 3 and not roomy and dice.chance(0.5)) else 2
+    strips = min(count, 2)
     width = SIZE / strips
     columns = [(i * width, 0.0, (i + 1) * width, float(SIZE)) for i in range(strips)]
     if strips == count:

@@ -1,0 +1,229 @@
+"""Making a model ready: whatever it is given as, an Encoder comes out.
+
+A model is a Lexel model folder, an exported one, another library's folder or weight file, or the name of a published
+checkpoint, which is fetched once when it is not on this machine yet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from lexel.checkpoints.exported import open_towers
+from lexel.checkpoints.folder import MANIFEST, TOKENIZER, WEIGHTS, Manifest, ModelFolder, fingerprint, open_model_folder
+from lexel.checkpoints.hub import cached_clip_tokenizer, is_checkpoint_name, locate, pull_showing_progress
+from lexel.encoder import Encoder
+from lexel.errors import UsageError
+from lexel.runtimes import Runtime
+
+if TYPE_CHECKING:
+    from lexel.checkpoints.foreign import ForeignModel
+    from lexel.models.config import Activation, CLIPConfig
+
+RuntimeName = Literal["torch", "onnx", "openvino"]
+NumberFormat = Literal["float32", "bfloat16", "float16", "int8"]
+TorchFormat = Literal["float32", "bfloat16"]
+CLIP_VOCABULARY = 49408
+
+
+def load(
+    model: str | Path,
+    *,
+    device: str | None = None,
+    runtime: RuntimeName | None = None,
+    number_format: NumberFormat | None = None,
+    architecture: str | None = None,
+    activation: Activation | None = None,
+    tokenizer: str | Path | None = None,
+    image_size: int | None = None,
+    context_length: int | None = None,
+    exact: bool = False,
+) -> Encoder:
+    """Make a model ready to embed.
+
+    `model` is a model folder, "ViT-B-32/openai" or another name that `lexel models list --pretrained` shows,
+    "hf:organisation/repository", or another library's folder or weight file; for the last, `architecture`,
+    `activation` and `tokenizer` say what it leaves out (see `read_foreign`).
+
+    `device` is torch's name of one; by itself a GPU when there is one. `runtime` and `number_format` are by themselves
+    torch in float32 or, for an exported folder, ONNX Runtime in the format nearest to it. `image_size` (pixels) and
+    `context_length` (tokens) stretch the learned positions. `exact` decodes large JPEGs in full.
+
+    Raises UsageError when there is no such model or something must be said, ModelError when its files are damaged.
+    """
+    path = Path(model).expanduser()
+    resize = {"image_size": image_size, "context_length": context_length}
+    if _is_foreign(path, str(model)):
+        found = read_model(model, architecture=architecture, activation=activation, tokenizer=tokenizer)
+        return _foreign(found, device, _on_torch(runtime, number_format), resize, exact)
+    folder = open_model_folder(path)
+    if not folder.is_exported:
+        return _own(folder, device, _on_torch(runtime, number_format), resize, exact)
+    if device or any(resize.values()):
+        raise UsageError(f"{path} is exported: it runs on the CPU, and at the sizes that it was exported with.")
+    return _exported(folder, runtime or "onnx", number_format, exact)
+
+
+def read_model(
+    model: str | Path,
+    *,
+    architecture: str | None = None,
+    activation: Activation | None = None,
+    tokenizer: str | Path | None = None,
+) -> ForeignModel:
+    """A model of any kind in Lexel's terms, for loading and converting; see `load`.
+
+    The tokenizer of a bare file is CLIP's where the vocabulary is and a pulled checkpoint has left it in the cache.
+    """
+    from lexel.checkpoints.foreign import read_foreign
+
+    path = Path(model).expanduser()
+    words = Path(tokenizer).expanduser() if tokenizer else None
+    if path.exists() or not is_checkpoint_name(str(model)):
+        found = read_foreign(path, architecture=architecture, activation=activation, tokenizer=words)
+        if found.tokenizer is None and found.architecture.text.vocabulary_size == CLIP_VOCABULARY:
+            words = cached_clip_tokenizer()
+            if words is not None:
+                return read_foreign(path, architecture=architecture, activation=activation, tokenizer=words)
+        return found
+    located = locate(str(model)) or pull_showing_progress(str(model))
+    known = located.pretrained
+    found = read_foreign(
+        located.weights,
+        architecture=known.architecture if known else architecture,
+        activation=activation,
+        tokenizer=words or located.tokenizer,
+    )
+    pixels = known.preprocessing if known else found.preprocessing
+    return replace(found, name=str(model).removeprefix("hf:"), preprocessing=pixels)
+
+
+def _is_foreign(path: Path, name: str) -> bool:
+    """Whether it is not Lexel's own. What is not there at all counts as a missing model folder of ours."""
+    if not path.exists():
+        return is_checkpoint_name(name)
+    return not any((path / sign).exists() for sign in (MANIFEST, "recipe.json"))
+
+
+def _on_torch(runtime: RuntimeName | None, number_format: NumberFormat | None) -> TorchFormat:
+    if runtime not in (None, "torch"):
+        raise UsageError(f"{runtime} runs exported models: lexel models export MODEL OUT --to onnx writes one.")
+    if number_format not in (None, "float32", "bfloat16"):
+        raise UsageError(
+            f"torch runs a model in float32 or bfloat16. For {number_format}, export it: lexel models export MODEL OUT"
+        )
+    return number_format or "float32"
+
+
+def _exported(folder: ModelFolder, runtime: RuntimeName, number_format: NumberFormat | None, exact: bool) -> Encoder:
+    if runtime == "torch":
+        raise UsageError(f"{folder.path} is exported and holds no weights for torch. Give the folder it was made from.")
+    return _encoder(folder, _open_exported(folder.path, runtime, number_format), exact)
+
+
+def _open_exported(path: Path, runtime: Literal["onnx", "openvino"], number_format: NumberFormat | None) -> Runtime:
+    if number_format == "bfloat16" and runtime == "onnx":
+        raise UsageError("ONNX Runtime does not compute in bfloat16; OpenVINO does: runtime openvino.")
+    towers = open_towers(path, "float32" if number_format == "bfloat16" else number_format)
+    facts = {
+        "logit_scale": towers.logit_scale,
+        "logit_bias": towers.logit_bias,
+        "number_format": towers.number_format,
+    }
+    if runtime == "openvino":
+        from lexel.runtimes.openvino import OpenVINORuntime
+
+        precision = "bfloat16" if number_format == "bfloat16" else "float32"
+        return OpenVINORuntime(towers.image, towers.text, precision=precision, **facts)
+    from lexel.runtimes.onnx import OnnxRuntime
+
+    return OnnxRuntime(towers.image, towers.text, **facts)
+
+
+def _own(
+    folder: ModelFolder,
+    device: str | None,
+    number_format: TorchFormat,
+    resize: dict[str, int | None],
+    exact: bool,
+) -> Encoder:
+    manifest, weights = folder.manifest, folder.weights()
+    if any(resize.values()):
+        manifest, weights = _resized(manifest, weights, resize)
+        folder = replace(folder, manifest=manifest)
+    return _encoder(folder, _torch(manifest.architecture, weights, device, number_format), exact)
+
+
+def _foreign(
+    found: ForeignModel,
+    device: str | None,
+    number_format: TorchFormat,
+    resize: dict[str, int | None],
+    exact: bool,
+) -> Encoder:
+    from safetensors.numpy import save
+
+    if found.tokenizer is None:
+        raise UsageError(
+            f"{found.source} comes without its tokenizer.\n"
+            "  Give CLIP's list of merges (bpe_simple_vocab_16e6.txt.gz) or a tokenizer.json: tokenizer=PATH"
+        )
+    words = found.tokenizer
+    # As a model folder would hold them, so that the converted model has the same fingerprint.
+    pieces = {WEIGHTS: save(found.weights), TOKENIZER: words.to_json().encode()}
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in pieces.items()}
+    manifest = Manifest(
+        name=found.name,
+        architecture=found.architecture,
+        preprocessing=found.preprocessing,
+        text_rules=words.rules,
+        sha256=hashes,
+    )
+    weights = found.weights
+    if any(resize.values()):
+        manifest, weights = _resized(manifest, weights, resize)
+        words = words.with_context(manifest.architecture.text.context_length)
+    tower = _torch(manifest.architecture, weights, device, number_format)
+    return Encoder(
+        tower,
+        words,
+        manifest.preprocessing,
+        name=found.name,
+        fingerprint=fingerprint(manifest, hashes, tower.number_format),
+        exact=exact,
+    )
+
+
+def _torch(
+    architecture: CLIPConfig, weights: Mapping[str, np.ndarray], device: str | None, number_format: TorchFormat
+) -> Runtime:
+    from lexel.runtimes.torch import TorchRuntime, build_clip, choose_device
+
+    return TorchRuntime(build_clip(architecture, weights, choose_device(device)), number_format)
+
+
+def _resized(
+    manifest: Manifest, weights: Mapping[str, np.ndarray], resize: dict[str, int | None]
+) -> tuple[Manifest, dict[str, np.ndarray]]:
+    from lexel.models.resize import resized
+
+    architecture, changed = resized(manifest.architecture, weights, **resize)
+    pixels = manifest.preprocessing.model_copy(update={"image_size": architecture.image.image_size})
+    return manifest.model_copy(update={"architecture": architecture, "preprocessing": pixels}), changed
+
+
+def _encoder(folder: ModelFolder, towers: Runtime, exact: bool) -> Encoder:
+    return Encoder(
+        towers,
+        folder.tokenizer(),
+        folder.manifest.preprocessing,
+        name=folder.manifest.name,
+        fingerprint=folder.fingerprint(towers.number_format),
+        calibration=folder.calibration(),
+        exact=exact,
+    )
