@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from lexel.calibration import Calibration
 from lexel.checkpoints.exported import open_towers
 from lexel.checkpoints.folder import MANIFEST, TOKENIZER, WEIGHTS, Manifest, ModelFolder, fingerprint, open_model_folder
 from lexel.checkpoints.hub import cached_clip_tokenizer, is_checkpoint_name, locate, pull_showing_progress
@@ -123,7 +124,7 @@ def _on_torch(runtime: RuntimeName | None, number_format: NumberFormat | None) -
 def _exported(folder: ModelFolder, runtime: RuntimeName, number_format: NumberFormat | None, exact: bool) -> Encoder:
     if runtime == "torch":
         raise UsageError(f"{folder.path} is exported and holds no weights for torch. Give the folder it was made from.")
-    return _encoder(folder, _open_exported(folder.path, runtime, number_format), exact)
+    return _encoder(folder, _open_exported(folder.path, runtime, number_format), folder.calibration(), exact)
 
 
 def _open_exported(path: Path, runtime: Literal["onnx", "openvino"], number_format: NumberFormat | None) -> Runtime:
@@ -152,11 +153,12 @@ def _own(
     resize: dict[str, int | None],
     exact: bool,
 ) -> Encoder:
-    manifest, weights = folder.manifest, folder.weights()
+    manifest, weights, calibration = folder.manifest, folder.weights(), folder.calibration()
     if any(resize.values()):
         manifest, weights = _resized(manifest, weights, resize)
-        folder = replace(folder, manifest=manifest)
-    return _encoder(folder, _torch(manifest.architecture, weights, device, number_format), exact)
+        folder, calibration = replace(folder, manifest=manifest), None  # its cosines are not quite the same
+    towers = _torch(manifest.architecture, weights, device, number_format)
+    return _encoder(folder, towers, calibration, exact)
 
 
 def _foreign(
@@ -171,7 +173,8 @@ def _foreign(
     if found.tokenizer is None:
         raise UsageError(
             f"{found.source} comes without its tokenizer.\n"
-            "  Give CLIP's list of merges (bpe_simple_vocab_16e6.txt.gz) or a tokenizer.json: tokenizer=PATH"
+            "  Give CLIP's merges (bpe_simple_vocab_16e6.txt.gz) or a tokenizer.json by tokenizer=; or convert it once:\n"
+            "  lexel models convert MODEL OUT --tokenizer FILE"
         )
     words = found.tokenizer
     # As a model folder would hold them, so that the converted model has the same fingerprint.
@@ -217,13 +220,13 @@ def _resized(
     return manifest.model_copy(update={"architecture": architecture, "preprocessing": pixels}), changed
 
 
-def _encoder(folder: ModelFolder, towers: Runtime, exact: bool) -> Encoder:
+def _encoder(folder: ModelFolder, towers: Runtime, calibration: Calibration | None, exact: bool) -> Encoder:
     return Encoder(
         towers,
         folder.tokenizer(),
         folder.manifest.preprocessing,
         name=folder.manifest.name,
         fingerprint=folder.fingerprint(towers.number_format),
-        calibration=folder.calibration(),
+        calibration=calibration,
         exact=exact,
     )

@@ -53,6 +53,19 @@ def test_each_number_format_takes_less_space(report):
     assert megabytes["int8"] < 0.75 * megabytes["float32"]  # no less, since so small a tower is mostly graph
 
 
+def test_int8_multiplies_in_8_bits_but_looks_words_up_without_expanding_the_vocabulary(report):
+    import onnx
+
+    graph = onnx.load(report.folder / "onnx/text.int8.onnx").graph
+    made_by = {output: node.op_type for node in graph.node for output in node.output}
+    sources = {
+        kind: [made_by.get(node.input[0]) for node in graph.node if node.op_type == kind]
+        for kind in ("Gather", "MatMul")
+    }
+    assert "DequantizeLinear" not in sources["Gather"]
+    assert sources["MatMul"].count("DequantizeLinear") >= 8  # qkv, output, expand and contract of two blocks
+
+
 def test_the_graphs_tell_nothing_of_the_machine_that_wrote_them(report):
     for graph in (report.folder / "onnx").glob("*.onnx"):
         assert b".py" not in graph.read_bytes()

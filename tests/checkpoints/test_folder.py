@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lexel.calibration import Calibration
 from lexel.checkpoints.folder import ModelFolder, open_model_folder, save_model_folder
 from lexel.errors import ModelError, UsageError
 from lexel.tokenizer import Tokenizer
@@ -164,3 +165,19 @@ def test_a_save_that_fails_leaves_the_old_model_and_no_litter(model, monkeypatch
     assert failure.value.filename == str(model)
     assert [path.name for path in model.parent.iterdir()] == ["model"]
     assert np.array_equal(open_model_folder(model).weights()["logit_scale"], before["logit_scale"])
+
+
+def test_a_calibration_is_refused_by_another_model_and_when_damaged(tiny_model, tmp_path):
+    folder = open_model_folder(shutil.copytree(tiny_model, tmp_path / "model"))
+    calibration = Calibration(
+        slope=9.0, intercept=-2.0, pairs=50, expected_calibration_error=0.01, source="scenes:50/val"
+    )
+    folder.save_calibration(calibration)
+    assert folder.calibration() == calibration
+    file = tmp_path / "model" / "calibration.json"
+    file.write_text(file.read_text().replace(folder.fingerprint("float32"), "0" * 12))
+    with pytest.raises(ModelError, match="was fitted for another model"):
+        folder.calibration()
+    file.write_text("{}")
+    with pytest.raises(ModelError, match="is no calibration"):
+        folder.calibration()

@@ -67,7 +67,7 @@ def to_lexel(model: ForeignModel, out: Path) -> None:
     if model.tokenizer is None:
         raise UsageError(
             f"{model.source} comes without a tokenizer, which a model folder must have.\n"
-            "  Give CLIP's merges, bpe_simple_vocab_16e6.txt.gz, or the model's tokenizer.json: tokenizer=…"
+            "  Give CLIP's merges (bpe_simple_vocab_16e6.txt.gz) or a tokenizer.json by tokenizer= or --tokenizer."
         )
     _check_target(out, MANIFEST)
     notes = "".join(f"\n{note}\n" for note in model.notes)

@@ -59,28 +59,18 @@ def round_weights(source: Path, target: Path) -> None:
     without float16 arithmetic would only lose by it.
     """
     import onnx
-    from onnx import TensorProto, helper, numpy_helper
 
     model = onnx.load(source)
-    rounded = []
-    for weight in [w for w in model.graph.initializer if w.data_type == TensorProto.FLOAT]:
-        values = numpy_helper.to_array(weight)
-        if values.size < LEAST_ROUNDED or np.abs(values).max() > np.finfo(np.float16).max:
-            continue
-        stored = f"{weight.name}.float16"
-        model.graph.initializer.remove(weight)
-        model.graph.initializer.append(numpy_helper.from_array(values.astype(np.float16), stored))
-        rounded.append(helper.make_node("Cast", [stored], [weight.name], to=TensorProto.FLOAT))
-    nodes = [*rounded, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
+    _round(model)
     _save(model, target)
 
 
 def quantise(source: Path, target: Path, inputs: Iterable[dict[str, np.ndarray]]) -> None:
     """Write the graph again with 8-bit products, their ranges fixed by what flows through it for these inputs.
 
-    Fixed ranges, because with those taken from each batch a vector would depend on its neighbours in the batch.
+    Fixed ranges, because with those taken from each batch a vector would depend on its neighbours in the batch. What is
+    not quantised is kept in float16. Convolutions are not, because OpenVINO then runs them in float32 and a Vision
+    Transformer has but one; and lookups are not, because ONNX Runtime would expand the whole table for each call.
     """
     needs("onnx", "nncf")
     import nncf
@@ -94,9 +84,30 @@ def quantise(source: Path, target: Path, inputs: Iterable[dict[str, np.ndarray]]
             subset_size=len(samples),
             model_type=nncf.ModelType.TRANSFORMER,
             preset=nncf.QuantizationPreset.MIXED,
-            ignored_scope=nncf.IgnoredScope(types=["Conv"], validate=False),
+            ignored_scope=nncf.IgnoredScope(types=["Conv", "Gather"], validate=False),
         )
+    _round(quantised)
     _save(quantised, target)
+
+
+def _round(model: Any) -> None:
+    """Keep the large float32 weights of an ONNX model in float16, with a node that casts each back."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    kept, casts = [], []
+    for weight in model.graph.initializer:
+        values = numpy_helper.to_array(weight)
+        large = values.dtype == np.float32 and values.size >= LEAST_ROUNDED
+        if large and np.abs(values).max() <= np.finfo(np.float16).max:
+            stored = f"{weight.name}.float16"
+            kept.append(numpy_helper.from_array(values.astype(np.float16), stored))
+            casts.append(helper.make_node("Cast", [stored], [weight.name], to=TensorProto.FLOAT))
+        else:
+            kept.append(weight)
+    nodes = [*casts, *model.graph.node]
+    del model.graph.initializer[:], model.graph.node[:]
+    model.graph.initializer.extend(kept)
+    model.graph.node.extend(nodes)
 
 
 def files_of(path: Path) -> list[Path]:

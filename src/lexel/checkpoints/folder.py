@@ -46,6 +46,13 @@ class Manifest(Config):
     sha256: dict[str, str]  # of the weights, or of what describes the exported towers, and of the tokenizer
 
 
+class _FittedCalibration(Config):
+    """What `calibration.json` says."""
+
+    model: str  # fingerprint in float32
+    calibration: Calibration
+
+
 @dataclass(frozen=True)
 class ModelFolder:
     """A checked model folder; nothing heavy is loaded yet."""
@@ -83,15 +90,19 @@ class ModelFolder:
         if not path.is_file():
             return None
         try:
-            return Calibration.model_validate_json(path.read_bytes())
+            found = _FittedCalibration.model_validate_json(path.read_bytes())
         except ValidationError as error:
             raise ModelError(
                 f"{path} is no calibration: {error.errors()[0]['msg']}. Fit it again: lexel models calibrate."
             ) from None
+        if found.model != self.fingerprint("float32"):
+            raise ModelError(f"{path} was fitted for another model. Fit it again: lexel models calibrate.")
+        return found.calibration
 
     def save_calibration(self, calibration: Calibration) -> None:
         """Keep what the model's cosines mean. The fingerprint stays: embeddings do not change by it."""
-        write_atomically(self.path / CALIBRATION, calibration.model_dump_json(indent=2) + "\n")
+        fitted = _FittedCalibration(model=self.fingerprint("float32"), calibration=calibration)
+        write_atomically(self.path / CALIBRATION, fitted.model_dump_json(indent=2) + "\n")
 
     def fingerprint(self, number_format: str) -> str:
         """Twelve hex digits that change with weights, tokenizer, architecture, preprocessing or number format.
@@ -137,7 +148,7 @@ def save_model_folder(
         )
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         if calibration is not None:
-            (folder / CALIBRATION).write_text(calibration.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            ModelFolder(folder, manifest).save_calibration(calibration)
 
 
 def open_model_folder(path: Path) -> ModelFolder:

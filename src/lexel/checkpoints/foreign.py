@@ -187,8 +187,8 @@ def _read_open_clip(
     elif config is None and name is None and with_activation(found, "quick_gelu") != with_activation(found, "gelu"):
         raise UsageError(
             "does not tell its activation, and the wrong one ruins embeddings unseen.\n"
-            "  Say which it was trained with: activation=gelu (most of OpenCLIP's) or quick_gelu (OpenAI's, DFN's, "
-            "MetaCLIP's)."
+            "  Say which it was trained with, by activation= or --activation: gelu (most of OpenCLIP's) or quick_gelu "
+            "(OpenAI's, DFN's, MetaCLIP's)."
         )
     found = found.model_copy(update={"logit_bias": "logit_bias" in stored.arrays})
     shapes = shapes_of(found)
@@ -211,7 +211,7 @@ def _read_huggingface(
     stored: Stored, config: dict[str, Any] | None, name: str | None, activation: Activation | None, weights: Path
 ) -> _Found:
     if config is None and name is None:
-        raise UsageError("needs its config.json beside it, or its name: architecture=…")
+        raise UsageError("needs its config.json beside it, or its name by architecture= or --architecture.")
     found = read_huggingface_config(config) if config is not None else architecture_of(name or "")
     if activation:
         found = with_activation(found, activation)

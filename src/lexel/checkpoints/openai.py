@@ -46,7 +46,7 @@ def infer_architecture(stored: Stored) -> CLIPConfig:
     found = {name: config for name, config in ARCHITECTURES.items() if _facts(config) == facts}
     choices = {with_activation(config, "gelu"): name for name, config in found.items()}
     if len(choices) > 1:
-        raise UsageError(f"may be any of {', '.join(found)}.\n  Say which it is: architecture=…")
+        raise UsageError(f"may be any of {', '.join(found)}.\n  Say which it is, by architecture= or --architecture.")
     if not choices and not (stored.program or arrays.keys() >= OPENAI_MARKS):
         raise UsageError(
             "has the shapes of no architecture that Lexel knows by name.\n  Put its open_clip_config.json beside it."

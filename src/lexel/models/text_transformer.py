@@ -25,7 +25,9 @@ class TextTransformer(nn.Module):
         self.end_of_text = config.end_of_text
         self.pad_id = config.pad_id
         self.pooling = config.pooling
-        self.token_embedding = nn.Embedding(config.vocabulary_size, width)
+        # With a weight of its own, because drawing one on the meta device would import torch's compiler.
+        empty = torch.empty(config.vocabulary_size, width)
+        self.token_embedding = nn.Embedding(config.vocabulary_size, width, _weight=empty)
         self.class_embedding = nn.Parameter(torch.zeros(width)) if config.pooling == "class" else None
         self.position_embedding = nn.Parameter(torch.zeros(config.context_length + (config.pooling == "class"), width))
         self.blocks = build_blocks(config, causal=config.causal)

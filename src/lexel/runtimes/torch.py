@@ -32,6 +32,7 @@ class TorchRuntime:
         self.number_format = number_format
         if number_format == "bfloat16":
             round_to_bfloat16(clip)
+        self._threads = torch.get_num_threads()  # now: in a lane it is 1, also as seen by threads that start there
         self._calls = _Calls(clip)
 
     @property
@@ -46,18 +47,17 @@ class TorchRuntime:
     def batching(self) -> Batching:
         """On a CPU one lane a core; a GPU takes large calls one after the other."""
         if self._device.type == "cpu":
-            return Batching(lanes=torch.get_num_threads())
+            return Batching(lanes=self._threads)
         return Batching(images=GPU_IMAGES, overhead=GPU_OVERHEAD)
 
     @contextmanager
     def lane(self) -> Iterator[None]:
         """Within it, calls from this thread keep to one core."""
-        threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
             yield
         finally:
-            torch.set_num_threads(threads)
+            torch.set_num_threads(self._threads)
 
     def image_vectors(self, pixels: np.ndarray) -> np.ndarray:
         with self._inference(self.clip.image):
