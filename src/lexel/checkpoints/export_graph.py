@@ -69,8 +69,8 @@ def quantise(source: Path, target: Path, inputs: Iterable[dict[str, np.ndarray]]
     """Write the graph again with 8-bit products, their ranges fixed by what flows through it for these inputs.
 
     Fixed ranges, because with those taken from each batch a vector would depend on its neighbours in the batch. What is
-    not quantised is kept in float16. Convolutions are not, because OpenVINO then runs them in float32 and a Vision
-    Transformer has but one; and lookups are not, because ONNX Runtime would expand the whole table for each call.
+    not quantised is kept in float16. Convolutions are not, because OpenVINO runs some such in float32 and others not at
+    all; and lookups are not, because ONNX Runtime would expand the whole table for each call.
     """
     needs("onnx", "nncf")
     import nncf

@@ -173,7 +173,10 @@ def _why_no_model(path: Path) -> str:
     if (path / "recipe.json").is_file():
         return "it holds a run that has not finished. The same lexel train command goes on with it."
     if path.is_dir():
-        return f"it has no {MANIFEST}. A run leaves its model at RUN/model when it has finished."
+        return (
+            f"it has no {MANIFEST}. A run leaves its model at RUN/model when it has finished; "
+            "lexel models convert makes one of another library's."
+        )
     if path.exists():
         return "it is a file. Give the folder that holds it."
     siblings = [entry.name for entry in path.parent.iterdir() if entry.is_dir()] if path.parent.is_dir() else []
