@@ -18,11 +18,17 @@ def config(vision: dict[str, Any] | None = None, text: dict[str, Any] | None = N
     return {"embed_dim": 512, "vision_cfg": vision, "text_cfg": text} | top
 
 
-@pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name != "lexel-xs"])
-def test_every_architecture_is_read_back_as_it_was_written(name):
+@pytest.mark.parametrize("name", [name for name in ARCHITECTURES if not name.startswith("lexel-")])
+def test_every_architecture_of_open_clip_is_read_back_as_it_was_written(name):
     architecture = ARCHITECTURES[name]
     pixels = Preprocessing(image_size=architecture.image.image_size, resize="pad", fill=7, interpolation="bilinear")
     assert read_open_clip_config(open_clip_config(architecture, pixels)) == (architecture, pixels)
+
+
+def test_what_open_clip_has_no_place_for_is_named():
+    architecture = ARCHITECTURES["lexel-s"]
+    with pytest.raises(UsageError, match="pools by the mean of a caption's words"):
+        open_clip_config(architecture, Preprocessing(image_size=architecture.image.image_size))
 
 
 def image_of(content: dict[str, Any]) -> VisionTransformerConfig:
