@@ -173,7 +173,7 @@ def _foreign(
     if found.tokenizer is None:
         raise UsageError(
             f"{found.source} comes without its tokenizer.\n"
-            "  Give CLIP's merges (bpe_simple_vocab_16e6.txt.gz) or a tokenizer.json by tokenizer=; or convert it once:\n"
+            "  Give CLIP's merges (bpe_simple_vocab_16e6.txt.gz) or a tokenizer.json by tokenizer=, or convert it:\n"
             "  lexel models convert MODEL OUT --tokenizer FILE"
         )
     words = found.tokenizer
