@@ -94,8 +94,9 @@ def read_model(
         return found
     located = locate(str(model)) or pull_showing_progress(str(model))
     known = located.pretrained
+    is_ours = located.config is not None and located.config.name == MANIFEST
     found = read_foreign(
-        located.weights,
+        located.weights.parent if is_ours else located.weights,
         architecture=known.architecture if known else architecture,
         activation=activation,
         tokenizer=words or located.tokenizer,
