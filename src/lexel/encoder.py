@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from lexel.batches import Item, Result, ahead, cores, spread
-from lexel.calibration import Calibration
+from lexel.calibration import Calibration, sigmoid
 from lexel.data.pairs import EmbeddedImage, ImageFile, Picture
 from lexel.errors import BadImageError, UsageError
 from lexel.images import Preprocessing, decode, fit, normalize, to_rgb
@@ -153,7 +153,7 @@ class Encoder:
         """Turn (N, M) cosines into probabilities with the learned scale and bias; rows sum to 1 for softmax models."""
         logits = cosines.astype(np.float64) * self.logit_scale
         if self.logit_bias is not None:
-            return 1 / (1 + np.exp(-(logits + self.logit_bias)))
+            return sigmoid(logits + self.logit_bias)
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
         return exponentials / exponentials.sum(axis=1, keepdims=True)
 

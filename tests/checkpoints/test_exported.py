@@ -9,9 +9,9 @@ from lexel.checkpoints.exported import (
     Graphs,
     open_towers,
     read_exported,
-    sha256_of,
     write_exported,
 )
+from lexel.checkpoints.pieces import sha256_of
 from lexel.errors import ModelError, UsageError
 
 AGREEMENT = Agreement(

@@ -24,10 +24,10 @@ from lexel.checkpoints.exported import (
     Exported,
     Graphs,
     NumberFormat,
-    sha256_of,
     write_exported,
 )
 from lexel.checkpoints.folder import CALIBRATION, CARD, MANIFEST, WEIGHTS, ModelFolder
+from lexel.checkpoints.pieces import sha256_of
 from lexel.errors import ModelError, UsageError
 from lexel.files import new_folder
 from lexel.models.clip import CLIP

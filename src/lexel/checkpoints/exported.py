@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
+from lexel.checkpoints.pieces import check_piece, read_description
 from lexel.config import Config
 from lexel.errors import ModelError, UsageError
 
@@ -86,33 +85,11 @@ def number_format_of(wanted: NumberFormat, graphs: Graphs) -> str:
     return f"int8-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
 
-def is_exported(folder: Path) -> bool:
-    """Whether the model folder holds exported towers."""
-    return (folder / TOWERS).is_file()
-
-
 def read_exported(folder: Path) -> Exported:
     """What was exported into this model folder. Raises ModelError when its description is missing or damaged."""
-    path = folder / TOWERS
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelError(f"{folder} is incomplete: {TOWERS} is missing. Copy the whole folder again.") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelError(f"{path} is not readable JSON: {error}. Copy the model folder again.") from None
-    found = content.get("format") if isinstance(content, dict) else None
-    if found != FORMAT:
-        raise ModelError(
-            f"{path} is of format {found}; this Lexel reads format {FORMAT}. Use a fitting version of Lexel."
-        )
-    try:
-        return Exported.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ModelError(
-            f"{path} does not describe exported towers: {where}: {first['msg']}. Copy the model folder again."
-        ) from None
+    if not (folder / TOWERS).is_file():
+        raise ModelError(f"{folder} is incomplete: {TOWERS} is missing. Copy the whole folder again.")
+    return read_description(folder / TOWERS, Exported, FORMAT, "exported towers")
 
 
 def write_exported(folder: Path, exported: Exported) -> None:
@@ -135,7 +112,7 @@ def open_towers(folder: Path, wanted: NumberFormat | None = None) -> ExportedTow
         )
     graphs = exported.towers[chosen]
     for name, expected in graphs.sha256.items():
-        _check(folder, Path(FOLDER) / name, expected)
+        check_piece(folder, f"{FOLDER}/{name}", expected, "exported")
     return ExportedTowers(
         image=folder / FOLDER / graphs.image,
         text=folder / FOLDER / graphs.text,
@@ -143,18 +120,3 @@ def open_towers(folder: Path, wanted: NumberFormat | None = None) -> ExportedTow
         logit_bias=exported.logit_bias,
         number_format=number_format_of(chosen, graphs),
     )
-
-
-def sha256_of(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _check(folder: Path, piece: Path, expected: str) -> None:
-    if not (folder / piece).is_file():
-        raise ModelError(f"{folder} is incomplete: {piece} is missing. Copy the whole folder again.")
-    if sha256_of(folder / piece) != expected:
-        raise ModelError(
-            f"{folder / piece} is not the file that this model was exported with: it is damaged or comes from another "
-            "model.\nCopy the whole folder again."
-        )

@@ -23,6 +23,7 @@ from safetensors import numpy as safetensors_numpy
 
 from lexel.calibration import Calibration
 from lexel.checkpoints.exported import TOWERS, read_exported
+from lexel.checkpoints.pieces import check_piece, read_description, sha256_of
 from lexel.config import Config
 from lexel.errors import ModelError, UsageError, did_you_mean
 from lexel.files import new_folder, write_atomically
@@ -144,7 +145,7 @@ def save_model_folder(
             architecture=architecture,
             preprocessing=preprocessing,
             text_rules=tokenizer.rules,
-            sha256={piece: _sha256(folder / piece) for piece in (WEIGHTS, TOKENIZER)},
+            sha256={piece: sha256_of(folder / piece) for piece in (WEIGHTS, TOKENIZER)},
         )
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         if calibration is not None:
@@ -157,13 +158,7 @@ def open_model_folder(path: Path) -> ModelFolder:
         raise UsageError(f"{path} is no model folder: {_why_no_model(path)}")
     manifest = _read_manifest(path / MANIFEST)
     for piece, expected in manifest.sha256.items():
-        if not (path / piece).is_file():
-            raise ModelError(f"{path} is incomplete: {piece} is missing. Copy the whole folder again.")
-        if _sha256(path / piece) != expected:
-            raise ModelError(
-                f"{path / piece} is not the file that this model was saved with: it is damaged or comes from another "
-                "model.\nCopy the whole folder again."
-            )
+        check_piece(path, piece, expected, "saved")
     return ModelFolder(path, manifest)
 
 
@@ -184,29 +179,8 @@ def _why_no_model(path: Path) -> str:
 
 
 def _read_manifest(path: Path) -> Manifest:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelError(f"{path} is not readable JSON: {error}. Copy the model folder again.") from None
-    found = content.get("format") if isinstance(content, dict) else None
-    if found != FORMAT:
-        raise ModelError(
-            f"{path} is of format {found}; this Lexel reads format {FORMAT}. Use a fitting version of Lexel."
-        )
-    try:
-        manifest = Manifest.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ModelError(
-            f"{path} does not describe a model: {where}: {first['msg']}. Copy the model folder again."
-        ) from None
+    manifest = read_description(path, Manifest, FORMAT, "a model")
     towers = TOWERS if TOWERS in manifest.sha256 else WEIGHTS
     if missing := {towers, TOKENIZER} - manifest.sha256.keys():
         raise ModelError(f"{path} names no hash of {', '.join(sorted(missing))}. Copy the model folder again.")
     return manifest
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
