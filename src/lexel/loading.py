@@ -17,7 +17,7 @@ import numpy as np
 from lexel.calibration import Calibration
 from lexel.checkpoints.exported import open_towers
 from lexel.checkpoints.folder import MANIFEST, TOKENIZER, WEIGHTS, Manifest, ModelFolder, fingerprint, open_model_folder
-from lexel.checkpoints.hub import cached_clip_tokenizer, is_checkpoint_name, locate, pull_showing_progress
+from lexel.checkpoints.hub import is_checkpoint_name, locate, pull_showing_progress
 from lexel.encoder import Encoder
 from lexel.errors import UsageError
 from lexel.runtimes import Runtime
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 RuntimeName = Literal["torch", "onnx", "openvino"]
 NumberFormat = Literal["float32", "bfloat16", "float16", "int8"]
 TorchFormat = Literal["float32", "bfloat16"]
-CLIP_VOCABULARY = 49408
 
 
 def load(
@@ -77,21 +76,13 @@ def read_model(
     activation: Activation | None = None,
     tokenizer: str | Path | None = None,
 ) -> ForeignModel:
-    """A model of any kind in Lexel's terms, for loading and converting; see `load`.
-
-    The tokenizer of a bare file is CLIP's where the vocabulary is and a pulled checkpoint has left it in the cache.
-    """
+    """A model of any kind in Lexel's terms, for loading and converting; see `load`."""
     from lexel.checkpoints.foreign import read_foreign
 
     path = Path(model).expanduser()
     words = Path(tokenizer).expanduser() if tokenizer else None
     if path.exists() or not is_checkpoint_name(str(model)):
-        found = read_foreign(path, architecture=architecture, activation=activation, tokenizer=words)
-        if found.tokenizer is None and found.architecture.text.vocabulary_size == CLIP_VOCABULARY:
-            words = cached_clip_tokenizer()
-            if words is not None:
-                return read_foreign(path, architecture=architecture, activation=activation, tokenizer=words)
-        return found
+        return read_foreign(path, architecture=architecture, activation=activation, tokenizer=words)
     located = locate(str(model)) or pull_showing_progress(str(model))
     known = located.pretrained
     is_ours = located.config is not None and located.config.name == MANIFEST

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from lexel.checkpoints.hub import cached_clip_tokenizer
 from lexel.checkpoints.repository import has_tokenizer
 from lexel.checkpoints.text_models import NOTE
 from lexel.errors import ModelError, UsageError
@@ -24,15 +25,17 @@ def find_tokenizer(
     config: Mapping[str, Any],
     style: Style,
 ) -> Tokenizer | None:
-    """The tokenizer from what the user gave, else from the model's folder, else None."""
-    if given is not None:
-        path = given
-    elif folder is not None and has_tokenizer([entry.name for entry in folder.iterdir()]):
-        path = folder
-    else:
-        return None
+    """The tokenizer from what the user gave, else from the model's folder, else None.
+
+    CLIP's own, where neither has it, is taken from the cache, if a checkpoint that was pulled has left it there.
+    """
     text = architecture.text
-    if text.vocabulary_size == CLIP_VOCABULARY and text.end_of_text == CLIP_END:
+    is_clip = text.vocabulary_size == CLIP_VOCABULARY and text.end_of_text == CLIP_END
+    beside = folder if folder and has_tokenizer([entry.name for entry in folder.iterdir()]) else None
+    path = given or beside or (cached_clip_tokenizer() if is_clip else None)
+    if path is None:
+        return None
+    if is_clip:
         found = clip_tokenizer(path, text.context_length)
     elif "text_rules" in config.get(NOTE, {}):
         file = path if path.is_file() else path / "tokenizer.json"
