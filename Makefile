@@ -9,12 +9,8 @@ LEXEL_PEER ?=
 demo: .venv/ready
 	$(BIN)/lexel demo --output demo $(DEMO)
 
-# In two processes: with the exporters' libraries loaded beside all others, a later test's subprocess has crashed Python.
-EXPORTING := tests/checkpoints tests/runtimes tests/test_loading.py tests/test_without_torch.py
-
 test: .venv/ready
-	$(BIN)/pytest $(EXPORTING)
-	$(BIN)/pytest $(EXPORTING:%=--ignore=%)
+	$(BIN)/pytest
 
 check: .venv/ready
 	$(BIN)/ruff check .

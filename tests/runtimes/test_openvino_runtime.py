@@ -82,3 +82,8 @@ def test_without_openvino_the_extra_is_named(monkeypatch, tmp_path):
     towers = ExportedTowers(tmp_path, tmp_path, logit_scale=1, logit_bias=None, number_format="float32")
     with pytest.raises(UsageError, match=r"pip install 'lexel\[fast\]'"):
         open_runtime(towers)
+
+
+def test_all_runtimes_of_a_process_share_one_core(exported):
+    towers = open_towers(exported)
+    assert open_runtime(towers)._core is open_runtime(towers)._core

@@ -5,6 +5,7 @@ gain is a few per cent, and each size would cost a compilation.
 """
 
 from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -75,8 +76,14 @@ class OpenVINORuntime:
             raise ModelError(f"OpenVINO cannot run {path}: {reason}\nExport the model again.") from None
 
 
+@cache
 def open_core() -> Any:
-    """OpenVINO itself. Raises UsageError without the extra `fast`."""
+    """OpenVINO itself, once for the whole process. Raises UsageError without the extra `fast`.
+
+    Each core gives the thread that makes it a signal stack, and puts back the one before when it goes. Of two that go
+    in the order in which they came, the second puts back what the first has freed: the next signal, such as Ctrl-C or
+    the end of a child process, then kills the process.
+    """
     try:
         import openvino
     except ImportError as error:
