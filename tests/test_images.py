@@ -261,3 +261,14 @@ def test_arrays_become_rgb_and_others_are_refused_with_their_shape():
     for wrong in (np.zeros((3, 8, 8), np.uint8), np.zeros((8, 8, 3)), np.zeros((0, 8), np.uint8)):
         with pytest.raises(UsageError, match=r"must be uint8 of shape \(H, W, 3\) or \(H, W\)"):
             to_rgb(wrong)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tiff"])
+def test_a_decoded_picture_is_not_turned_again(tmp_path, suffix):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / f"turned.{suffix}"
+    Image.new("RGB", (30, 20), "red").save(path, exif=exif)
+    upright = decode(path)
+    assert upright.size == (20, 30)
+    assert to_rgb(upright).size == (20, 30)

@@ -30,6 +30,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _ORIENTATION = 0x0112
+_ORIENTATION_NOTES = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")  # Pillow's names for them
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -186,7 +187,12 @@ def _turn_upright(image: Image.Image) -> Image.Image:
         orientation = image.getexif().get(_ORIENTATION)
     except Exception:  # any: damaged EXIF costs the orientation, not the picture
         return image
-    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+    if orientation not in _UPRIGHT:
+        return image
+    upright = image.transpose(_UPRIGHT[orientation])
+    for note in _ORIENTATION_NOTES:  # or it would be turned again wherever it is taken for a picture of its own
+        upright.info.pop(note, None)
+    return upright
 
 
 def _flatten(image: Image.Image) -> Image.Image:
