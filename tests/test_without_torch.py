@@ -103,6 +103,16 @@ def test_the_command_line_works_too(folders, pictures, arguments):
     assert "red" in finished.stdout
 
 
+def test_pictures_are_indexed_and_searched(folders, pictures, tmp_path):
+    program = "from lexel.cli.main import main; sys.argv[0] = 'lexel'; main()"
+    library = tmp_path / "photos.lexel"
+    indexed = bare(program, "index", library, *pictures, "--model", folders[1])
+    assert indexed.returncode == 0, indexed.stderr
+    found = bare(program, "search", library, "red", "--all", "--json")
+    assert found.returncode == 0, found.stderr
+    assert sorted(hit["path"] for hit in json.loads(found.stdout)) == sorted(pictures)
+
+
 def test_a_folder_with_weights_says_what_it_needs(folders, pictures):
     finished = bare(
         "from lexel.cli.main import main; sys.argv[0] = 'lexel'; main()", "rank", folders[0], pictures[0], "red", "blue"

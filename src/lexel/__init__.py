@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lexel.evaluation.report import Report
     from lexel.evaluation.zero_shot import ZeroShotClassifier
     from lexel.loading import load
+    from lexel.search.library import Library
     from lexel.training.recipe import Recipe
     from lexel.training.trainer import Run, train
 
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Encoder",
     "LexelError",
+    "Library",
     "Recipe",
     "Report",
     "Run",
@@ -35,6 +37,7 @@ __all__ = [
 _HOMES = {
     "Encoder": "lexel.encoder",
     "LexelError": "lexel.errors",
+    "Library": "lexel.search.library",
     "Recipe": "lexel.training.recipe",
     "Report": "lexel.evaluation.report",
     "Run": "lexel.training.trainer",

@@ -1,5 +1,6 @@
 """Progress of long work, on standard error: a live bar on a terminal, a plain line now and then elsewhere."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +16,9 @@ def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterato
     """Pass the items on while showing how many are done, how fast, and the time left."""
     if total is None and hasattr(items, "__len__"):
         total = len(items)  # pyright: ignore[reportArgumentType]
-    if sys.stderr.isatty():
+    if not speaks():
+        yield from items
+    elif sys.stderr.isatty():
         yield from _live(items, what, total)
     else:
         yield from _plain(items, what, total)
@@ -23,20 +26,33 @@ def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterato
 
 def _live(items: Iterable[Item], what: str, total: int | None) -> Iterator[Item]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    class Speed(TextColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:,.1f}/s" if task.speed else "")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Speed(""), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         yield from progress.track(items, total=total, description=what)
 
 
 def _plain(items: Iterable[Item], what: str, total: int | None) -> Iterator[Item]:
-    said = time.monotonic()
+    began = said = time.monotonic()
     for done, item in enumerate(items, start=1):
         yield item
         if time.monotonic() - said >= PLAIN_LINE_EVERY:
             said = time.monotonic()
-            print(f"{what}: {done:,}{f' of {total:,}' if total else ''}", file=sys.stderr, flush=True)
+            speed = done / (said - began)
+            rest = f" of {total:,}, {speed:,.1f}/s, {_duration((total - done) / speed)} left" if total else ""
+            print(f"{what}: {done:,}{rest}", file=sys.stderr, flush=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
 
 
 @contextmanager
@@ -93,5 +109,11 @@ def _plain_downloads() -> Callable[[str, int, int | None], None]:
 
 
 def say(message: str) -> None:
-    """One line to the user on standard error, where it does not mix with results."""
-    print(message, file=sys.stderr, flush=True)
+    """One line to the user on standard error, where it does not mix with results; see `speaks`."""
+    if speaks():
+        print(message, file=sys.stderr, flush=True)
+
+
+def speaks() -> bool:
+    """Whether this process tells the user what all of them know: of those that torchrun started, the first one does."""
+    return os.environ.get("RANK", "0") == "0"

@@ -16,8 +16,10 @@ from lexel.cli.data import data
 from lexel.cli.demo import demo
 from lexel.cli.embed import embed
 from lexel.cli.evaluate import evaluate
+from lexel.cli.index import index
 from lexel.cli.models import models
 from lexel.cli.rank import rank
+from lexel.cli.search import search
 from lexel.cli.train import train
 from lexel.errors import LexelError
 
@@ -28,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain text: examples keep their lines, errors are short, and it starts twice as fast
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (demo, train, evaluate, classify, rank, embed):
+for verb in (demo, train, evaluate, classify, rank, index, search, embed):
     app.command()(verb)
 app.add_typer(data, name="data")
 app.add_typer(models, name="models")
@@ -52,6 +54,9 @@ EXTRAS = {
     "onnx": "export",
     "onnxscript": "export",
     "nncf": "export",
+    "faiss": "search",
+    "watchfiles": "search",
+    "textual_image": "search",
 }
 
 

@@ -1,0 +1,208 @@
+"""`lexel search`"""
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from lexel.cli.options import Json, NumberFormat, Runtime
+from lexel.errors import UsageError
+
+if TYPE_CHECKING:
+    from lexel.search.library import Library
+    from lexel.search.query import Hit
+
+
+def search(
+    library: Annotated[Path, typer.Argument(help="The library, such as photos.lexel.", show_default=False)],
+    texts: Annotated[
+        list[str] | None, typer.Argument(metavar="[TEXT]...", help="What is to be seen.", show_default=False)
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Of the texts, then of --like: 1,0.5", metavar="N,N…", show_default=False)
+    ] = None,
+    like: Annotated[
+        list[str] | None, typer.Option(help="A picture, or a photo's number: more like this.", show_default=False)
+    ] = None,
+    unlike: Annotated[list[str] | None, typer.Option(help="Less like this picture.", show_default=False)] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Leave out photos that show this.", show_default=False)
+    ] = None,
+    keywords: Annotated[
+        str | None, typer.Option(help="Words in caption, tags or file name; alone they need no model.")
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(metavar="SQL", help="A condition, such as \"width > 1000 AND camera LIKE 'Canon%'\"."),
+    ] = None,
+    folder: Annotated[Path | None, typer.Option(help="Only below this folder.", show_default=False)] = None,
+    after: Annotated[str | None, typer.Option(metavar="DATE", help="Taken on or after: 2024, 2024-05 …")] = None,
+    before: Annotated[str | None, typer.Option(metavar="DATE", help="Taken before.", show_default=False)] = None,
+    orientation: Annotated[
+        Literal["landscape", "portrait", "square"] | None, typer.Option(help="Of the picture.", show_default=False)
+    ] = None,
+    tag: Annotated[str | None, typer.Option(help="Only photos with this tag.", show_default=False)] = None,
+    least_side: Annotated[
+        int | None, typer.Option(metavar="PIXELS", help="Of the shorter side, at least.", show_default=False)
+    ] = None,
+    top: Annotated[int, typer.Option(help="How many.", min=1)] = 20,
+    page: Annotated[int, typer.Option(help="The next ones: 2, 3 …", min=1)] = 1,
+    diversity: Annotated[float, typer.Option(help="Spread the results: 0 to 1.", min=0, max=1)] = 0.0,
+    approximate: Annotated[bool, typer.Option("--approximate", help="Faster in a large library.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also show what hardly fits.")] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Draw the pictures in the terminal.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a contact sheet.", show_default=False)
+    ] = None,
+    copy: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Copy the photos there.", show_default=False)
+    ] = None,
+    paths: Annotated[bool, typer.Option("--paths", help="Print only paths, for pipes.")] = False,
+    zero: Annotated[bool, typer.Option("-0", help="With --paths: end each with a NUL, for xargs -0.")] = False,
+    model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Where the library's model lies now.", show_default=False)
+    ] = None,
+    runtime: Runtime = None,
+    number_format: NumberFormat = None,
+    json: Json = False,
+) -> None:
+    """Find photos by words, by pictures, or by both.
+
+    A poem or paragraph is taken sentence by sentence. Where nothing fits, nothing is found; --all shows what came
+    nearest.
+
+    \b
+    Examples:
+      lexel search photos.lexel "a red bicycle in the snow"
+      lexel search photos.lexel "a beach" --without people --after 2024 --html beach.html
+      lexel search photos.lexel --like sunset.jpg --diversity 0.5 --paths -0 | xargs -0 ls -l
+    """
+    from lexel.search.library import Library
+    from lexel.search.library_model import ModelChoice
+    from lexel.search.query import Query
+
+    words = list(texts or [])
+    likes = [_picture(given) for given in like or []]
+    factors = _weights(weights, len(words) + len(likes))
+    query = Query(
+        texts=list(zip(words, factors, strict=False)),
+        like=list(zip(likes, factors[len(words) :], strict=False)),
+        unlike=[_picture(given) for given in unlike or []],
+        without=without or (),
+        keywords=keywords,
+        where=where,
+        folder=folder,
+        after=after,
+        before=before,
+        orientation=orientation,
+        tag=tag,
+        least_side=least_side,
+        top=top,
+        page=page,
+        diversity=diversity,
+        approximate=approximate or None,
+    )
+    chosen = ModelChoice(model, runtime, number_format) if model else None
+    with Library.open(library, chosen) as opened:
+        found = query.run(opened)
+        hits = [hit for hit in found if every or hit.strength != "unlikely"]
+        if html:
+            from lexel.search.sheet import write_sheet
+
+            write_sheet(html, hits, opened.records.thumbnail, _title(words, like or [], keywords))
+        if copy:
+            _copy(hits, copy)
+        _show(hits, found, opened, json=json, paths=paths, zero=zero, preview=preview)
+
+
+def _title(texts: list[str], like: list[str], keywords: str | None) -> str:
+    return ", ".join([*texts, *(f"like {picture}" for picture in like), *([keywords] if keywords else [])]) or "Photos"
+
+
+def _show(
+    hits: "Sequence[Hit]",
+    found: "Sequence[Hit]",
+    library: "Library",
+    *,
+    json: bool,
+    paths: bool,
+    zero: bool,
+    preview: bool,
+) -> None:
+    if json:
+        from lexel.cli.printing import print_json
+
+        print_json([_as_json(hit) for hit in hits])
+    elif paths:
+        ends = b"\0" if zero else b"\n"
+        sys.stdout.buffer.write(b"".join(os.fsencode(hit.photo.path) + ends for hit in hits))
+    elif not hits:
+        nearest = f" The nearest, {found[0].photo.shown}, hardly does: --all shows it." if found else ""
+        print(f"Nothing found: no photo fits.{nearest}")
+    else:
+        if preview:
+            from lexel.cli.preview import print_previews
+
+            print_previews(hits, library.records.thumbnail)
+        for place, hit in enumerate(hits, start=1):
+            print(f"{place:4}  {hit.score:6.3f}  {hit.strength or '':<9} {hit.photo.shown}")
+
+
+def _as_json(hit: "Hit") -> dict[str, object]:
+    photo = hit.photo
+    return {
+        "id": photo.id,
+        "path": photo.shown,
+        "score": hit.score,
+        "match": hit.match,
+        "strength": hit.strength,
+        "why": hit.why,
+        "width": photo.width,
+        "height": photo.height,
+        "taken": photo.taken,
+        "caption": photo.caption,
+        "tags": list(photo.tags),
+    }
+
+
+def _copy(hits: "Sequence[Hit]", folder: Path) -> None:
+    """Copy the photos; one of a name that is taken gets its number before it. Nothing is overwritten."""
+    from lexel.files import make_folder
+
+    make_folder(folder)
+    for hit in hits:
+        target = folder / hit.photo.name
+        if target.exists():
+            target = folder / f"{hit.photo.id}-{hit.photo.name}"
+        if target.exists():
+            continue
+        try:
+            shutil.copy2(hit.photo.path, target)
+        except OSError as error:
+            target.unlink(missing_ok=True)
+            raise UsageError(f"Cannot copy {hit.photo.shown} to {folder}: {error.strerror}.") from None
+
+
+def _picture(given: str) -> str | int:
+    """A file, or the number of a photo of the library."""
+    if given.isdigit() and not Path(given).exists():
+        return int(given)
+    if not Path(given).expanduser().is_file():
+        raise UsageError(f"There is no picture {given}.")
+    return given
+
+
+def _weights(given: str | None, count: int) -> list[float]:
+    if given is None:
+        return [1.0] * count
+    try:
+        weights = [float(number) for number in given.split(",")]
+    except ValueError:
+        raise UsageError(f'--weights takes numbers with commas between them, such as 1,0.5, not "{given}".') from None
+    if len(weights) != count:
+        raise UsageError(f"There are {count} texts and pictures to weigh, but {len(weights)} weights.")
+    return weights

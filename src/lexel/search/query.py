@@ -1,0 +1,243 @@
+"""Asking a library: words, pictures, filters and keywords, and what comes of it.
+
+Every part is exact: candidates come from `Vectors`, and what is dropped afterwards (photos that show what is not
+wanted) is made up for by looking further down the list.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lexel.calibration import Strength
+from lexel.encoder import ImageLike
+from lexel.errors import UsageError
+from lexel.search.composition import Part, compose, picture_parts, text_parts
+from lexel.search.diversity import diversify
+from lexel.search.records import Photo
+from lexel.search.strength import in_words, matches, sample_of, shows
+from lexel.search.where import Filter, Orientation
+
+if TYPE_CHECKING:
+    from lexel.search.library import Library
+
+Weighted = str | tuple[str, float]
+LikeThis = ImageLike | int | tuple[ImageLike | int, float]
+UNLIKE = 0.5  # of what is wanted: as much again, and the opposite is all that counts
+FUSED = 60  # Cormack et al. 2009: what a rank is moved by before its inverse counts
+POOL = 5  # candidates for each result among which diverse ones are chosen
+FURTHER = 4  # times deeper each time that too many were dropped
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One photo that was found."""
+
+    photo: Photo
+    score: float  # cosine with what was asked, or of keywords alone minus their BM25
+    match: float | None  # the probability that it fits the words, where that can be told
+    strength: Strength | None
+    why: str  # what each part of the query made of it
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked of a library.
+
+    `texts`, `like` and `unlike` may each carry a weight: ("beach", 2.0). `like` and `unlike` are pictures, or numbers
+    of the library's own photos. Photos that show a concept of `without` are left out. `keywords` must occur in caption,
+    tags or file name; beside other parts they only raise what has them. `diversity` from 0 to 1 spreads the results.
+    """
+
+    texts: Sequence[Weighted] = ()
+    like: Sequence[LikeThis] | str | Path = ()
+    unlike: Sequence[LikeThis] | str | Path = ()
+    without: Sequence[str] | str = ()
+    keywords: str | None = None
+    where: str | None = None
+    folder: str | Path | None = None
+    after: str | None = None
+    before: str | None = None
+    orientation: Orientation | None = None
+    tag: str | None = None
+    least_side: int | None = None
+    top: int = 20
+    page: int = 1
+    diversity: float = 0.0
+    approximate: bool | None = None  # see Vectors.search
+    _filter: Filter = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.top < 1 or self.page < 1:
+            raise UsageError("Pages and results are counted from 1.")
+        if not 0 <= self.diversity <= 1:
+            raise UsageError(f"Diversity goes from 0 (off) to 1, not {self.diversity}.")
+        if not (self.texts or self.like or self.unlike or self.keywords or self._filters()):
+            raise UsageError("Nothing is asked: give words, a picture that it should be like, keywords or a filter.")
+        object.__setattr__(self, "_filter", Filter(**self._filters()))
+
+    def run(self, library: "Library") -> list[Hit]:
+        """The photos that fit, best first. Raises UsageError for what cannot be asked."""
+        return _Search(self, library).page()
+
+    def parts(self, library: "Library") -> list[Part]:
+        """What is asked, embedded."""
+        texts = [_weighted(text) for text in ([self.texts] if isinstance(self.texts, str) else self.texts)]
+        pictures = [_weighted(picture) for picture in _several(self.like)]
+        pictures += [(picture, -UNLIKE * weight) for picture, weight in map(_weighted, _several(self.unlike))]
+        if any(not str(text).strip() for text, _ in texts):
+            raise UsageError("The words to search for are empty.")
+        found = text_parts(library.encoder, texts) if texts else []
+        return found + picture_parts(library, pictures)
+
+    def unwanted(self, library: "Library") -> list[Part]:
+        """The concepts that are not to be seen."""
+        given = [self.without] if isinstance(self.without, str) else self.without
+        return text_parts(library.encoder, [(text, 1.0) for text in given]) if given else []
+
+    def allowed(self, library: "Library") -> np.ndarray | None:
+        """Ids of the photos that pass the filters; None for all."""
+        return self._filter.ids(library.records)
+
+    def _filters(self) -> dict:
+        names = ("where", "folder", "after", "before", "orientation", "tag", "least_side")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+
+class _Search:
+    """One run of a query."""
+
+    def __init__(self, query: Query, library: "Library") -> None:
+        self.query = query
+        self.library = library
+        self.vectors = library.vectors
+        self.parts = query.parts(library)
+        self.unwanted = query.unwanted(library)
+        self.allowed = query.allowed(library)
+        self.vector = compose(library, self.parts) if self.parts else None
+        needs_sample = any(part.is_text for part in (*self.parts, *self.unwanted))
+        calibrated = needs_sample and library.encoder.calibration is not None
+        self.sample = sample_of(self.vectors, self.vectors.ids) if needs_sample and not calibrated else np.zeros((0, 1))
+        self.calibration = library.encoder.calibration if calibrated else None
+        self.keyword_ranks = self._keyword_ranks()
+
+    def page(self) -> list[Hit]:
+        wanted = self.query.top * self.query.page
+        ids, scores = self._ranked(wanted)
+        chosen = slice(wanted - self.query.top, wanted)
+        return self._hits(ids[chosen], scores[chosen])
+
+    def _ranked(self, wanted: int) -> tuple[np.ndarray, np.ndarray]:
+        """Ids and scores of the best `wanted` photos."""
+        if self.vector is None:
+            return self._by_keywords_or_date(wanted)
+        depth = wanted * POOL if self.query.diversity else wanted
+        depth += len(self.keyword_ranks) + sum(part.id is not None for part in self.parts)
+        while True:
+            scores, ids = self.vectors.search(
+                self.vector[None], depth, self.allowed, approximate=self.query.approximate
+            )
+            ids, scores = ids[0][ids[0] >= 0], scores[0][ids[0] >= 0]
+            is_all = len(ids) < depth
+            ids, scores = self._kept(ids, scores)
+            if is_all or len(ids) >= wanted:
+                break
+            depth *= FURTHER
+        ids, scores = self._fused(ids, scores)
+        if self.query.diversity:
+            order = diversify(scores, self.vectors.vectors_of(ids), wanted, self.query.diversity)
+            return ids[order], scores[order]
+        return ids[:wanted], scores[:wanted]
+
+    def _kept(self, ids: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Without the photos that were asked with, and those that show what is not wanted."""
+        kept = ~np.isin(ids, [part.id for part in self.parts if part.id is not None])
+        if self.unwanted and len(ids):
+            found = self.vectors.vectors_of(ids)
+            for part in self.unwanted:
+                seen = shows(found @ part.vector, part.vector, self.calibration, self.sample)
+                if seen is None:
+                    raise UsageError("The library has too few photos to tell which show what is not wanted.")
+                kept &= ~seen
+        return ids[kept], scores[kept]
+
+    def _keyword_ranks(self) -> dict[int, tuple[int, float]]:
+        """By photo its rank among those that have the keywords, from 1, and its BM25."""
+        if self.query.keywords is None:
+            return {}
+        words = self.query.keywords.split()
+        if not words:
+            raise UsageError("The keywords are empty.")
+        # Quoted, so that nothing in them is taken for an operator; all must occur, the last perhaps only begun.
+        match = " ".join('"{}"'.format(word.replace('"', '""')) for word in words) + "*"
+        found = self.library.records.search_text(match, self.vectors.count)
+        if self.allowed is not None:
+            passing = set(self.allowed.tolist())
+            found = [(id, bm25) for id, bm25 in found if id in passing]
+        return {id: (rank, bm25) for rank, (id, bm25) in enumerate(found, start=1)}
+
+    def _fused(self, ids: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Both rankings as one, by the sum of inverse ranks; scores stay cosines."""
+        if not self.keyword_ranks:
+            return ids, scores
+        assert self.vector is not None
+        extra = np.setdiff1d(np.fromiter(self.keyword_ranks, np.int64), ids)
+        extra, extra_scores = self._kept(extra, self.vectors.vectors_of(extra) @ self.vector)
+        ids, scores = np.concatenate([ids, extra]), np.concatenate([scores, extra_scores])
+        ranks = np.empty(len(ids), np.int64)
+        ranks[np.argsort(-scores, kind="stable")] = np.arange(1, len(ids) + 1)
+        fused = 1 / (FUSED + ranks)
+        fused += [1 / (FUSED + self.keyword_ranks[id][0]) if id in self.keyword_ranks else 0 for id in ids.tolist()]
+        order = np.argsort(-fused, kind="stable")
+        return ids[order], scores[order]
+
+    def _by_keywords_or_date(self, wanted: int) -> tuple[np.ndarray, np.ndarray]:
+        """Without words or pictures: best keywords first, else the newest photo first."""
+        if self.query.keywords is not None:
+            ids = np.fromiter(self.keyword_ranks, np.int64)
+            scores = np.array([-bm25 for _, bm25 in self.keyword_ranks.values()])
+        else:
+            assert self.allowed is not None
+            dated = self.library.records.rows("SELECT id FROM photos ORDER BY taken IS NULL, taken DESC, id")
+            passing = set(self.allowed.tolist())
+            ids = np.array([id for (id,) in dated if id in passing], np.int64)
+            scores = np.zeros(len(ids))
+        ids, scores = self._kept(ids, scores)
+        return ids[:wanted], scores[:wanted]
+
+    def _hits(self, ids: np.ndarray, scores: np.ndarray) -> list[Hit]:
+        if not len(ids):
+            return []
+        photos = self.library.records.photos(ids.tolist())
+        found = self.vectors.vectors_of(ids)
+        cosines = [found @ part.vector for part in self.parts]
+        chances = [
+            matches(part_cosines, part.vector, self.calibration, self.sample)
+            for part, part_cosines in zip(self.parts, cosines, strict=True)
+            if part.is_text and part.weight > 0
+        ]
+        told = [chance for chance in chances if chance is not None]
+        match = np.min(np.stack(told), axis=0) if told else None  # all texts are to fit
+        hits = []
+        for row, photo in enumerate(photos):
+            why = [
+                f"{part.name} {part_cosines[row]:.3f}" for part, part_cosines in zip(self.parts, cosines, strict=True)
+            ]
+            if photo.id in self.keyword_ranks:
+                why.append(f"keywords, place {self.keyword_ranks[photo.id][0]}")
+            probability = None if match is None else float(match[row])
+            hits.append(Hit(photo, float(scores[row]), probability, in_words(probability), "; ".join(why)))
+        return hits
+
+
+def _weighted(given):
+    value, weight = given if isinstance(given, tuple) else (given, 1.0)
+    if not weight > 0:
+        raise UsageError(f"A weight is above 0, not {weight}. For less of something there is unlike and without.")
+    return value, float(weight)
+
+
+def _several(given):
+    return [given] if isinstance(given, str | Path | int) else given
