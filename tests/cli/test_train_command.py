@@ -24,6 +24,13 @@ def test_pictures_are_trained_on_without_a_recipe_into_runs(lexel, here):
     assert (here / "runs" / "scenes-40" / "report" / "report.html").exists()
 
 
+def test_a_model_to_begin_from_is_fine_tuned(lexel, here, tiny_model):
+    done = lexel("train", "scenes:40", "--from", tiny_model, "--steps", 1, "--set=data.workers=0", "-o", "out")
+    assert done.status == 0
+    assert Recipe.load(here / "out" / "recipe.json").model.weights == str(tiny_model)
+    assert (here / "out" / "model" / "tokenizer.json").read_text() == (tiny_model / "tokenizer.json").read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -35,9 +42,16 @@ def test_pictures_are_trained_on_without_a_recipe_into_runs(lexel, here):
         (["scenes:40", "--set=bach_size=2"], 'Did you mean "batch_size"?'),
         (["scenes:40", "--set=optimizer.learning_rat=2"], 'Did you mean "learning_rate"?'),
         (["scenes:40", "--set=model.architecture=ViT-B-23"], 'Did you mean "ViT-B-32"?'),
+        (["scenes:40", "--from", "runs/none/model"], "model.weights: runs/none/model does not exist"),
+        (["scenes:40", "--from", "m", "--set=model.embedding=9"], "the embedding comes with the weights"),
         (["scenes:40", "--set=batch_size"], "--set takes path.to.field=value"),
         (["scenes:40", "-o", "red.png/run"], "Cannot make the folder red.png/run"),
         (["scenes:40", "-o", "."], "is not empty and holds no run"),
+        (["scenes:40", "--gpus=4"], "--gpus says what to plan for. Add --plan, or leave it out."),
+        (["scenes:40", "--pair-bytes=4"], "--pair-bytes says what to plan for"),
+        (["scenes:40", "--plan", "--profile=3"], "give one of them"),
+        (["nothing", "--plan"], "There is no nothing"),
+        (["scenes:40", "--profile=3", "-o", "."], "is not empty and holds no profile"),
     ],
 )
 def test_mistakes_are_refused_and_leave_nothing(refused, here, words, said):
@@ -51,6 +65,39 @@ def test_pictures_without_text_fail_and_say_what_to_give(lexel, here):
     done = lexel("train", here)
     assert done.status == 1
     assert "there is nothing to learn.\nGive captions in metadata.csv" in done.err
+
+
+def test_a_plan_is_told_and_nothing_is_trained_or_written(lexel, here):
+    (here / "tiny.json").write_text(tiny_recipe().model_dump_json(exclude_none=True))
+    before = sorted(here.rglob("*"))
+    done = lexel("train", "--plan", "tiny.json", "--gpu", "l4", "--gpus", 2, "--mfu", 0.25)
+    assert done.status == 0
+    assert "8 steps of 16, 128 pairs seen" in done.out
+    assert "devices      2 × L4, at 25% of 121 TFLOP/s (MFU), with 24 GB" in done.out
+    for line in ("data", "computation", "time", "memory", "network", "reading"):
+        assert f"\n  {line} " in done.out
+    assert "Device-hours at 25% elsewhere" in done.out
+    assert sorted(here.rglob("*")) == before
+
+
+def test_a_plan_for_a_source_that_is_elsewhere_is_json_too(lexel, here):
+    (here / "far.json").write_text(
+        tiny_recipe(data={"sources": [{"source": "far/away"}]}).model_dump_json(exclude_none=True)
+    )
+    words = ("--pairs", "3e6", "--tokens", 12, "--pair-bytes", 500, "--gpu", "h200", "--json")
+    done = lexel("train", "--plan", "far.json", *words)
+    assert done.status == 0
+    assert done.json["data"] | {"pairs": 3_000_000, "tokens": 12, "bytes": 1.5e9} == done.json["data"]
+    assert done.json["accelerator"]["name"] == "H200"
+    assert done.json["time"]["gpu_hours"] > 0
+
+
+def test_a_plan_says_what_it_cannot_know(lexel, here):
+    (here / "eva.json").write_text(tiny_recipe(model={"architecture": "EVA02-B-16"}).model_dump_json(exclude_none=True))
+    done = lexel("train", "--plan", "eva.json", "--pairs", 1e6, "--gpu", "a100")
+    assert done.status == 0
+    assert "computation  not known: a tower is another library's" in done.out
+    assert "memory       not estimated" in done.out
 
 
 def test_a_recipe_that_cannot_be_read_is_refused(refused, here):

@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from lexel.data.augment import Augmentation
 from lexel.data.captions import draw_caption
 from lexel.data.loader import Batch, BatchMaker, TrainingSource, load_batches
-from lexel.data.order import Order
+from lexel.data.order import Order, Share
 from lexel.data.pairs import ImageFile, Pair
 from lexel.data.readers import read_source
 from lexel.images import Preprocessing
@@ -130,3 +131,22 @@ def test_an_image_with_a_label_carries_its_number_whatever_text_is_shown(maker):
     batch = maker[0]
     labels = [pair.label for key in batch.keys for pair in maker.sources[0].pairs if pair.key == key]
     assert [number == -1 for number in batch.label_group.tolist()] == [label is None for label in labels]
+
+
+def test_the_shares_of_a_batch_are_the_batch_that_one_process_makes(tmp_path: Path):
+    pairs = list(read_source("scenes:7/train").pairs)
+    pairs.insert(3, Pair("gone.jpg", ImageFile(tmp_path / "gone.jpg"), ("a hole",)))
+    alone = make(pairs)[0]
+    parts = [replace(make(pairs), share=Share(rank, 3))[0] for rank in range(3)]
+    assert tuple(key for part in parts for key in part.keys) == alone.keys
+    assert [bad for part in parts for bad in part.bad] == list(alone.bad)
+    for name in ("pixels", "image_group", "label_group", "text_group", "places"):
+        assert torch.equal(torch.cat([getattr(part, name) for part in parts]), getattr(alone, name))
+    missing = set(range(8)) - set(alone.places.tolist())
+    assert len(missing) == 1  # a place in the batch stays that place, whatever came before it
+
+
+def test_a_share_may_be_empty(maker):
+    batch = replace(maker, share=Share(1, 20))[0]
+    assert batch.keys == ()
+    assert len(batch.pixels) == len(batch.ids) == len(batch.places) == 0

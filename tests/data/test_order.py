@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lexel.data.order import Order
+from lexel.data.order import Order, Share
 
 sizes = st.lists(st.integers(1, 30), min_size=1, max_size=3)
 
@@ -50,3 +50,16 @@ def test_epochs_and_seeds_have_orders_of_their_own():
 def test_it_can_be_sent_to_a_worker():
     order = Order([9], [1.0], 0)
     assert pickle.loads(pickle.dumps(order)).batch(3, 4) == order.batch(3, 4)
+
+
+@given(count=st.integers(0, 40), size=st.integers(1, 9))
+def test_shares_make_up_the_whole_and_are_nearly_equal(count, size):
+    shares = [Share(rank, size).of(count) for rank in range(size)]
+    assert [place for share in shares for place in share] == list(range(count))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_the_shares_of_a_batch_make_up_the_batch():
+    order = Order([5, 3], [1.0, 2.0], seed=1)
+    parts = [order.batch(2, 7, Share(rank, 3)) for rank in range(3)]
+    assert [sample for part in parts for sample in part] == order.batch(2, 7)

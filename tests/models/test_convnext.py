@@ -62,3 +62,14 @@ def test_without_gain_a_block_is_its_shortcut() -> None:
 def test_the_projection_has_these_tensors(projection: str, shapes: dict[str, tuple[int, ...]]) -> None:
     found: dict[str, Tensor] = tower(projection=projection).projection.state_dict()
     assert {name: tuple(tensor.shape) for name, tensor in found.items()} == shapes
+
+
+def test_activations_that_are_computed_again_give_the_same_gradients_to_the_bit() -> None:
+    model, image, calls = tower().train(), torch.randn(2, 3, 64, 64), []
+    model.stages[0].blocks[0].register_forward_pre_hook(lambda *_: calls.append(1))
+    gradients = []
+    for again in (False, True):
+        model.checkpoint_activations = again
+        gradients.append(torch.autograd.grad(model(image).square().sum(), list(model.parameters())))
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+    assert len(calls) == 3

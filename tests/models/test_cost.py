@@ -1,11 +1,13 @@
+from collections.abc import Iterator
+
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lexel.models.clip import CLIP
 from lexel.models.config import CLIPConfig, TextTransformerConfig, VisionTransformerConfig
-from lexel.models.cost import ArchitectureCost, cost_of, describe
+from lexel.models.cost import TRAINING, cost_of, describe, image_operations, text_operations
 from lexel.models.zoo import architecture
 
 COUNTED = [
@@ -15,32 +17,60 @@ COUNTED = [
 ]  # fmt: skip
 
 
-def counted(clip: CLIP) -> ArchitectureCost:
-    """The same costs from the towers themselves, by torch's own counter."""
-
-    def parameters(tower: nn.Module) -> int:
-        return sum(parameter.numel() for parameter in tower.parameters())
-
-    def gflops(tower: nn.Module, example: Tensor) -> float:
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            tower.requires_grad_(False)(example)
-        return counter.get_total_flops() / 1e9
-
-    side, context = clip.config.image.image_size, clip.config.text.context_length
-    return ArchitectureCost(
-        parameters_image=parameters(clip.image),
-        parameters_text=parameters(clip.text),
-        gflops_image=gflops(clip.image, torch.empty(1, 3, side, side)),
-        gflops_text=gflops(clip.text, torch.empty(1, context, dtype=torch.int64)),
-    )
+def small(**image: object) -> CLIPConfig:
+    """A CLIP whose towers are counted in no time."""
+    vision = {
+        "kind": "vision_transformer",
+        "image_size": 64,
+        "patch_size": 16,
+        "width": 48,
+        "depth": 2,
+        "heads": 3,
+    } | image
+    text = {"context_length": 20, "vocabulary_size": 90, "end_of_text": 0, "width": 40, "depth": 3, "heads": 4}
+    return CLIPConfig.model_validate({"embedding": 24, "image": vision, "text": text})
 
 
+def counted_operations(module: nn.Module, *shapes: tuple[int, ...]) -> int:
+    """Of a forward pass on examples of these shapes, and of a backward pass where the module learns."""
+    examples = [torch.zeros(shape, dtype=torch.float32 if len(shape) > 2 else torch.int64) for shape in shapes]
+    with FlopCounterMode(display=False) as counter:
+        outputs = module(*examples)
+        if any(parameter.requires_grad for parameter in module.parameters()):
+            sum(vectors.sum() for vectors in outputs).backward()
+    return counter.get_total_flops()
+
+
+@pytest.fixture
+def meta() -> Iterator[None]:
+    """Tensors without content: attention is counted on these, but not on a CPU."""
+    with torch.device("meta"):
+        yield
+
+
+def assert_counted(config: CLIPConfig) -> None:
+    """The costs are those of the towers themselves, operations by torch's own counter."""
+    clip, cost = CLIP(config).eval().requires_grad_(False), cost_of(config)
+    sizes = [sum(parameter.numel() for parameter in tower.parameters()) for tower in (clip.image, clip.text)]
+    assert sizes == [cost.parameters_image, cost.parameters_text]
+    side, context = config.image.image_size, config.text.context_length
+    assert image_operations(config) == counted_operations(clip.image, (1, 3, side, side))
+    assert caption_operations(config, context) == counted_operations(clip.text, (1, context))
+
+
+def caption_operations(config: CLIPConfig, tokens: int) -> int:
+    """Of a row of so many tokens. The mean leaves the end out of a caption, which a row without content lacks."""
+    averaged = config.text.pooling == "mean" and not config.text.sees_padding
+    return text_operations(config, tokens + averaged)
+
+
+@pytest.mark.usefixtures("meta")
 @pytest.mark.parametrize("name", COUNTED)
 def test_costs_are_those_of_the_towers_themselves(name):
-    with torch.device("meta"):
-        assert counted(CLIP(architecture(name)).eval()) == describe(name)
+    assert_counted(architecture(name))
 
 
+@pytest.mark.usefixtures("meta")
 @pytest.mark.parametrize("pooling", ["class", "mean", "map", "attention"])
 @pytest.mark.parametrize("stem", ["patch", "convolutional"])
 @pytest.mark.parametrize("pre_norm", [True, False])
@@ -54,8 +84,17 @@ def test_costs_follow_every_setting(pooling, stem, pre_norm):
         | ({"pooling": "class"} if pre_norm else {"projection": "linear_bias", "layer_scale": True})
     )
     config = CLIPConfig(embedding=24, image=image, text=text)
-    with torch.device("meta"):
-        assert counted(CLIP(config).eval()) == cost_of(config)
+    assert_counted(config)
+
+
+@pytest.mark.parametrize("pooling", ["class", "mean"])
+def test_published_costs_have_all_tokens_in_all_blocks(pooling):
+    """Each block costs what one more in the midst of the tower does."""
+    whole = [cost_of(small(pooling=pooling, depth=depth)).gflops_image for depth in (1, 2, 3)]
+    made = [image_operations(small(pooling=pooling, depth=depth)) / 1e9 for depth in (1, 2, 3)]
+    assert whole[2] - whole[1] == pytest.approx(whole[1] - whole[0])
+    assert made[2] - made[1] == pytest.approx(whole[2] - whole[1])
+    assert (made[0] < whole[0]) == (pooling == "class")
 
 
 def test_gflops_count_a_multiply_add_as_two():
@@ -91,3 +130,53 @@ def test_towers_of_other_libraries_are_not_counted_but_what_is_beside_them_is():
     assert (cost.parameters_image, cost.gflops_image) == (None, None)
     assert cost.parameters_text == describe("ViT-B-32").parameters_text
     assert describe("roberta-ViT-B-32").parameters_text is None
+
+
+# The column "gflops" of docs/model_profile.csv in open_clip's repository: one image and one caption of 77 tokens.
+@pytest.mark.parametrize(
+    ("name", "gflops"),
+    [("ViT-B-32", 14.78), ("ViT-B-16", 41.09), ("ViT-L-14", 175.33), ("ViT-H-14", 381.68), ("ViT-bigG-14", 1065.36)],
+)
+def test_gflops_are_those_that_open_clip_publishes(name, gflops):
+    cost = describe(name)
+    assert cost.gflops_image + cost.gflops_text == pytest.approx(gflops, abs=0.006)
+
+
+@pytest.mark.usefixtures("meta")
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 0.99])
+@pytest.mark.parametrize("pooling", ["class", "mean"])
+def test_dropped_patches_cost_nothing_but_their_stem(share, pooling):
+    config = small(patch_dropout=share, pooling=pooling)
+    tower = CLIP(config).image.train().requires_grad_(False)
+    assert image_operations(config, 64, share) == counted_operations(tower, (1, 3, 64, 64))
+
+
+@pytest.mark.usefixtures("meta")
+@pytest.mark.parametrize("side", [32, 48, 96])
+def test_smaller_and_larger_pictures_cost_what_they_cost_the_tower(side):
+    config = small()
+    tower = CLIP(config).image.eval().requires_grad_(False)
+    assert image_operations(config, side) == counted_operations(tower, (1, 3, side, side))
+
+
+@pytest.mark.usefixtures("meta")
+@pytest.mark.parametrize("tokens", [1, 7, 20])
+def test_short_captions_cost_their_own_tokens_only(tokens):
+    config = small()
+    tower = CLIP(config).text.eval().requires_grad_(False)
+    assert text_operations(config, tokens) == counted_operations(tower, (1, tokens))
+
+
+def test_a_tower_that_sees_padding_costs_its_whole_context():
+    config = small()
+    padded = config.model_copy(update={"text": config.text.model_copy(update={"pad_id": 1})})
+    assert text_operations(padded, 3) == text_operations(config, 20)
+
+
+@pytest.mark.usefixtures("meta")
+def test_a_step_costs_three_forward_passes():
+    """By torch's own counter over forward and backward; the first layer needs no gradient of its input."""
+    config = small()
+    forward = 4 * (image_operations(config) + text_operations(config, 9))
+    first_layer = 4 * 2 * config.image.grid**2 * 3 * 16**2 * 48
+    assert counted_operations(CLIP(config), (4, 3, 64, 64), (4, 9)) == TRAINING * forward - first_layer

@@ -1,11 +1,14 @@
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from lexel.models import packing
 from lexel.models.config import TextTransformerConfig
-from lexel.models.text_transformer import TextTransformer, coca_mask, pool_at_end, pool_words
+from lexel.models.text_transformer import TextTransformer, coca_mask, first_end, pool_words
 
 END = 98
 
@@ -73,10 +76,16 @@ def test_every_token_before_end_of_text_matters():
             assert (TOWER(changed) - TOWER(ids)).abs().max() > 1e-3
 
 
-def test_the_state_is_read_at_the_first_end_of_text_or_else_at_the_last_token():
+def test_a_caption_ends_at_its_first_end_of_text_or_nowhere():
     ids = torch.tensor([[1, END, 5, END], [END, 1, 2, 3], [1, 2, 3, 4], [1, 2, 99, END]])
-    tokens = torch.arange(16.0).view(4, 4, 1)
-    assert pool_at_end(tokens, ids, END).flatten().tolist() == [1, 4, 11, 15]
+    assert first_end(ids, END).tolist() == [1, 0, 4, 3]
+
+
+def test_a_caption_without_an_end_is_read_at_its_last_token():
+    ids = torch.tensor([[5, 6, 7, 8], [5, 6, 9, 8], [5, 6, 7, 9]])
+    with torch.no_grad():
+        seen = (TOWER(ids)[0] - TOWER(ids)[1:]).abs().amax(dim=1)
+    assert (seen > 1e-3).all()
 
 
 @pytest.mark.parametrize("shape", [(2, 13), (2, 0), (5,)])
@@ -151,3 +160,71 @@ def test_other_poolings_can_be_exported_for_any_batch_and_length(changes: dict[s
     exported = torch.export.export(model, (ids,), dynamic_shapes=({0: rows, 1: length},)).module()
     ids = captions(3, 10, 11)
     torch.testing.assert_close(exported(ids), model(ids), rtol=1e-4, atol=1e-4)
+
+
+def gradients_of(model: TextTransformer, embeddings: Tensor) -> list[Tensor]:
+    weights = torch.linspace(-1, 1, embeddings.numel(), dtype=embeddings.dtype).view(embeddings.shape)
+    found = torch.autograd.grad((weights * embeddings).sum(), list(model.parameters()), allow_unused=True)
+    return [torch.zeros(()) if gradient is None else gradient for gradient in found]
+
+
+@pytest.mark.parametrize("pooling", ["end", "mean", "class", "first"])
+@pytest.mark.parametrize("overhead", [0, 6])
+@pytest.mark.parametrize("recomputed", [False, True])
+def test_packed_captions_give_embeddings_and_gradients_as_each_alone(
+    pooling: str, overhead: int, recomputed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "OVERHEAD_CPU", overhead)
+    model = tower(pooling=pooling).double().train()
+    model.checkpoint_activations = recomputed
+    lengths = [5, 12, 1, 7, 5, 3, 12, 2, 6]
+    ids = captions(*lengths)
+    ids[1, 11] = 7  # without an end
+    packed = model(ids)
+    alone = torch.cat([model(row[None, :length]) for row, length in zip(ids, lengths, strict=True)])
+    torch.testing.assert_close(packed, alone)
+    torch.testing.assert_close(gradients_of(model, packed), gradients_of(model, alone), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(("pooling", "tokens"), [("end", 23), ("mean", 20), ("class", 23 + 4 * 2), ("first", 4)])
+def test_no_token_of_padding_is_processed(pooling: str, tokens: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of captions of 9, 2, 11 and 1 tokens; the mean needs no end, but a caption that is nothing else its only one."""
+    monkeypatch.setattr(packing, "OVERHEAD_CPU", 0)
+    model = tower(pooling=pooling)
+    seen: list[int] = []
+
+    def count(_: nn.Module, inputs: tuple[Any, ...]) -> None:
+        seen.append(inputs[0].numel() // inputs[0].shape[-1])
+
+    for block in model.blocks:
+        block.attention.qkv.register_forward_pre_hook(count)  # pyright: ignore[reportAttributeAccessIssue]
+    with torch.no_grad():
+        model(captions(9, 2, 11, 1))
+    assert seen == [tokens] * 2
+
+
+def test_the_last_block_maps_one_token_of_each_caption() -> None:
+    model = tower()
+    shapes: list[tuple[int, ...]] = []
+    for block in model.blocks:
+        block.mlp.register_forward_pre_hook(lambda _, inputs: shapes.append(tuple(inputs[0].shape)))
+    with torch.no_grad():
+        model(captions(6, 6, 6))
+    assert shapes == [(3, 6, 32), (3, 32)]
+
+
+def test_a_batch_without_captions_has_no_embeddings() -> None:
+    for pooling in ("end", "mean", "class"):
+        assert tower(pooling=pooling)(torch.zeros(0, 5, dtype=torch.int64)).shape == (0, 16)
+
+
+@pytest.mark.parametrize("pooling", ["end", "last", "first"])
+def test_towers_that_see_padding_are_read_at_one_token_too(pooling: str) -> None:
+    model = tower(causal=False, pad_id=7, pooling=pooling).double()
+    ids = captions(4, 12, 6, padding=7)
+    read = {"end": torch.tensor([3, 11, 5]), "last": torch.tensor([11] * 3), "first": torch.tensor([0] * 3)}[pooling]
+    tokens = model.token_embedding(ids) + model.position_embedding
+    for block in model.blocks:
+        tokens = block(tokens)
+    expected = model.projection(model.final_norm(tokens[torch.arange(3), read]))
+    torch.testing.assert_close(model(ids), expected)

@@ -2,29 +2,10 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from lexel.models.transformer import ACTIVATIONS, Attention, Block, QuickGELU
-
-
-def attend_by_hand(attention: Attention, tokens: Tensor) -> Tensor:
-    """Head by head, with the whole matrix of weights. tokens (T, D)."""
-    q, k, v = attention.qkv(tokens).chunk(3, dim=-1)  # each (T, D)
-    heads = []
-    for q_head, k_head, v_head in zip(*(x.chunk(attention.heads, dim=-1) for x in (q, k, v)), strict=True):
-        logits = q_head @ k_head.T / math.sqrt(q_head.shape[-1])
-        if attention.causal:
-            logits = logits.masked_fill(torch.ones_like(logits).triu(1).bool(), -math.inf)
-        heads.append(logits.softmax(-1) @ v_head)
-    return attention.output(torch.cat(heads, dim=-1))
-
-
-@pytest.mark.parametrize("causal", [False, True])
-def test_attention_equals_the_formula(causal: bool) -> None:
-    attention = Attention(24, 3, causal).double()
-    tokens = torch.randn(2, 7, 24, dtype=torch.float64)
-    expected = torch.stack([attend_by_hand(attention, row) for row in tokens])
-    torch.testing.assert_close(attention(tokens), expected)
+from lexel.models.packing import take
+from lexel.models.transformer import ACTIVATIONS, Block, QuickGELU, recompute
 
 
 def test_a_causal_block_never_looks_ahead() -> None:
@@ -81,3 +62,29 @@ def test_layer_scale_weighs_what_each_branch_adds() -> None:
 def test_every_norm_has_the_epsilon_that_is_asked_for() -> None:
     block = Block(16, 2, 64, "gelu", causal=False, norm_epsilon=1e-3)
     assert block.attention_norm.eps == block.mlp_norm.eps == 1e-3
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("read", [0, -1, torch.tensor([2, 4, 0])], ids=str)
+def test_a_block_that_is_read_at_one_token_gives_it_as_it_would_be(causal: bool, read: Tensor | int) -> None:
+    block = Block(16, 2, 64, "gelu", causal=causal, layer_scale=True).double()
+    for parameter in block.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    tokens = torch.randn(3, 5, 16, dtype=torch.float64, requires_grad=True)
+    outputs = block(tokens, read=read), take(block(tokens), read)
+    torch.testing.assert_close(*outputs)
+    gradients = [torch.autograd.grad(out.square().sum(), [tokens, *block.parameters()]) for out in outputs]
+    torch.testing.assert_close(*gradients)
+
+
+def test_what_is_computed_again_has_the_same_gradients_to_the_bit() -> None:
+    block = Block(16, 2, 64, "gelu", causal=True)
+    tokens = torch.randn(3, 5, 16, requires_grad=True)
+    calls = []
+    block.mlp.register_forward_pre_hook(lambda *_: calls.append(1))
+    kept, again = (
+        torch.autograd.grad(output.square().sum(), [tokens, *block.parameters()])
+        for output in (block(tokens), recompute(block, tokens))
+    )
+    assert all(torch.equal(a, b) for a, b in zip(kept, again, strict=True))
+    assert len(calls) == 3

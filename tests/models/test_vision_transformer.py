@@ -101,7 +101,7 @@ def test_the_class_token_survives_patch_dropout():
 @pytest.mark.parametrize(("share", "count"), [(0.25, 12), (0.5, 8), (0.99, 1)])
 def test_dropped_patches_leave_a_random_subset_of_each_picture(share, count):
     patches = torch.arange(16.0).expand(64, 16)[..., None]  # (B, T, 1): each patch is its own number
-    kept = drop_patches(patches, share)[..., 0]
+    kept = drop_patches(patches, share, torch.rand(64, 16))[..., 0]
     assert kept.shape == (64, count)
     assert all(len(set(row)) == count for row in kept.tolist())
     assert len({tuple(sorted(row)) for row in kept.tolist()}) > 10
@@ -174,3 +174,76 @@ def test_cocas_pooling_reads_its_first_query() -> None:
 def test_without_a_projection_the_pooled_state_is_the_embedding() -> None:
     config = VisionTransformerConfig(image_size=32, patch_size=8, width=32, depth=1, heads=2, projection=False)
     assert VisionTransformer(config, embedding=32)(pixels()).shape == (2, 32)
+
+
+def test_the_noise_says_which_patches_are_kept() -> None:
+    model, image = tower(patch_dropout=0.5).train(), pixels()
+    noise = torch.rand(2, 16)
+    kept = model.embed(image, noise)[:, 1:]
+    whole = model.eval().embed(image)[:, 1:]
+    for row, patches, chances in zip(kept, whole, noise, strict=True):
+        expected = patches[chances.argsort(descending=True)[:8]]
+        torch.testing.assert_close(row, expected)
+    assert torch.equal(model.train()(image, noise), model(image, noise))
+    assert not torch.equal(model(image, noise), model(image))
+
+
+def test_noise_for_another_number_of_patches_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"noise must be \(2, 16\), but its shape is \(2, 9\)"):
+        tower(patch_dropout=0.5).train()(pixels(), torch.rand(2, 9))
+
+
+def test_the_share_of_dropped_patches_may_change_from_step_to_step() -> None:
+    model = tower().train()
+    model.patch_dropout = 0.75
+    assert model.embed(pixels()).shape == (2, 1 + 4, 32)
+    model.patch_dropout = 0.0
+    assert model.embed(pixels()).shape == (2, 1 + 16, 32)
+
+
+def test_a_tower_says_how_many_patches_a_picture_has() -> None:
+    assert [tower().patches(size) for size in (32, 48, 8)] == [16, 36, 1]
+    assert tower(image_size=36, drop_remainder=True).patches(36) == 16
+
+
+@pytest.mark.parametrize("norm_tokens", [False, True])
+def test_class_pooling_gives_the_class_token_among_all_tokens(norm_tokens: bool) -> None:
+    model, image = tower(norm_tokens=norm_tokens).double(), pixels().double()
+    tokens = model.pre_norm(model.embed(image))
+    for block in model.blocks:
+        tokens = block(tokens)
+    expected = model.projection(model.final_norm(tokens)[:, 0])
+    torch.testing.assert_close(model(image), expected)
+    parameters = list(model.parameters())
+    one, all_of_them = (torch.autograd.grad(out.square().sum(), parameters) for out in (model(image), expected))
+    torch.testing.assert_close(one, all_of_them)
+
+
+def test_the_last_block_maps_the_class_token_alone() -> None:
+    model, shapes = tower(), []
+    for block in model.blocks:
+        block.mlp.register_forward_pre_hook(lambda _, inputs: shapes.append(tuple(inputs[0].shape)))
+    model(pixels())
+    assert shapes == [(2, 17, 32), (2, 32)]
+
+
+def test_activations_that_are_computed_again_give_the_same_gradients_to_the_bit() -> None:
+    model, image = tower(patch_dropout=0.5).train(), pixels()
+    noise, calls = torch.rand(2, 16), []
+    model.blocks[0].register_forward_pre_hook(lambda *_: calls.append(1))  # a second time when they are recomputed
+    gradients = []
+    for again in (False, True):
+        model.checkpoint_activations = again
+        gradients.append(torch.autograd.grad(model(image, noise).square().sum(), list(model.parameters())))
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+    assert len(calls) == 3
+
+
+@pytest.mark.parametrize("changes", [{}, {"patch_bias": True}, {"image_size": 37, "drop_remainder": True}])
+def test_the_stem_gives_in_training_what_the_convolution_gives(changes: dict[str, object]) -> None:
+    stem = tower(**changes).stem.double()
+    image = pixels(37 if changes.get("drop_remainder") else 32).double()
+    trained, evaluated = stem.train()(image), stem.eval()(image)
+    torch.testing.assert_close(trained, evaluated)
+    gradients = [torch.autograd.grad(out.square().sum(), list(stem.parameters())) for out in (trained, evaluated)]
+    torch.testing.assert_close(*gradients)

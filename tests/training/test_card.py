@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from lexel.images import Preprocessing
 from lexel.models.clip import CLIP
 from lexel.training.card import model_card
 from lexel.training.prepare import gather
@@ -39,6 +40,8 @@ def test_weights_and_templates_of_a_source_are_told_where_they_matter(tiny_run, 
         data={"sources": [{"source": str(tmp_path), "weight": 3.0, "templates": ["a {}", "the {}"]}]},
         evaluation={"holdout": 0.25},
     )
-    text = model_card(recipe, gather(recipe), CLIP(recipe.architecture(400)), tiny_run.report, 10, 90.0)
+    clip, pixels = CLIP(recipe.architecture(400)), Preprocessing(image_size=32, resize="pad")
+    text = model_card(recipe, gather(recipe), clip, pixels, tiny_run.report, 10, 90.0)
     assert "6 pairs, weight 3, labels shown as `a {}`, `the {}`" in text
     assert "10 steps of 16 pairs in 1.5 minutes" in text
+    assert "32-pixel images\n(pad)" in text

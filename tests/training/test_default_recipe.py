@@ -4,6 +4,8 @@ from lexel.data.pairs import Source
 from lexel.errors import UsageError
 from lexel.training import default_recipe as module
 from lexel.training.default_recipe import BY_SIZE, default_recipe
+from lexel.training.trainer import train
+from tiny import tiny_recipe
 
 
 def with_pairs(monkeypatch, count: int) -> None:
@@ -59,3 +61,42 @@ def test_columns_that_are_named_are_read(tmp_path):
     assert recipe.data.caption == "words"
     with pytest.raises(UsageError, match=r'has no column "wrods" for the caption\. Did you mean "words"\?'):
         default_recipe(str(tmp_path / "shop.csv"), ["data.caption=wrods"])
+
+
+def test_a_model_to_begin_from_is_fine_tuned_gently(monkeypatch, tiny_model):
+    with_pairs(monkeypatch, 500)
+    anew = default_recipe("photos/")
+    recipe = default_recipe("photos/", [f"model.weights={tiny_model}"])
+    assert recipe.model.architecture is None
+    assert recipe.epochs < anew.epochs
+    assert recipe.optimizer.learning_rate < anew.optimizer.learning_rate
+    changed = default_recipe("photos/", [f"model.weights={tiny_model}", "optimizer.learning_rate=0.5", "epochs=99"])
+    assert (changed.optimizer.learning_rate, changed.epochs) == (0.5, 99)
+
+
+def test_a_large_model_gets_a_lower_rate(monkeypatch, tiny_model):
+    with_pairs(monkeypatch, 500)
+    weights = [f"model.weights={tiny_model}"]
+    small = default_recipe("photos/", weights)
+    monkeypatch.setattr(module, "FINE_TUNING_RATES", ((10, 1e-3), (float("inf"), 1e-6)))
+    assert default_recipe("photos/", weights).optimizer.learning_rate == 1e-6 < small.optimizer.learning_rate
+
+
+def test_beside_one_given_tower_the_other_has_the_size_that_fits_the_data(monkeypatch):
+    with_pairs(monkeypatch, 500_000)
+    recipe = default_recipe("photos/", ["model.image_weights=somewhere", "freeze.image=true"])
+    assert recipe.model.architecture == "lexel-m"
+
+
+def test_a_model_to_begin_from_that_is_not_there_is_named(monkeypatch):
+    with_pairs(monkeypatch, 500)
+    with pytest.raises(UsageError, match=r"model\.weights: runs/none/model does not exist"):
+        default_recipe("photos/", ["model.weights=runs/none/model"])
+
+
+def test_a_model_is_fine_tuned_with_the_loss_that_it_was_trained_with(monkeypatch, tiny_model, tmp_path):
+    with_pairs(monkeypatch, 500)
+    sigmoid = ("loss.kind=sigmoid", "steps=1", "evaluation.times=1")
+    siglip = train(tiny_recipe(sigmoid), tmp_path / "run").model
+    kinds = [default_recipe("photos/", [f"model.weights={model}"]).loss.kind for model in (tiny_model, siglip)]
+    assert kinds == ["softmax", "sigmoid"]

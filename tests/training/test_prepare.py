@@ -5,7 +5,7 @@ import pytest
 
 from lexel.data.readers import read_source
 from lexel.errors import DataError
-from lexel.training.prepare import Material, gather, train_tokenizer
+from lexel.training.prepare import Material, gather, say_truncated, train_tokenizer
 from tiny import tiny_recipe
 
 
@@ -150,6 +150,7 @@ def test_the_vocabulary_is_learned_from_the_captions_and_cut_ones_are_counted(tm
     rows = [*numbered(9), ("long.png", "very " * 20)]
     material = gather_from(write_table(tmp_path / "a", rows), evaluation={"source": "scenes:4/val"})
     tokenizer = train_tokenizer(tiny_recipe(), material, context_length=8)
+    say_truncated(tokenizer, material)
     assert tokenizer.context_length == 8
     assert "Captions longer than 8 tokens and cut: 1 of 10." in capsys.readouterr().err
     assert len(tokenizer.encode(["a thing"])[0]) == 4  # start, two words, end

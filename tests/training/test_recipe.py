@@ -18,7 +18,7 @@ def test_a_recipe_is_named_after_its_file_and_has_sensible_defaults(tmp_path):
     recipe = Recipe.load(write(tmp_path, MINIMAL))
     assert recipe.name == "my-run"
     assert recipe.optimizer.beta2 == 0.98
-    assert recipe.preprocessing().image_size == recipe.architecture().image.image_size
+    assert recipe.model.architecture == "lexel-s"
 
 
 def test_a_saved_recipe_reads_back_equal(tmp_path):
@@ -103,3 +103,66 @@ def test_workers_and_snapshots_do_not_decide_the_weights(tmp_path):
     first = Recipe.load(path).decisive()
     assert first == Recipe.load(path, ["data.workers=4", "snapshot.every_steps=1"]).decisive()
     assert first != Recipe.load(path, ["seed=1"]).decisive()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["weights=m", "architecture=lexel-s"], r"both towers come with their weights: leave architecture = 'lexel-s'"),
+        (["image_weights=m", "text_weights=n", "architecture=lexel-s"], r"leave architecture = 'lexel-s' out"),
+        (["weights=m", "image_weights=n"], r"weights brings both towers: leave image_weights and text_weights out"),
+        (["weights=m", "embedding=64"], r"the embedding comes with the weights: leave embedding = 64 out"),
+        (["weights=m", "image.width=64"], r"image\.width comes with the weights.*image_size, patch_dropout"),
+        (["text_weights=m", "text.depth=2"], r"text\.depth comes with the weights.*context_length"),
+    ],
+)
+def test_what_contradicts_given_weights_is_refused(tmp_path, changes, message):
+    with pytest.raises(UsageError, match=message):
+        Recipe.load(write(tmp_path, MINIMAL), [f"model.{change}" for change in changes])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["freeze.image=true"], r"freeze\.image: the image tower begins anew.*model\.weights or model\.image_weights"),
+        (["model.image_weights=m", "freeze.text=true"], r"freeze\.text: the text tower begins anew"),
+        (["model.weights=m", "freeze.text=true", "freeze.image=true"], r"freeze: .*nothing is left to learn"),
+        (["model.weights=m", "freeze.image=true", "ramp.size_from=0.5"], r"ramp: a frozen image tower.*leave \[ramp\]"),
+        (["model.weights=m", "tokenizer.vocabulary_size=99"], r"tokenizer comes with the weights.*leave \[tokenizer\]"),
+    ],
+)
+def test_what_cannot_be_frozen_or_learned_is_refused(tmp_path, changes, message):
+    with pytest.raises(UsageError, match=message):
+        Recipe.load(write(tmp_path, MINIMAL), changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "architecture"),
+    [
+        (["model.weights=m", "model.image.patch_dropout=0.5"], None),
+        (["model.image_weights=m", "freeze.image=true", "model.text.depth=2"], "lexel-s"),
+        (["model.text_weights=m", "model.image.depths=[1,1,1,1]"], "lexel-s"),
+        (["model.image_weights=m", "model.text_weights=n", "model.text.context_length=99"], None),
+    ],
+)
+def test_an_architecture_is_chosen_for_towers_that_begin_anew_alone(tmp_path, changes, architecture):
+    recipe = Recipe.load(write(tmp_path, MINIMAL), changes)
+    assert recipe.model.architecture == architecture
+    saved = tmp_path / "recipe.json"
+    saved.write_text(recipe.model_dump_json())
+    assert Recipe.load(saved) == recipe
+
+
+def test_a_recipe_saved_before_there_were_weights_to_begin_from_is_the_same_run(tmp_path):
+    path = write(tmp_path, MINIMAL)
+    assert Recipe.load(path).decisive() == Recipe.load(path, ["image.resize=shortest"]).decisive()
+    assert Recipe.load(path).decisive() != Recipe.load(path, ["image.resize=squash"]).decisive()
+    begun = ["model.weights=m"]
+    assert Recipe.load(path, begun).decisive() != Recipe.load(path, [*begun, "image.resize=shortest"]).decisive()
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[2] / "recipes").glob("**/*.toml")), ids=lambda p: p.stem
+)
+def test_the_recipes_that_come_with_lexel_can_be_read(path):
+    assert Recipe.load(path).name == path.stem

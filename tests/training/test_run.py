@@ -44,6 +44,17 @@ def test_a_run_that_failed_before_its_first_step_does_not_hold_the_folder(tmp_pa
     assert Recipe.load(tmp_path / "run" / "recipe.json").device is None
 
 
+def test_embeddings_alone_do_not_hold_the_folder_but_are_kept(tmp_path):
+    folder = RunFolder.open(tmp_path / "run", tiny_recipe())
+    folder.embeddings.mkdir()
+    (folder.embeddings / "image.npy").write_bytes(b"rows")
+    RunFolder.open(tmp_path / "run", tiny_recipe(("seed=4",)))
+    assert (folder.embeddings / "image.npy").read_bytes() == b"rows"
+    (folder.path / "recipe.json").unlink()
+    with pytest.raises(UsageError, match="is not empty and holds no run"):
+        RunFolder.open(tmp_path / "run", tiny_recipe())
+
+
 def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(UsageError, match="is not empty and holds no run"):

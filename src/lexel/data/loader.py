@@ -9,8 +9,8 @@ import os
 import re
 import signal
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,8 +19,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from lexel.data.augment import Augmentation, augment
 from lexel.data.captions import draw_caption, meaning_of_label
-from lexel.data.order import Order, Sample
-from lexel.data.pairs import Pair
+from lexel.data.embedded import EmbeddedPictures, EmbeddedTexts
+from lexel.data.order import ALONE, Order, Sample, Share
+from lexel.data.pairs import Pair, Picture
 from lexel.errors import BadImageError
 from lexel.images import Preprocessing
 from lexel.tokenizer import Tokenizer
@@ -40,24 +41,30 @@ class TrainingSource:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one step learns from. The groups number what images, labels and texts mean (see `belongings`)."""
+    """What one step learns from. The groups number what images, labels and texts mean (see training's `Groups`).
 
-    pixels: Tensor  # (B, 3, H, W) uint8
-    ids: Tensor  # (B, T) int64, T the longest caption
+    A frozen tower may have said before what it has to say: then there are vectors in place of what it would see.
+    """
+
+    pixels: Tensor | None  # (B, 3, H, W) uint8
+    ids: Tensor | None  # (B, T) int64, T the longest caption
     image_group: Tensor  # (B,) int64
     label_group: Tensor  # (B,) int64, −1 without a label
     text_group: Tensor  # (B,) int64
+    places: Tensor  # (B,) int64, of these rows in the batch of all processes, which has gaps where pictures are bad
     keys: tuple[str, ...]
     bad: tuple[tuple[str, str], ...]  # key and reason of each picture left out
+    image_vectors: Tensor | None = None  # (B, E) float32 of unit length, in place of pixels
+    text_vectors: Tensor | None = None  # (B, E) float32 of unit length, in place of ids
 
     def pin_memory(self) -> "Batch":
-        tensors = (self.pixels, self.ids, self.image_group, self.label_group, self.text_group)
-        return Batch(*(tensor.pin_memory() for tensor in tensors), keys=self.keys, bad=self.bad)
+        held = {name: getattr(self, name) for name in self.__slots__}
+        return replace(self, **{name: value.pin_memory() for name, value in held.items() if isinstance(value, Tensor)})
 
 
 @dataclass(frozen=True)
 class BatchMaker(Dataset[Batch]):
-    """Makes the batch of any step, in whatever process it is asked."""
+    """Makes its share of the batch of any step, in whatever process it is asked."""
 
     sources: Sequence[TrainingSource]
     order: Order
@@ -65,37 +72,70 @@ class BatchMaker(Dataset[Batch]):
     tokenizer: Tokenizer
     preprocessing: Preprocessing
     augmentation: Augmentation
+    pictures: EmbeddedPictures | None = None  # in place of pixels
+    texts: EmbeddedTexts | None = None  # in place of ids
+    share: Share = ALONE  # of the batch
+    size_at: Callable[[int], int] | None = None  # pixels a side in a step; None: as preprocessing says
 
     def __getitem__(self, step: int) -> Batch:
-        pixels, captions, keys, bad = [], [], [], []
+        preprocessing = self._preprocessing(step)
+        images, captions, places, keys, bad = [], [], [], [], []
         groups: list[tuple[int, int, int]] = []  # of image, label and text
-        for sample in self.order.batch(step, self.batch_size):
+        for place, sample in zip(
+            self.share.of(self.batch_size), self.order.batch(step, self.batch_size, self.share), strict=True
+        ):
             source = self.sources[sample.source]
             pair = source.pairs[sample.index]
             random = _generator(self.order.seed, sample, pair.key)
             caption, meaning = draw_caption(pair, source.templates, source.label_share, random)
             try:
-                image = pair.picture.load()
+                images.append(self._image(sample, pair.picture, caption, preprocessing, random))
             except BadImageError as error:
                 bad.append((pair.key, str(error)))
                 continue
-            sides = SIDES.search(caption) is not None
-            pixels.append(augment(image, self.preprocessing, self.augmentation, random, sides))
             captions.append(caption)
             label_group = -1 if pair.label is None else _group(meaning_of_label(pair.label))
             groups.append((_group(f"{sample.source}/{pair.key}"), label_group, _group(meaning)))
+            places.append(place)
             keys.append(pair.key)
-        size = self.preprocessing.image_size
+        stacked = torch.from_numpy(np.stack(images) if images else self._no_images(preprocessing))
         image_group, label_group, text_group = torch.tensor(groups, dtype=torch.int64).reshape(-1, 3).unbind(1)
         return Batch(
-            pixels=torch.from_numpy(np.stack(pixels) if pixels else np.empty((0, 3, size, size), np.uint8)),
-            ids=torch.from_numpy(self.tokenizer(captions)),
+            pixels=None if self.pictures else stacked,
+            ids=None if self.texts else torch.from_numpy(self.tokenizer(captions)),
             image_group=image_group,
             label_group=label_group,
             text_group=text_group,
+            places=torch.tensor(places, dtype=torch.int64),
             keys=tuple(keys),
             bad=tuple(bad),
+            image_vectors=stacked if self.pictures else None,
+            text_vectors=torch.from_numpy(self.texts.find(captions)) if self.texts else None,
         )
+
+    def _preprocessing(self, step: int) -> Preprocessing:
+        if self.size_at is None:
+            return self.preprocessing
+        return self.preprocessing.model_copy(update={"image_size": self.size_at(step)})
+
+    def _image(
+        self,
+        sample: Sample,
+        picture: Picture,
+        caption: str,
+        preprocessing: Preprocessing,
+        random: np.random.Generator,
+    ) -> np.ndarray:
+        """A view of the picture (3, H, W) uint8, or its embedding (E,) float32. Raises BadImageError."""
+        if self.pictures:
+            return self.pictures.find(sample)
+        sides = SIDES.search(caption) is not None
+        return augment(picture.load(), preprocessing, self.augmentation, random, sides)
+
+    def _no_images(self, preprocessing: Preprocessing) -> np.ndarray:
+        if self.pictures:
+            return np.empty((0, self.pictures.vectors.rows.shape[1]), np.float32)
+        return np.empty((0, 3, preprocessing.image_size, preprocessing.image_size), np.uint8)
 
 
 def load_batches(

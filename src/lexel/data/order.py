@@ -21,6 +21,21 @@ class Sample:
     visit: int
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What is the part of one among `size` processes that divide some work."""
+
+    rank: int = 0
+    size: int = 1
+
+    def of(self, count: int) -> range:
+        """Its places among 0..count − 1: consecutive, in the order of ranks, and nearly as many as any other's."""
+        return range(count * self.rank // self.size, count * (self.rank + 1) // self.size)
+
+
+ALONE = Share()
+
+
 class Order:
     """The order of samples for sources of these sizes and weights."""
 
@@ -32,9 +47,9 @@ class Order:
         self.epoch_size = sum(self._counts)
         self._drawn: dict[int, np.ndarray] = {}
 
-    def batch(self, step: int, batch_size: int) -> list[Sample]:
-        """The samples of step `step`, counted from 0."""
-        return [self.at(position) for position in range(step * batch_size, (step + 1) * batch_size)]
+    def batch(self, step: int, batch_size: int, share: Share = ALONE) -> list[Sample]:
+        """The samples of step `step`, counted from 0, that are this share's."""
+        return [self.at(step * batch_size + place) for place in share.of(batch_size)]
 
     def at(self, position: int) -> Sample:
         """The sample at a position of the run, counted from 0."""

@@ -60,6 +60,6 @@ def _finding(section: RetrievalSection) -> str:
 
 def metric_in_words(name: str) -> str:
     """ "retrieval/image_to_text/recall@1" as people say it: "image → text, recall@1"."""
-    task, _, metric = name.rpartition("/")
+    task, _, metric = name.removeprefix("average/").rpartition("/")
     task = task.removeprefix("retrieval/").replace("_to_", " → ").replace("zero_shot", "naming")
-    return f"{task}, {metric.replace('_', ' ')}"
+    return f"{task}, {metric.replace('_', ' ')}{' of the average' if name.startswith('average/') else ''}"

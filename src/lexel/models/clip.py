@@ -5,6 +5,7 @@ state dict does not carry, but for those of other libraries' towers, which have 
 """
 
 import math
+from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -48,17 +49,27 @@ class CLIP(nn.Module):
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07), dtype=torch.float32))
         self.logit_bias = nn.Parameter(torch.tensor(0.0, dtype=torch.float32)) if config.logit_bias else None
 
-    def encode_image(self, pixels: Tensor) -> Tensor:
-        """Embeddings (B, E), not of unit length, of normalised pixels (B, 3, H, W)."""
-        return self.image(pixels)
+    def encode_image(self, pixels: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Embeddings (B, E), not of unit length, of normalised pixels (B, 3, H, W). `noise`: see VisionTransformer."""
+        return self.image(pixels) if noise is None else self.image(pixels, noise)
 
     def encode_text(self, ids: Tensor) -> Tensor:
         """Embeddings (B, E), not of unit length, of token ids (B, T)."""
         return self.text(ids)
 
-    def forward(self, pixels: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, pixels: Tensor, ids: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Unit vectors in float32, whatever the towers run in: images (B, E), texts (B, E)."""
-        return F.normalize(self.image(pixels).float(), dim=-1), F.normalize(self.text(ids).float(), dim=-1)
+        texts = self.encode_text(ids)  # first, because it may wait for the device to tell it how long captions are
+        images = self.encode_image(pixels, noise)
+        return F.normalize(images.float(), dim=-1), F.normalize(texts.float(), dim=-1)
+
+    def train(self, mode: bool = True) -> Self:
+        """As of any module, but a tower of which nothing is trained stays in evaluation mode: it is frozen."""
+        super().train(mode)
+        for tower in (self.image, self.text):
+            if not any(parameter.requires_grad for parameter in tower.parameters()):
+                tower.eval()
+        return self
 
     @torch.no_grad()
     def clamp_logit_scale(self) -> None:

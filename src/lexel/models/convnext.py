@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from lexel.models.config import ConvNeXtConfig
 from lexel.models.positions import grid_of
-from lexel.models.transformer import MLP
+from lexel.models.transformer import MLP, recompute
 
 STRIDE = 32  # pixels along a side that become one cell of the last stage
 
@@ -79,16 +79,24 @@ class Stage(nn.Module):
         self.shrink = Shrink(width // 2, epsilon) if shrinks else nn.Identity()
         self.blocks = nn.Sequential(*(ConvNeXtBlock(width, epsilon) for _ in range(depth)))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.blocks(self.shrink(x))
+    def forward(self, x: Tensor, *, recomputed: bool = False) -> Tensor:
+        """`recomputed`: the backward pass makes the blocks' activations again."""
+        x = self.shrink(x)
+        for block in self.blocks:
+            x = recompute(block, x) if recomputed else block(x)
+        return x
 
 
 class ConvNeXt(nn.Module):
-    """Image tower: normalised pixels (B, 3, H, W) → embeddings (B, E), not of unit length."""
+    """Image tower: normalised pixels (B, 3, H, W) → embeddings (B, E), not of unit length.
+
+    `checkpoint_activations` holds for training only and may be set at any time.
+    """
 
     def __init__(self, config: ConvNeXtConfig, embedding: int) -> None:
         super().__init__()
         epsilon = config.norm_epsilon
+        self.checkpoint_activations = False
         self.stem = Stem(config.width, epsilon)
         self.stages = nn.Sequential(
             *(
@@ -108,5 +116,7 @@ class ConvNeXt(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:  # (B, 3, H, W) → (B, E)
         grid_of(pixels, STRIDE)
-        cells = self.stages(self.stem(pixels))
+        cells = self.stem(pixels)
+        for stage in self.stages:
+            cells = stage(cells, recomputed=self.training and self.checkpoint_activations)
         return self.projection(self.final_norm(cells.mean(dim=(2, 3))))

@@ -26,14 +26,18 @@ class ArchitectureCost:
     """Size of both towers, and forward cost of one image and of one caption of full context length.
 
     A GFLOP is 1e9 floating-point operations; a multiply-add counts as two. Matrix products and convolutions are
-    counted, causal attention as if it were full; norms and activations are not. None stands for a tower that another
-    library builds: only that library could count it.
+    counted, causal attention as if it were full; norms and activations are not. All tokens go through all blocks, as
+    others publish it; `image_operations` and `text_operations` are what Lexel computes. None stands for a tower that
+    another library builds: only that library could count it.
     """
 
     parameters_image: int | None
     parameters_text: int | None
     gflops_image: float | None
     gflops_text: float | None
+
+
+TRAINING = 3  # times the forward pass: the backward pass does each product twice, for the inputs and for the weights
 
 
 def describe(name: str) -> ArchitectureCost:
@@ -52,6 +56,32 @@ def cost_of(config: CLIPConfig) -> ArchitectureCost:
     )
 
 
+def image_operations(config: CLIPConfig, image_size: int | None = None, patch_dropout: float = 0.0) -> int | None:
+    """Operations of the image tower's forward pass on one image, as Lexel makes it: without what is not read after the
+    last block. None for a tower of another library.
+
+    The image has `image_size` pixels a side (None: the tower's own), and of its patches a Vision Transformer leaves out
+    the share `patch_dropout`.
+    """
+    image = config.image
+    if image_size is not None:
+        image = image.model_copy(update={"image_size": image_size})
+    tower = _image_tower(image, config.embedding, patch_dropout, whole=False)
+    return tower and tower.operations
+
+
+def text_operations(config: CLIPConfig, tokens: int) -> int | None:
+    """Operations of the text tower's forward pass on one caption of `tokens` tokens, start and end included, as Lexel
+    makes it: without padding, unless the tower sees it, and without what is not read after the last block. None for a
+    tower of another library."""
+    text = config.text
+    if isinstance(text, TextTransformerConfig) and not text.sees_padding:
+        needed = {"mean": max(1, tokens - 1), "first": 1}.get(text.pooling, tokens)  # no word sees the end
+        text = text.model_copy(update={"context_length": needed})
+    tower = _text_tower(text, config.embedding, whole=False)
+    return tower and tower.operations
+
+
 @dataclass(frozen=True)
 class _Part:
     parameters: int
@@ -63,10 +93,11 @@ def _total(parts: Iterable[_Part]) -> _Part:
     return _Part(sum(part.parameters for part in parts), sum(part.operations for part in parts))
 
 
-def _image_tower(config: ImageConfig, embedding: int) -> _Part | None:
+def _image_tower(config: ImageConfig, embedding: int, patch_dropout: float = 0.0, whole: bool = True) -> _Part | None:
+    """`whole`: with what is not read after the last block."""
     match config:
         case VisionTransformerConfig():
-            return _total(_vision_transformer(config, embedding))
+            return _total(_vision_transformer(config, embedding, patch_dropout, whole))
         case ResNetConfig():
             return _total(_resnet(config, embedding))
         case ConvNeXtConfig():
@@ -75,27 +106,29 @@ def _image_tower(config: ImageConfig, embedding: int) -> _Part | None:
             return None
 
 
-def _text_tower(config: TextConfig, embedding: int) -> _Part | None:
+def _text_tower(config: TextConfig, embedding: int, whole: bool = True) -> _Part | None:
     match config:
         case TextTransformerConfig():
-            return _total(_text_transformer(config, embedding))
+            return _total(_text_transformer(config, embedding, whole))
         case HuggingFaceTextConfig():
             return None
 
 
-def _vision_transformer(config: VisionTransformerConfig, embedding: int) -> Iterator[_Part]:
+def _vision_transformer(
+    config: VisionTransformerConfig, embedding: int, patch_dropout: float, whole: bool
+) -> Iterator[_Part]:
     width = config.width
     patches = config.grid**2
-    tokens = patches + config.has_class_token
+    tokens = max(1, round(patches * (1 - patch_dropout))) + config.has_class_token
     if config.stem == "patch":
         yield _convolution(3, width, config.patch_size, patches)
         yield _Part(width * config.patch_bias)
     else:
         yield from _convolutional_stem(config)
     yield _Part(width * config.has_class_token)
-    yield _Part(width * tokens)
+    yield _Part(width * (patches + config.has_class_token))
     yield from [_norm(width)] * config.pre_norm
-    yield from [_block(config, tokens)] * config.depth
+    yield from _blocks(config, tokens, tokens if whole or config.pooling != "class" else 1)
     if config.pooling == "map":
         yield _Part(width)
         yield from _attention_pool(width, width, tokens)
@@ -128,14 +161,14 @@ def _convolutional_stem(config: VisionTransformerConfig) -> Iterator[_Part]:
     yield _linear(config.width, config.width, tokens=grid**2)
 
 
-def _text_transformer(config: TextTransformerConfig, embedding: int) -> Iterator[_Part]:
+def _text_transformer(config: TextTransformerConfig, embedding: int, whole: bool) -> Iterator[_Part]:
     width, tokens = config.width, config.context_length
     yield _Part(width * config.vocabulary_size)
     yield _Part(width * tokens)
     if config.pooling == "class":
         yield _Part(2 * width)  # the class token and its position
         tokens += 2  # itself, and the padding that it looks at
-    yield from [_block(config, tokens)] * config.depth
+    yield from _blocks(config, tokens, tokens if whole or config.pooling == "mean" else 1)
     yield _norm(width)
     if config.projection != "none":
         yield _linear(width, embedding, tokens=1, bias=config.projection == "linear_bias")
@@ -185,16 +218,23 @@ def _convnext(config: ConvNeXtConfig, embedding: int) -> Iterator[_Part]:
         yield _linear(2 * embedding, embedding, tokens=1, bias=False)
 
 
-def _block(config: VisionTransformerConfig | TextTransformerConfig, tokens: int) -> _Part:
+def _blocks(config: VisionTransformerConfig | TextTransformerConfig, tokens: int, read: int) -> Iterator[_Part]:
+    """All blocks, of which the last one is made only for as many tokens as are read."""
+    yield from [_block(config, tokens, tokens)] * (config.depth - 1)
+    yield _block(config, tokens, read)
+
+
+def _block(config: VisionTransformerConfig | TextTransformerConfig, tokens: int, looking: int) -> _Part:
+    """So many of its tokens look at all of them."""
     width = config.width
     return _total(
         [
             _norm(width),
             _linear(width, 3 * width, tokens),
-            _Part(0, 4 * tokens**2 * width),  # similarities, then the weighted mean of values
-            _linear(width, width, tokens),
+            _Part(0, 4 * looking * tokens * width),  # similarities, then the weighted mean of values
+            _linear(width, width, looking),
             _norm(width),
-            _mlp(width, config.hidden, tokens),
+            _mlp(width, config.hidden, looking),
             _Part(2 * width * config.layer_scale),
         ]
     )

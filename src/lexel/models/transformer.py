@@ -1,14 +1,18 @@
 """The pre-LayerNorm Transformer block that both towers are built of.
 
-Attention goes through `scaled_dot_product_attention` with one fused linear layer for query, key and value:
-`nn.MultiheadAttention` has an inference path of its own, which gives other numbers than training did.
+Where only one token of each row is read in the end, the last block is told so: that token still sees all others, but
+none of these needs a query, nor what attention and MLP would add to it.
 """
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from collections.abc import Callable
 
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from lexel.models.attention import Attention
 from lexel.models.config import Activation, TextTransformerConfig, VisionTransformerConfig
+from lexel.models.packing import Packing, take
 
 
 class QuickGELU(nn.Module):
@@ -26,23 +30,6 @@ class TanhGELU(nn.GELU):
 
 
 ACTIVATIONS: dict[Activation, type[nn.Module]] = {"gelu": nn.GELU, "quick_gelu": QuickGELU, "gelu_tanh": TanhGELU}
-
-
-class Attention(nn.Module):
-    """Multi-head self-attention; a causal one lets each token see only itself and those before it."""
-
-    def __init__(self, width: int, heads: int, causal: bool) -> None:
-        super().__init__()
-        self.heads = heads
-        self.causal = causal
-        self.qkv = nn.Linear(width, 3 * width)
-        self.output = nn.Linear(width, width)
-
-    def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:  # (B, T, D) → (B, T, D)
-        """`mask` (B, 1, T, T) is true where a token may look, and takes the place of the causal rule."""
-        q, k, v = self.qkv(tokens).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (B, H, T, D/H)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=self.causal and mask is None)
-        return self.output(mixed.transpose(1, 2).flatten(2))
 
 
 class MLP(nn.Module):
@@ -80,24 +67,65 @@ class Block(nn.Module):
         self.mlp = MLP(width, hidden, activation)
         self.mlp_gain = nn.Parameter(torch.ones(width)) if layer_scale else None
 
-    def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:  # (B, T, D) → (B, T, D)
-        attended = self.attention(self.attention_norm(tokens), mask)
+    def forward(
+        self,
+        tokens: Tensor,
+        mask: Tensor | None = None,
+        read: Tensor | int | None = None,
+        packing: Packing | None = None,
+    ) -> Tensor:
+        """(B, T, D) → (B, T, D), or (B, D) of the tokens at `read`; with `packing` from (S, D). See `Attention`."""
+        attended = self.attention(self.attention_norm(tokens), mask, read, packing)
+        if read is not None:
+            tokens = take(tokens, read) if packing is None else packing.take(tokens, read)
         tokens = tokens + (attended if self.attention_gain is None else attended * self.attention_gain)
         mapped = self.mlp(self.mlp_norm(tokens))
         return tokens + (mapped if self.mlp_gain is None else mapped * self.mlp_gain)
 
 
-def build_blocks(config: VisionTransformerConfig | TextTransformerConfig, *, causal: bool) -> nn.ModuleList:
-    """The blocks of a tower."""
-    return nn.ModuleList(
-        Block(
-            config.width,
-            config.heads,
-            config.hidden,
-            config.activation,
-            causal=causal,
-            norm_epsilon=config.norm_epsilon,
-            layer_scale=config.layer_scale,
+class Blocks(nn.ModuleList):
+    """The blocks of a tower, one after the other."""
+
+    def __init__(self, config: VisionTransformerConfig | TextTransformerConfig, *, causal: bool) -> None:
+        super().__init__(
+            Block(
+                config.width,
+                config.heads,
+                config.hidden,
+                config.activation,
+                causal=causal,
+                norm_epsilon=config.norm_epsilon,
+                layer_scale=config.layer_scale,
+            )
+            for _ in range(config.depth)
         )
-        for _ in range(config.depth)
-    )
+        self._compiled: list[Callable[..., Tensor]] = []
+
+    def compile_training(self) -> None:
+        """From now on training passes run compiled blocks; the parameters and their names stay what they are."""
+        # Never choose a kernel by how fast it happened to be.
+        options: dict[str, str | int | bool | Callable[..., object]] = {"deterministic": True}
+        self._compiled = [torch.compile(block, dynamic=False, options=options) for block in self]
+
+    def forward(
+        self,
+        tokens: Tensor,
+        mask: Tensor | None = None,
+        read: Tensor | int | None = None,
+        packing: Packing | None = None,
+        *,
+        recomputed: bool = False,
+    ) -> Tensor:
+        """As a block; only the last one is told what is read. `recomputed`: the backward pass makes them again."""
+        for number, block in enumerate(self._compiled if self.training and self._compiled else self, start=1):
+            arguments = (tokens, mask, read if number == len(self) else None, packing)
+            tokens = recompute(block, *arguments) if recomputed else block(*arguments)
+        return tokens
+
+
+def recompute(block: Callable[..., Tensor], *arguments: object) -> Tensor:
+    """What `block` gives, without its activations kept: the backward pass computes them anew (Chen et al. 2016).
+
+    Nothing in it may be random, nor count what it sees, as BatchNorm does.
+    """
+    return checkpoint(block, *arguments, use_reentrant=False, preserve_rng_state=False)

@@ -7,22 +7,40 @@ It takes any square image whose side is a multiple of the patch size: positions 
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lexel.models.config import VisionTransformerConfig
 from lexel.models.pooling import MapPool, QueryPool
 from lexel.models.positions import grid_of, resize_positions
-from lexel.models.transformer import build_blocks
+from lexel.models.transformer import Blocks
+
+
+class PatchStem(nn.Conv2d):
+    """One strided convolution: each patch times the kernel. (B, 3, H, W) → (B, D, H/patch, W/patch)."""
+
+    def __init__(self, config: VisionTransformerConfig) -> None:
+        super().__init__(3, config.width, config.patch_size, stride=config.patch_size, bias=config.patch_bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training or input.device.type != "cpu":
+            return super().forward(input)
+        # PyTorch's backward pass of it is slow on a CPU, tenfold in bfloat16; that of one product is not.
+        patch = self.kernel_size[0]
+        grid = input.shape[-1] // patch
+        seen = input[:, :, : grid * patch, : grid * patch]  # what is left over goes unseen
+        patches = seen.unflatten(2, (grid, patch)).unflatten(4, (grid, patch)).permute(0, 2, 4, 1, 3, 5)
+        return F.linear(patches.flatten(3), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
 
 
 def build_stem(config: VisionTransformerConfig) -> nn.Module:
     """Pixels (B, 3, H, W) → patches (B, D, H/patch, W/patch).
 
-    `patch` is one strided convolution. `convolutional` halves the picture with 3×3 convolutions while doubling the
+    `patch`: see PatchStem. `convolutional` halves the picture with 3×3 convolutions while doubling the
     channels (Xiao et al. 2021), normalised within each picture, so that no result depends on the rest of the batch.
     """
     if config.stem == "patch":
-        return nn.Conv2d(3, config.width, config.patch_size, stride=config.patch_size, bias=config.patch_bias)
+        return PatchStem(config)
     halvings = config.patch_size.bit_length() - 1
     channels = [3, *(config.width >> step for step in reversed(range(halvings)))]
     layers: list[nn.Module] = []
@@ -35,15 +53,23 @@ def build_stem(config: VisionTransformerConfig) -> nn.Module:
     return nn.Sequential(*layers, nn.Conv2d(config.width, config.width, 1))
 
 
-def drop_patches(patches: Tensor, share: float) -> Tensor:
-    """Keep a random subset of each picture's patches (B, T, D), at least one: FLIP's cheaper training step."""
+def drop_patches(patches: Tensor, share: float, noise: Tensor) -> Tensor:
+    """Leave this share of each picture's patches (B, T, D) out, but not the last one: FLIP's cheaper training step.
+
+    Those with the highest noise (B, T) are kept.
+    """
+    if noise.shape != patches.shape[:2]:
+        raise ValueError(f"noise must be {tuple(patches.shape[:2])}, but its shape is {tuple(noise.shape)}")
     count = max(1, round(patches.shape[1] * (1 - share)))
-    kept = torch.rand(patches.shape[:2], device=patches.device).topk(count, dim=1).indices  # (B, count)
+    kept = noise.topk(count, dim=1).indices  # (B, count)
     return patches.gather(1, kept[..., None].expand(-1, -1, patches.shape[2]))
 
 
 class VisionTransformer(nn.Module):
-    """Image tower: normalised pixels (B, 3, H, W) → embeddings (B, E), not of unit length."""
+    """Image tower: normalised pixels (B, 3, H, W) → embeddings (B, E), not of unit length.
+
+    `patch_dropout` and `checkpoint_activations` hold for training only and may be set at any time.
+    """
 
     def __init__(self, config: VisionTransformerConfig, embedding: int) -> None:
         super().__init__()
@@ -51,6 +77,7 @@ class VisionTransformer(nn.Module):
         self.patch_size = config.patch_size
         self.drop_remainder = config.drop_remainder
         self.patch_dropout = config.patch_dropout
+        self.checkpoint_activations = False
         self.norm_tokens = config.norm_tokens
         self.pooling = config.pooling
         self.grid = config.grid
@@ -58,7 +85,7 @@ class VisionTransformer(nn.Module):
         self.class_embedding = nn.Parameter(torch.zeros(width)) if config.has_class_token else None
         self.position_embedding = nn.Parameter(torch.zeros(self.grid**2 + config.has_class_token, width))
         self.pre_norm = nn.LayerNorm(width, config.norm_epsilon) if config.pre_norm else nn.Identity()
-        self.blocks = build_blocks(config, causal=False)
+        self.blocks = Blocks(config, causal=False)
         if config.pooling == "attention":
             self.pool, width = QueryPool(config, embedding), embedding
         else:
@@ -66,22 +93,30 @@ class VisionTransformer(nn.Module):
         self.final_norm = nn.LayerNorm(width, config.norm_epsilon)
         self.projection = nn.Linear(width, embedding, bias=False) if config.projection else nn.Identity()
 
-    def forward(self, pixels: Tensor) -> Tensor:  # (B, 3, H, W) → (B, E)
-        tokens = self.pre_norm(self.embed(pixels))
-        for block in self.blocks:
-            tokens = block(tokens)
+    def forward(self, pixels: Tensor, noise: Tensor | None = None) -> Tensor:  # (B, 3, H, W) → (B, E)
+        """`noise` (B, patches), uniform in 0..1, says which patches training leaves out; without it, it is drawn."""
+        tokens = self.pre_norm(self.embed(pixels, noise))
+        read = 0 if self.pooling == "class" else None
+        tokens = self.blocks(tokens, read=read, recomputed=self.training and self.checkpoint_activations)
+        if read is not None:
+            return self.projection(self.final_norm(tokens))
         if self.norm_tokens:
             return self.projection(self._pool(self.final_norm(tokens)))
         return self.projection(self.final_norm(self._pool(tokens)))
 
-    def embed(self, pixels: Tensor) -> Tensor:
+    def patches(self, image_size: int) -> int:
+        """How many patches a picture of this many pixels a side has."""
+        return (image_size // self.patch_size) ** 2
+
+    def embed(self, pixels: Tensor, noise: Tensor | None = None) -> Tensor:
         """Patches with their positions, the class token first where there is one. (B, 3, H, W) → (B, T, D)."""
         grid = grid_of(pixels, self.patch_size, self.drop_remainder)
         positions = resize_positions(self.position_embedding, self.grid, grid)
         patches = self.stem(pixels).flatten(2).transpose(1, 2)
         patches = patches + positions[-patches.shape[1] :]
         if self.training and self.patch_dropout:
-            patches = drop_patches(patches, self.patch_dropout)
+            noise = torch.rand(patches.shape[:2], device=patches.device) if noise is None else noise
+            patches = drop_patches(patches, self.patch_dropout, noise)
         if self.class_embedding is None:
             return patches
         first = (self.class_embedding + positions[0]).expand(patches.shape[0], 1, -1)
@@ -90,6 +125,4 @@ class VisionTransformer(nn.Module):
     def _pool(self, tokens: Tensor) -> Tensor:  # (B, T, D) → (B, D)
         if self.pool is not None:
             return self.pool(tokens)
-        if self.pooling == "class":
-            return tokens[:, 0]
         return tokens.mean(dim=1) if self.class_embedding is None else tokens[:, 1:].mean(dim=1)

@@ -5,12 +5,21 @@ from collections.abc import Sequence
 from lexel import __version__
 from lexel.data.pairs import Pair
 from lexel.evaluation.report import Report
+from lexel.images import Preprocessing
 from lexel.models.clip import CLIP
 from lexel.training.prepare import Material
 from lexel.training.recipe import Recipe
 
 
-def model_card(recipe: Recipe, material: Material, clip: CLIP, report: Report, steps: int, seconds: float) -> str:
+def model_card(
+    recipe: Recipe,
+    material: Material,
+    clip: CLIP,
+    preprocessing: Preprocessing,
+    report: Report,
+    steps: int,
+    seconds: float,
+) -> str:
     """Markdown."""
     sources = "\n".join(
         f"- `{settings.source}`: {len(source.pairs):,} pairs"
@@ -23,7 +32,7 @@ def model_card(recipe: Recipe, material: Material, clip: CLIP, report: Report, s
         for settings, source in zip(recipe.data.sources, material.sources, strict=True)
     )
     numbers = "\n".join(f"| {name} | {value:.4g} |" for name, value in report.metrics().items())
-    image, text = clip.config.image, clip.config.text
+    text = clip.config.text
     return f"""# {recipe.name}
 
 A CLIP trained with Lexel {__version__}: images and texts in one space of {clip.config.embedding} dimensions.
@@ -42,9 +51,9 @@ encoder.similarity(["picture.jpg"], ["a caption", "another caption"])
 
 ## Recipe
 
-{steps:,} steps of {recipe.batch_size} pairs in {seconds / 60:.1f} minutes; seed {recipe.seed}; architecture
-`{recipe.model.architecture}` with {sum(p.numel() for p in clip.parameters()):,} parameters: {image.image_size}-pixel
-images ({recipe.image.resize}), {text.vocabulary_size:,} tokens, captions of up to {text.context_length} tokens.
+{steps:,} steps of {recipe.batch_size} pairs in {seconds / 60:.1f} minutes; seed {recipe.seed}; {_origin(recipe)}, with
+{sum(p.numel() for p in clip.parameters()):,} parameters: {preprocessing.image_size}-pixel images
+({preprocessing.resize}), {text.vocabulary_size:,} tokens, captions of up to {text.context_length} tokens.
 
 <details><summary>The whole recipe</summary>
 
@@ -67,6 +76,15 @@ and examples are in the run's report.
 
 Measured on data of the same kind only. It knows what its captions speak of, and shares their gaps and biases.
 """
+
+
+def _origin(recipe: Recipe) -> str:
+    """Where the weights began."""
+    model = recipe.model
+    taken = {"both towers": model.weights, "image tower": model.image_weights, "text tower": model.text_weights}
+    parts = [f"{part} from `{origin}`" for part, origin in taken.items() if origin]
+    frozen = [f"{tower} tower frozen" for tower in ("image", "text") if getattr(recipe.freeze, tower)]
+    return ", ".join(([f"architecture `{model.architecture}`"] if model.architecture else []) + parts + frozen)
 
 
 def _has_bare_labels(pairs: Sequence[Pair]) -> bool:

@@ -1,5 +1,7 @@
 """The end of a run: measured and calibrated on the held-out pairs, drawn as curves, written as a model folder."""
 
+import numpy as np
+
 from lexel.calibration import Calibration
 from lexel.checkpoints.folder import save_model_folder
 from lexel.errors import DataError
@@ -12,14 +14,30 @@ from lexel.training.curves import draw_curves
 from lexel.training.log import read_log
 from lexel.training.prepare import evaluation_templates
 from lexel.training.setup import Setup
+from lexel.training.sharding import whole_weights
 
 
 def finish(setup: Setup, seconds: float) -> Report:
-    """Write report, curves, card and model folder after `seconds` of training, and return the report."""
+    """Measure the model after `seconds` of training and write report, curves, card and model folder."""
+    held_out, templates = setup.material.held_out, evaluation_templates(setup.recipe)
+    encoder = setup.encoder(setup.steps)
+    report = evaluate(encoder, held_out, templates=templates, labels=setup.material.labels())
+    try:
+        calibration, reason = calibrate(encoder, held_out, templates=templates), None
+    except DataError as error:  # the held-out pairs do not tell
+        calibration, reason = None, error
+    weights = whole_weights(setup.clip)
+    if reason:
+        say(f"Not calibrated: {reason}")
+    if setup.world.main:
+        _write(setup, report, weights, calibration, seconds)
+    return report
+
+
+def _write(
+    setup: Setup, report: Report, weights: dict[str, np.ndarray], calibration: Calibration | None, seconds: float
+) -> None:
     recipe, folder, clip = setup.recipe, setup.folder, setup.clip
-    templates = evaluation_templates(recipe)
-    material = setup.material
-    report = evaluate(setup.encoder(setup.steps), material.held_out, templates=templates, labels=material.labels())
     report.save(folder.report)
     draw_curves(read_log(folder.path), folder.curves, title=recipe.name)
     # Last, because the model folder is what tells that a run has finished.
@@ -27,19 +45,9 @@ def finish(setup: Setup, seconds: float) -> Report:
         folder.model,
         name=recipe.name,
         architecture=clip.config,
-        preprocessing=recipe.preprocessing(),
-        weights={name: tensor.cpu().contiguous().numpy() for name, tensor in clip.state_dict().items()},
+        preprocessing=setup.preprocessing,
+        weights=weights,
         tokenizer=setup.tokenizer,
-        card=model_card(recipe, setup.material, clip, report, setup.steps, seconds),
-        calibration=_calibration(setup, templates),
+        card=model_card(recipe, setup.material, clip, setup.preprocessing, report, setup.steps, seconds),
+        calibration=calibration,
     )
-    return report
-
-
-def _calibration(setup: Setup, templates: str | tuple[str, ...]) -> Calibration | None:
-    """What the model's cosines mean; None, with a word on it, where the held-out pairs do not tell."""
-    try:
-        return calibrate(setup.encoder(setup.steps), setup.material.held_out, templates=templates)
-    except DataError as error:
-        say(f"Not calibrated: {error}")
-        return None

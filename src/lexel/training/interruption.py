@@ -1,8 +1,14 @@
-"""Ctrl-C and SIGTERM end a run between two steps, after a snapshot; a second Ctrl-C ends it at once."""
+"""Ctrl-C and SIGTERM end a run between two steps, after a snapshot; a second Ctrl-C ends it at once.
+
+A scheduler and torchrun may both pass the same wish on: what comes in the same second is not another one.
+"""
 
 import signal
+import time
 from types import FrameType
 from typing import Self
+
+SAME_WISH = 1.0  # seconds
 
 
 class Interruption:
@@ -12,6 +18,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.requested = False
+        self._since = 0.0  # on the monotonic clock
 
     def __enter__(self) -> Self:
         try:
@@ -25,6 +32,7 @@ class Interruption:
             signal.signal(number, handler)
 
     def _note(self, number: int, _: FrameType | None) -> None:
-        if self.requested:
+        if self.requested and number == signal.SIGINT and time.monotonic() - self._since > SAME_WISH:
             raise KeyboardInterrupt
-        self.requested = True
+        if not self.requested:
+            self.requested, self._since = True, time.monotonic()

@@ -1,6 +1,8 @@
 """What a run says while it goes: a live line for people, `log.jsonl` for programs, TensorBoard events for both.
 
-Every line of `log.jsonl` has a `step` (counted from 0) and is either a training step, a skipped batch or an evaluation.
+Every line of `log.jsonl` has a `step` (counted from 0) and is either a training step, a skipped batch, an evaluation,
+or the `machine` on which the run goes on from that step, with the peak that `mfu` is a share of. Rates are those of all
+processes together; `memory` is in bytes and of one.
 """
 
 import json
@@ -8,8 +10,9 @@ import math
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,25 +24,32 @@ from lexel.data.loader import Batch
 from lexel.evaluation.phrases import metric_in_words
 from lexel.files import write_atomically
 from lexel.progress import PLAIN_LINE_EVERY
+from lexel.training.meter import Meter
 from lexel.training.optimizer import StepResult
 from lexel.training.step import StepLoss
 
 LOG, EVENTS = "log.jsonl", "tensorboard"
 WINDOW = 20  # steps over which speeds and losses are averaged for people
+BAR, TIME = 12, 9  # characters of the live line
 
 
 class RunLog:
-    """Writes the log of a run that goes on after `start` steps; what was logged of later ones is forgotten."""
+    """Writes the log of a run that goes on after `start` steps; what was logged of later ones is forgotten.
 
-    def __init__(self, folder: Path, start: int, steps: int, seconds: float) -> None:
+    With several processes only the first one keeps a log.
+    """
+
+    def __init__(self, folder: Path, start: int, steps: int, seconds: float, meter: Meter) -> None:
         self.seconds = seconds  # spent in training steps so far, waiting for data included
         self._steps = steps
+        self._meter = meter
         self._forget_after(folder / LOG, start)
         self._file = open(folder / LOG, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - closed by __exit__
         self._events = SummaryWriter(str(folder / EVENTS), purge_step=start)
-        self._recent: deque[dict[str, float]] = deque(maxlen=WINDOW)
+        self._write({"step": start, "machine": meter.facts()})
+        self._recent: deque[dict[str, float | None]] = deque(maxlen=WINDOW)
         self._said = time.monotonic()
-        columns = (TextColumn("[bold]{task.completed}/{task.total}"), BarColumn(bar_width=20), TimeRemainingColumn())
+        columns = (TextColumn("[bold]{task.completed}/{task.total}"), BarColumn(bar_width=BAR), TimeRemainingColumn())
         live = sys.stderr.isatty()
         self._progress = Progress(
             *columns, TextColumn("{task.fields[facts]}"), console=Console(stderr=True), disable=not live, transient=True
@@ -64,17 +74,20 @@ class RunLog:
             "logit_scale": loss.logit_scale,
             "learning_rate": result.learning_rate,
             "gradient_norm": result.gradient_norm,
-            "pairs_per_second": len(batch.keys) / times.total,
             "data_wait": times.waiting / times.total,
+            **asdict(self._meter.use(batch, times.total)),
         }
         self._write({"step": step, **line, "seconds": self.seconds})
-        if result.skipped:
-            self._write({"step": step, "skipped": True, "keys": list(batch.keys)})
-            self._progress.console.print(f"Step {step}: loss or gradient is not finite, the batch is skipped.")
         for name, value in line.items():
-            self._events.add_scalar(f"training/{name}", value, step)
+            if value is not None:
+                self._events.add_scalar(f"training/{name}", value, step)
         self._recent.append(line)
         self._show(step)
+
+    def skipped(self, step: int, keys: Sequence[str]) -> None:
+        """Note that step `step` was not taken; `keys` are those of its whole batch."""
+        self._write({"step": step, "skipped": True, "keys": list(keys)})
+        self._progress.console.print(f"Step {step}: loss or gradient is not finite, the batch is skipped.")
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -108,15 +121,34 @@ class RunLog:
         if self._progress.disable and not last and time.monotonic() - self._said < PLAIN_LINE_EVERY:
             return
         self._said = time.monotonic()
-        mean = {name: sum(line[name] for line in self._recent) / len(self._recent) for name in self._recent[-1]}
-        facts = (
-            f"loss {mean['loss']:.3f}  in-batch accuracy {mean['accuracy']:.0%}  scale {mean['logit_scale']:.0f}  "
-            f"{mean['pairs_per_second']:.0f} pairs/s  waiting for data {mean['data_wait']:.0%}"
-        )
-        self._progress.update(self._task, completed=step + 1, facts=facts)
+        facts = list(self._facts())
+        self._progress.update(self._task, completed=step + 1, facts=self._fitting(facts))
         if self._progress.disable:
             left = (self._steps - step - 1) * self.seconds / (step + 1)
-            print(f"step {step + 1}/{self._steps}  {facts}  {left / 60:.1f} min left", file=sys.stderr, flush=True)
+            print(
+                f"step {step + 1}/{self._steps}  {'  '.join(facts)}  {left / 60:.1f} min left",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def _facts(self) -> Iterator[str]:
+        """What a person who looks wants to know, most important first."""
+        mean = {name: _mean([line[name] for line in self._recent]) for name in self._recent[-1]}
+        yield f"loss {mean['loss']:.3f}"
+        yield f"accuracy {mean['accuracy']:.0%}"
+        yield f"{mean['pairs_per_second']:,.0f} pairs/s"
+        if not math.isnan(mean["mfu"]):
+            yield f"MFU {mean['mfu']:.0%}"
+        yield f"data wait {mean['data_wait']:.0%}"
+        yield f"scale {mean['logit_scale']:.0f}"
+        yield f"{mean['memory'] / 1e9:.1f} GB"
+
+    def _fitting(self, facts: list[str]) -> str:
+        """As many of the facts as the line has room for."""
+        room = self._progress.console.width - 2 * len(str(self._steps)) - BAR - TIME - 5
+        while facts and len("  ".join(facts)) > room:
+            facts = facts[:-1]
+        return "  ".join(facts)
 
     @staticmethod
     def _forget_after(path: Path, start: int) -> None:
@@ -131,6 +163,31 @@ class RunLog:
             except (json.JSONDecodeError, KeyError, TypeError):
                 continue
         write_atomically(path, "".join(kept))
+
+
+def _mean(values: Sequence[float | None]) -> float:
+    """NaN where a value is unknown."""
+    return sum(math.nan if value is None else value for value in values) / len(values)
+
+
+class SilentLog:
+    """In the place of a RunLog on the processes that keep none."""
+
+    seconds = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def step(self, *_: object) -> None: ...
+
+    def skipped(self, *_: object) -> None: ...
+
+    def evaluation(self, *_: object) -> None: ...
+
+    def paused(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 class StepTimes:

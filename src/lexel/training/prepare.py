@@ -71,15 +71,17 @@ def gather(recipe: Recipe) -> Material:
 
 
 def train_tokenizer(recipe: Recipe, material: Material, context_length: int) -> Tokenizer:
-    """Learn the vocabulary from the captions and say how many of them the context cuts."""
-    tokenizer = Tokenizer.train(material.texts(), recipe.tokenizer.vocabulary_size, context_length)
+    """Learn the vocabulary from the captions."""
+    return Tokenizer.train(material.texts(), recipe.tokenizer.vocabulary_size, context_length)
+
+
+def say_truncated(tokenizer: Tokenizer, material: Material) -> None:
+    """Tell how large the vocabulary is, and how many captions the context cuts."""
     captions = sorted({caption for source in material.sources for pair in source.pairs for caption in pair.captions})
-    truncated = tokenizer.count_truncated(captions)
     say(
-        f"Vocabulary: {tokenizer.vocabulary_size:,} tokens. "
-        f"Captions longer than {context_length} tokens and cut: {truncated:,} of {len(captions):,}."
+        f"Vocabulary: {tokenizer.vocabulary_size:,} tokens. Captions longer than {tokenizer.context_length} tokens and "
+        f"cut: {tokenizer.count_truncated(captions):,} of {len(captions):,}."
     )
-    return tokenizer
 
 
 def evaluation_templates(recipe: Recipe) -> str | tuple[str, ...]:

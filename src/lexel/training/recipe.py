@@ -3,59 +3,101 @@
 import copy
 import json
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from lexel.config import Config
 from lexel.data.augment import Augmentation
 from lexel.errors import UsageError, did_you_mean
-from lexel.images import Preprocessing
-from lexel.models.config import (
-    CLIPConfig,
-    ConvNeXtConfig,
-    HuggingFaceTextConfig,
-    ResNetConfig,
-    TextTransformerConfig,
-    TimmConfig,
-    VisionTransformerConfig,
-)
+from lexel.models.config import CLIPConfig, ImageConfig, TextConfig
 from lexel.models.zoo import architecture
+from lexel.training.average import AverageSettings
+from lexel.training.compilation import EngineSettings
+from lexel.training.explanation import explain
+from lexel.training.freezing import FreezeSettings
+from lexel.training.loss import LossSettings
+from lexel.training.micro_batch import MicroBatch
 from lexel.training.optimizer import OptimizerSettings
+from lexel.training.ramp import Ramp
 from lexel.training.schedule import Schedule
+from lexel.training.sharding import ParallelSettings
 from lexel.training.snapshot import SnapshotSettings
 
-# How pydantic names the members of the unions of towers in the path of an error.
-TAGS: dict[str | int, type[BaseModel]] = {
-    "vision_transformer": VisionTransformerConfig,
-    "resnet": ResNetConfig,
-    "convnext": ConvNeXtConfig,
-    "timm": TimmConfig,
-    "text_transformer": TextTransformerConfig,
-    "huggingface": HuggingFaceTextConfig,
+# What may be changed in a tower that comes with its weights: they keep their shapes, or are stretched to the new size.
+CHANGEABLE: dict[str, tuple[str, ...]] = {
+    "image": ("image_size", "patch_dropout"),
+    "text": ("context_length",),
 }
 
 
 class ModelSettings(Config):
-    """A named architecture, and what is changed in it."""
+    """Where the towers come from: drawn anew after a named architecture, or taken over from another model."""
 
-    architecture: str = "lexel-s"
+    architecture: str | None = None  # of the towers that begin anew; by itself lexel-s
+    weights: str | None = None  # both towers of this model: a folder, a file, ViT-B-32/openai, hf:organisation/name
+    image_weights: str | None = None  # the image tower of this model, beside a text tower that begins anew
+    text_weights: str | None = None  # the text tower of this model, beside an image tower that begins anew
     embedding: PositiveInt | None = None
     image: dict[str, Any] = Field(default_factory=dict)  # fields of the image tower, such as depth = 8
     text: dict[str, Any] = Field(default_factory=dict)  # fields of the text tower
 
-    def resolve(self, vocabulary_size: int, end_of_text: int) -> CLIPConfig:
-        """The whole configuration, for this vocabulary."""
-        base = architecture(self.architecture).model_dump()
-        base["image"] |= self.image
-        base["text"] |= self.text | {"vocabulary_size": vocabulary_size, "end_of_text": end_of_text}
-        base["embedding"] = self.embedding or base["embedding"]
+    @property
+    def image_from(self) -> str | None:
+        """The model that the image tower is taken over from; None: it begins anew."""
+        return self.weights or self.image_weights
+
+    @property
+    def text_from(self) -> str | None:
+        """The model that the text tower is taken over from; None: it begins anew."""
+        return self.weights or self.text_weights
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_architecture(cls, content: Any) -> Any:
+        if not isinstance(content, dict) or content.get("architecture"):
+            return content
+        image, text = (content.get("weights") or content.get(f"{tower}_weights") for tower in ("image", "text"))
+        return content if image and text else content | {"architecture": "lexel-s"}
+
+    @model_validator(mode="after")
+    def _says_what_is_taken_over(self) -> Self:
+        if self.weights and (self.image_weights or self.text_weights):
+            raise ValueError("weights brings both towers: leave image_weights and text_weights out")
+        if self.image_from and self.text_from and self.architecture:
+            raise ValueError(f"both towers come with their weights: leave architecture = {self.architecture!r} out")
+        if (self.image_from or self.text_from) and self.embedding:
+            raise ValueError(f"the embedding comes with the weights: leave embedding = {self.embedding} out")
+        for tower, origin in (("image", self.image_from), ("text", self.text_from)):
+            for field in getattr(self, tower) if origin else ():
+                if field not in CHANGEABLE[tower]:
+                    raise ValueError(
+                        f"{tower}.{field} comes with the weights. To be changed here: {', '.join(CHANGEABLE[tower])}"
+                    )
+        return self
+
+    def resolve(
+        self,
+        vocabulary_size: int,
+        end_of_text: int,
+        *,
+        image: ImageConfig | None = None,
+        text: TextConfig | None = None,
+        embedding: int | None = None,
+    ) -> CLIPConfig:
+        """The whole configuration, for this vocabulary. `image` and `text` are towers taken over, which meet in
+        `embedding` dimensions."""
+        base = architecture(self.architecture).model_dump() if self.architecture else {}
+        words = {"vocabulary_size": vocabulary_size, "end_of_text": end_of_text}
+        base["image"] = (image.model_dump() if image else base["image"]) | self.image
+        base["text"] = text.model_dump() | self.text if text else base["text"] | self.text | words
+        base["embedding"] = embedding or self.embedding or base["embedding"]
         try:
             return CLIPConfig.model_validate(base)
         except ValidationError as error:
-            raise UsageError(f"recipe: model.{_explain(error, CLIPConfig)}") from None
+            raise UsageError(f"recipe: model.{explain(error, CLIPConfig)}") from None
 
 
 class SourceSettings(Config):
@@ -91,7 +133,7 @@ class TokenizerSettings(Config):
 class ImageSettings(Config):
     """How pictures are fitted to the image tower, in training and ever after."""
 
-    resize: Literal["shortest", "squash", "pad"] = "shortest"
+    resize: Literal["shortest", "squash", "pad"] | None = None  # None: as the weights had it, else shortest
 
 
 class EvaluationSettings(Config):
@@ -111,15 +153,22 @@ class Recipe(Config):
     epochs: PositiveFloat | None = None  # passes over the data; give this or steps
     steps: PositiveInt | None = None
     batch_size: int = Field(default=256, ge=2)  # every other sample is a negative
+    micro_batch: MicroBatch = "auto"  # pairs that a process takes through the towers at once; auto: what fits
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str | None = None  # torch's name; None: a GPU when there is one
     data: DataSettings
     model: ModelSettings = ModelSettings()
     tokenizer: TokenizerSettings = TokenizerSettings()
     image: ImageSettings = ImageSettings()
+    freeze: FreezeSettings = FreezeSettings()
     augmentation: Augmentation = Augmentation()
+    loss: LossSettings = LossSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
+    average: AverageSettings = AverageSettings()
     schedule: Schedule = Schedule()
+    ramp: Ramp = Ramp()
+    engine: EngineSettings = EngineSettings()
+    parallel: ParallelSettings = ParallelSettings()
     snapshot: SnapshotSettings = SnapshotSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
 
@@ -127,7 +176,22 @@ class Recipe(Config):
     def _has_a_length_and_a_model(self) -> Self:
         if (self.epochs is None) == (self.steps is None):
             raise ValueError("give either epochs or steps")
-        self.architecture()
+        if self.model.image_from is None and self.model.text_from is None:
+            self.ramp.check(self.architecture().image)
+        return self
+
+    @model_validator(mode="after")
+    def _starts_from_what_it_freezes(self) -> Self:
+        if self.model.text_from and self.tokenizer != TokenizerSettings():
+            raise ValueError("the tokenizer comes with the weights of the text tower: leave [tokenizer] out")
+        for tower, origin in (("image", self.model.image_from), ("text", self.model.text_from)):
+            if getattr(self.freeze, tower) and origin is None:
+                raise ValueError(
+                    f"freeze.{tower}: the {tower} tower begins anew, so it must learn. Give it weights: "
+                    f"model.weights or model.{tower}_weights"
+                )
+        if self.freeze.image and self.ramp != Ramp():
+            raise ValueError("ramp: a frozen image tower has nothing to learn from small pictures: leave [ramp] out")
         return self
 
     @classmethod
@@ -148,14 +212,15 @@ class Recipe(Config):
         try:
             return cls.model_validate(content)
         except ValidationError as error:
-            raise UsageError(f"{where}: {_explain(error, cls)}") from None
-
-    def preprocessing(self) -> Preprocessing:
-        return Preprocessing(image_size=self.architecture().image.image_size, resize=self.image.resize)
+            raise UsageError(f"{where}: {explain(error, cls)}") from None
 
     def architecture(self, vocabulary_size: int | None = None, end_of_text: int = 0) -> CLIPConfig:
-        """The model for a vocabulary of this size; without one, of the size that the recipe asks for at most."""
-        return self.model.resolve(vocabulary_size or self.tokenizer.vocabulary_size, end_of_text)
+        """The model for a vocabulary of this size; without one, of the size that the recipe asks for at most.
+
+        For a recipe that takes no weights over; `lexel.training.start` knows the others.
+        """
+        config = self.model.resolve(vocabulary_size or self.tokenizer.vocabulary_size, end_of_text)
+        return config.model_copy(update={"logit_bias": config.logit_bias or self.loss.kind == "sigmoid"})
 
     def total_steps(self, epoch_size: int) -> int:
         """Steps of the run, when an epoch has `epoch_size` samples."""
@@ -163,10 +228,13 @@ class Recipe(Config):
 
     def decisive(self) -> dict[str, Any]:
         """The part of the recipe that decides the weights: two runs that agree in it are the same run."""
-        content = self.model_dump(mode="json", exclude={"snapshot"})
-        for section, watched in (("data", ("workers", "max_bad_share")), ("evaluation", ("times", "templates"))):
+        content = self.model_dump(mode="json", exclude={"snapshot", "parallel", "micro_batch"})
+        of_speed = (("data", ("workers", "max_bad_share")), ("engine", ("checkpoint_activations",)))
+        for section, watched in (*of_speed, ("evaluation", ("times", "templates"))):
             for field in watched:
                 del content[section][field]
+        if self.model.image_from is None:
+            content["image"]["resize"] = self.image.resize or "shortest"  # as older recipes say it
         return content
 
 
@@ -216,34 +284,3 @@ def _enter(section: Any, name: str, path: str, change: str) -> Any:
     if not isinstance(found, (dict, list)):
         raise UsageError(f'--set {change}: "{name}" is a value and has no fields.')
     return found
-
-
-def _explain(error: ValidationError, root: type[BaseModel]) -> str:
-    """The first thing wrong, in one line."""
-    first = error.errors()[0]
-    path = [part for part in first["loc"] if part not in TAGS]
-    where = ".".join(map(str, path))
-    if first["type"] == "extra_forbidden":
-        known = _fields(root, first["loc"][:-1])
-        hint = did_you_mean(str(path[-1]), known) or f" Known here: {', '.join(known)}."
-        return f"{where} is not a known key.{hint}"
-    message = first["msg"].removeprefix("Value error, ")
-    given = f", not {first['input']!r}" if not isinstance(first["input"], (dict, list)) else ""
-    return f"{where}: {message}{given}" if where else message
-
-
-def _fields(section: type[BaseModel], path: Sequence[str | int]) -> list[str]:
-    """The names that are known at `path` below `section`."""
-    for part in path:
-        if part in TAGS:
-            section = TAGS[part]
-        elif isinstance(part, str):
-            section = next(model for model in _models(section.model_fields[part].annotation))
-    return list(section.model_fields)
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _models(argument)

@@ -5,6 +5,7 @@ log.jsonl            a line a step, and a line an evaluation
 tensorboard/         the same as events
 snapshots/           what the run goes on from after it was cut off
 bad-images.jsonl     pictures that could not be read, if any
+embeddings/          what a frozen tower has to say, computed once
 curves.png           loss, accuracy and held-out numbers over the run
 model/               the model folder, once the run has finished
 report/              report.json and report.html of the held-out pairs
@@ -22,7 +23,7 @@ from lexel.errors import UsageError
 from lexel.files import make_folder, remove_unfinished, write_atomically
 from lexel.training.recipe import Recipe
 
-RECIPE, LOCK = "recipe.json", ".lock"
+RECIPE, LOCK, EMBEDDINGS = "recipe.json", ".lock", "embeddings"
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,13 @@ class RunFolder:
     def open(cls, path: Path, recipe: Recipe) -> Self:
         """Make the folder, or take up the run that is in it. Raises UsageError when that is of another recipe.
 
-        A folder with nothing but a recipe in it is of a run that failed before its first step: it may begin anew.
+        A folder with nothing but a recipe and embeddings in it is of a run that failed before its first step: it may
+        begin anew.
         """
         saved = path / RECIPE
         there = {entry.name for entry in path.glob("[!.]*")}
+        if RECIPE in there:
+            there -= {EMBEDDINGS}
         if there > {RECIPE}:
             earlier = Recipe.load(saved)
             if differences := _differences(earlier.decisive(), recipe.decisive()):
@@ -64,13 +68,17 @@ class RunFolder:
                 raise UsageError(
                     f"Another process is training in {self.path}. Wait for it, or give another --output."
                 ) from None
-            for folder in (self.path, self.snapshots):
+            for folder in (self.path, self.snapshots, self.embeddings):
                 remove_unfinished(folder)
             yield
 
     @property
     def snapshots(self) -> Path:
         return self.path / "snapshots"
+
+    @property
+    def embeddings(self) -> Path:
+        return self.path / EMBEDDINGS
 
     @property
     def bad_images(self) -> Path:
@@ -94,6 +102,22 @@ class RunFolder:
             raise UsageError(
                 f"The pairs have changed since the run in {self.path} began, so it cannot go on as the same run.\n"
                 "Put the data back, or train into another --output."
+            )
+
+    def check_tokenizer(self, before: str | None, now: str) -> None:
+        """Refuse to go on with another vocabulary than the run began with; older snapshots do not say theirs."""
+        if before not in (None, now):
+            raise UsageError(
+                f"The tokenizer has changed since the run in {self.path} began, so it cannot go on as the same run.\n"
+                "Go back to the version of Lexel that it began with, or train into another --output."
+            )
+
+    def check_origin(self, before: str, now: str) -> None:
+        """Refuse to go on from other weights than the run began with."""
+        if before != now:
+            raise UsageError(
+                f"The model that the run in {self.path} began from has changed, so it cannot go on as the same run.\n"
+                "Put that model back, or train into another --output."
             )
 
 

@@ -1,93 +1,163 @@
 """What stands ready before the first step: the material, the tokenizer, the towers and the maker of batches."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import torch
 
+from lexel.data.embedded import EmbeddedPictures, EmbeddedTexts
 from lexel.data.loader import Batch, BatchMaker, load_batches
 from lexel.data.order import Order
-from lexel.encoder import Encoder
-from lexel.models.clip import CLIP, init_weights
+from lexel.images import Preprocessing
+from lexel.models.clip import CLIP
 from lexel.progress import say
-from lexel.runtimes.torch import TorchRuntime, choose_device
+from lexel.runtimes.torch import TorchRuntime
 from lexel.tokenizer import Tokenizer
+from lexel.training.distributed import World
+from lexel.training.embedding_cache import embed_pictures, embed_texts
+from lexel.training.freezing import freeze
+from lexel.training.log import RunLog, SilentLog
+from lexel.training.meter import Meter
 from lexel.training.optimizer import Optimizer
-from lexel.training.prepare import Material, gather, train_tokenizer
+from lexel.training.precision import precision_on
+from lexel.training.prepare import Material, gather, say_truncated, train_tokenizer
+from lexel.training.ramp import ImageSizes
 from lexel.training.recipe import Recipe
 from lexel.training.run import RunFolder
-from lexel.training.snapshot import newest_snapshot
+from lexel.training.sharding import shard_towers, whole_clip
+from lexel.training.shared_encoder import SharedEncoder
+from lexel.training.snapshot import Snapshot, newest_snapshot
+from lexel.training.start import Given, first_clip, read_given
 
 
 @dataclass(frozen=True)
 class Setup:
-    """All that the loop works with."""
+    """All that the loop works with; the same on every process, but for `world` and where the tensors are."""
 
     recipe: Recipe
     folder: RunFolder
+    world: World
     material: Material
     tokenizer: Tokenizer
+    preprocessing: Preprocessing
     clip: CLIP
     order: Order
+    origin: str  # fingerprint of the weights that were taken over, or ""
+    pictures: EmbeddedPictures | None = None  # where a frozen tower has embedded them already
+    texts: EmbeddedTexts | None = None
 
     @cached_property
     def steps(self) -> int:
         return self.recipe.total_steps(self.order.epoch_size)
 
     def batches(self, start: int) -> Iterator[Batch]:
-        """The batches from step `start` to the end."""
+        """This process's shares of the batches from step `start` to the end."""
         maker = BatchMaker(
             self.material.sources,
             self.order,
             self.recipe.batch_size,
             self.tokenizer,
-            self.recipe.preprocessing(),
+            self.preprocessing,
             self.recipe.augmentation,
+            self.pictures,
+            self.texts,
+            self.world.share,
+            ImageSizes(self.recipe.ramp, self.steps, self.clip.config.image),
         )
         on_gpu = self.clip.logit_scale.device.type == "cuda"
         return load_batches(maker, start=start, stop=self.steps, workers=self.recipe.data.workers, pin_memory=on_gpu)
 
-    def encoder(self, step: int) -> Encoder:
-        """An Encoder around the towers as they are after `step` steps."""
-        return Encoder(
-            TorchRuntime(self.clip),
+    def identity(self) -> dict[str, str]:
+        """What a snapshot remembers of data, first weights and vocabulary, so that the run goes on with the same."""
+        tokenizer = hashlib.sha256(f"{self.tokenizer.to_json()}{self.tokenizer.rules}".encode()).hexdigest()[:16]
+        return {"data": self.material.fingerprint, "origin": self.origin, "tokenizer": tokenizer}
+
+    def log(self, start: int, seconds: float) -> RunLog | SilentLog:
+        """The log from step `start` on, which the main process keeps."""
+        if not self.world.main:
+            return SilentLog()
+        meter = Meter(self.clip, precision_on(self.world.device, self.recipe.precision), self.world.size)
+        return RunLog(self.folder.path, start, self.steps, seconds, meter)
+
+    def encoder(self, step: int) -> SharedEncoder:
+        """An Encoder around the towers as they are after `step` steps. Every process must make the same calls of it."""
+        return SharedEncoder(
+            TorchRuntime(whole_clip(self.clip)),
             self.tokenizer,
-            self.recipe.preprocessing(),
+            self.preprocessing,
             name=self.recipe.name,
             fingerprint=f"{self.recipe.name} after step {step}",
+            world=self.world,
         )
 
 
-def set_up(recipe: Recipe, folder: RunFolder) -> Setup:
-    """Read the sources, learn the vocabulary and draw the first weights. Raises UsageError or DataError."""
-    material = gather(recipe)
-    tokenizer = train_tokenizer(recipe, material, recipe.architecture().text.context_length)
-    clip = CLIP(recipe.architecture(tokenizer.vocabulary_size, tokenizer.end_of_text))
-    init_weights(clip, recipe.seed)
-    device = choose_device(recipe.device)
-    clip.to(device)
+def set_up(recipe: Recipe, folder: RunFolder, world: World) -> Setup:
+    """Read the sources, learn the vocabulary and draw the first weights, or take them over.
+
+    Raises UsageError, DataError or ModelError.
+    """
+    given, material, tokenizer = world.once(lambda: _read(recipe))
+    architecture = given.architecture(recipe, tokenizer)
+    sharded = recipe.parallel.shard == "towers" and world.size > 1
+    clip = first_clip(given, architecture, recipe, "cpu" if sharded else str(world.device))
+    freeze(clip, recipe.freeze)
+    if sharded:
+        shard_towers(clip, world.device, precision_on(world.device, recipe.precision))
     order = Order([len(s.pairs) for s in material.sources], [s.weight for s in material.sources], recipe.seed)
-    setup = Setup(recipe, folder, material, tokenizer, clip, order)
+    preprocessing = given.preprocessing(recipe, architecture)
+    setup = Setup(recipe, folder, world, material, tokenizer, preprocessing, clip, order, given.fingerprint)
     say(
         f"Training {recipe.name}: {material.pairs:,} pairs, {setup.steps:,} steps of {recipe.batch_size} "
         f"({setup.steps * recipe.batch_size / order.epoch_size:.1f} epochs), "
-        f"{sum(parameter.numel() for parameter in clip.parameters()):,} parameters, on {device}, into {folder.path}"
+        f"{_parameters(clip)}, on {world}, into {folder.path}"
     )
+    return _with_embeddings(setup)
+
+
+def _parameters(clip: CLIP) -> str:
+    """How many there are and, where a tower is frozen, how many of them learn."""
+    every = sum(parameter.numel() for parameter in clip.parameters())
+    learned = sum(parameter.numel() for parameter in clip.parameters() if parameter.requires_grad)
+    return f"{every:,} parameters" if learned == every else f"{learned:,} of {every:,} parameters to train"
+
+
+def _read(recipe: Recipe) -> tuple[Given, Material, Tokenizer]:
+    given = read_given(recipe.model)
+    architecture = given.architecture(recipe)  # before the data, as it may not fit together
+    recipe.ramp.check(architecture.image)
+    material = gather(recipe)
+    tokenizer = given.tokenizer or train_tokenizer(recipe, material, architecture.text.context_length)
+    say_truncated(tokenizer, material)
+    return given, material, tokenizer
+
+
+def _with_embeddings(setup: Setup) -> Setup:
+    """The setup with what its frozen tower has to say."""
+    frozen, folder = setup.recipe.freeze, setup.folder.embeddings
+    if frozen.image and frozen.cache_embeddings:
+        return replace(setup, pictures=embed_pictures(folder, setup.encoder(0), setup.material))
+    if frozen.text and frozen.cache_embeddings:
+        return replace(setup, texts=embed_texts(folder, setup.encoder(0), setup.material))
     return setup
 
 
 def resume(setup: Setup, optimizer: Optimizer) -> tuple[int, float]:
     """Put the newest snapshot back, if there is one: the step to go on with, and the seconds trained before."""
-    snapshot = newest_snapshot(setup.folder.snapshots)
-    if snapshot is None:
+    world = setup.world
+    found = newest_snapshot(setup.folder.snapshots) if world.main else None
+    facts = world.once(lambda: found.facts if found else None)
+    if facts is None:
         return 0, 0.0
-    setup.folder.check_data(snapshot.facts["data"], setup.material.fingerprint)
-    snapshot.restore(setup.clip, optimizer)
-    say(f"Going on after step {snapshot.step} of {setup.steps}.")
-    return snapshot.step, snapshot.facts["seconds"]
+    setup.folder.check_data(facts["data"], setup.material.fingerprint)
+    setup.folder.check_origin(facts.get("origin", ""), setup.origin)
+    setup.folder.check_tokenizer(facts.get("tokenizer"), setup.identity()["tokenizer"])
+    Snapshot(facts["step"], world.tensors(found.tensors if found else {}), facts).restore(setup.clip, optimizer)
+    say(f"Going on after step {facts['step']} of {setup.steps}.")
+    return facts["step"], facts["seconds"]
 
 
 @contextmanager

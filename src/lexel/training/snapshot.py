@@ -1,33 +1,41 @@
-"""Snapshots: all that is needed to continue a run bit for bit, in one file that is whole or is not there.
+"""Snapshots: all that is needed to continue a run bit for bit, each in one file that is whole or is not there.
 
     snapshots/step-0001200.5f1c2a9e.safetensors
 
 The eight digits are the start of the SHA-256 of the file's content, so damage shows before anything is believed. Inside
-are the parameters and AdamW's moments by name, and a few facts in the header. Random numbers need no state: whatever is
-random in a step is seeded by the step (see `trainer.py`).
+are the parameters and the optimizer's state by name, and a few facts in the header. Random numbers need no state:
+whatever is random in a step is seeded by the step (see `trainer.py`).
+
+Training waits only while the state is copied to the host's memory; a thread writes it to disk beside the next steps.
 """
 
 import hashlib
 import json
+import os
 import re
 import sys
+import threading
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from pydantic import Field, PositiveInt
-from safetensors import SafetensorError
-from safetensors import torch as safetensors_torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lexel.config import Config
 from lexel.errors import ModelError
-from lexel.files import write_atomically
+from lexel.files import UNFINISHED, new_file
+from lexel.progress import say
 from lexel.training.optimizer import Optimizer
+from lexel.training.sharding import like, whole
 
 NAME = re.compile(r"step-(\d+)\.([0-9a-f]{8})\.safetensors")
+Facts = dict[str, Any]  # JSON values
 
 
 class SnapshotSettings(Config):
@@ -54,60 +62,103 @@ class SnapshotClock:
         return by_steps or by_minutes
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """A run after `step` steps."""
+class Snapshots:
+    """Saves the snapshots of one run, at most one at a time, and drops all but the `keep` newest.
 
-    step: int
-    tensors: dict[str, Tensor]
-    facts: dict[str, Any]  # JSON values
+        with Snapshots(folder, keep=2) as snapshots:
+            ...
+            snapshots.save(step, clip, optimizer, facts)
 
-    def restore(self, clip: nn.Module, optimizer: Optimizer) -> None:
-        """Put parameters, buffers and moments back. Raises ModelError when they are another model's."""
-        weights = {
-            name.removeprefix("clip."): value for name, value in self.tensors.items() if name.startswith("clip.")
-        }
+    Where the state is spread over processes all of them call `save`; only the one that `writes` touches the disk. A
+    disk that is full or fails ends no run: there is a line on standard error for each snapshot that was not written,
+    and the older ones stay. Leaving the block waits for the last one.
+    """
+
+    def __init__(self, folder: Path, keep: int, *, writes: bool = True) -> None:
+        self.folder = folder
+        self.keep = keep
+        self.writes = writes
+        self._host: dict[str, Tensor] = {}  # where each state is copied to, again and again
+        self._writing: _Writing | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None or issubclass(kind, Exception):  # a second Ctrl-C does not wait
+            self.wait()
+
+    def save(self, step: int, clip: nn.Module, optimizer: Optimizer, facts: Facts) -> None:
+        """Take the state after `step` steps, and write it in the background. Waits for the one before."""
+        self.wait()
+        state = {f"clip.{name}": value for name, value in clip.state_dict().items()} | optimizer.state_tensors()
+        copied = self._copy(state)
+        if self.writes:
+            facts = facts | {"step": step, "skipped_in_a_row": optimizer.skipped_in_a_row}
+            self._writing = _Writing(self.folder, step, copied, self._host, facts, self.keep)
+
+    def wait(self) -> int:
+        """Wait until nothing is being written. Returns the step of the newest snapshot on disk, 0 without any."""
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            writing.finish()
+        newest = next(iter(_snapshots(self.folder)), None)
+        return _step_of(newest) if newest else 0
+
+    @torch.no_grad()
+    def _copy(self, state: Mapping[str, Tensor]) -> list[torch.Event]:
+        """Copy `state` to the host's memory, each time the same. On a GPU the copies queue up behind the last step,
+        and are done when the events say so."""
+        copies, devices = {}, set()
+        for name, value in state.items():
+            complete = whole(value.detach())
+            if self.writes:
+                copy = self._host.get(name)
+                if copy is None:
+                    copy = torch.empty(complete.shape, dtype=complete.dtype, pin_memory=complete.is_cuda)
+                copies[name] = copy.copy_(complete, non_blocking=complete.is_cuda)
+                devices.add(complete.device)
+        self._host = copies
+        return [torch.cuda.current_stream(device).record_event() for device in devices if device.type == "cuda"]
+
+
+class _Writing:
+    """One snapshot on its way to the disk."""
+
+    def __init__(
+        self,
+        folder: Path,
+        step: int,
+        copied: Sequence[torch.Event],
+        tensors: dict[str, Tensor],
+        facts: Facts,
+        keep: int,
+    ) -> None:
+        self.path = folder / f"step-{step:07}"
+        self._error: Exception | None = None
+        # A daemon, so that a process that is told to end at once does; what it leaves half written is cleared away.
+        self._thread = threading.Thread(target=self._run, args=(copied, tensors, facts, keep), daemon=True)
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Wait for the end; says so when the disk failed."""
+        self._thread.join()
+        if isinstance(self._error, OSError | SafetensorError):
+            say(f"Snapshot {self.path} could not be written ({self._error}). The run goes on; older ones are whole.")
+        elif self._error is not None:
+            raise self._error
+
+    def _run(self, copied: Sequence[torch.Event], tensors: dict[str, Tensor], facts: Facts, keep: int) -> None:
         try:
-            clip.load_state_dict(weights)
-        except RuntimeError:
-            raise ModelError(
-                f"The snapshot of step {self.step} is of another model than the recipe's. Train into another --output."
-            ) from None
-        for name, parameter in clip.named_parameters():
-            prefix = f"adamw.{name}."
-            moments = {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
-            # The fused AdamW keeps its count of steps beside the parameter, and the moments in its memory format.
-            optimizer.adamw.state[parameter] = {
-                moment: value.to(parameter.device) if moment == "step" else torch.empty_like(parameter).copy_(value)
-                for moment, value in moments.items()
-            }
-        optimizer.skipped_in_a_row = self.facts["skipped_in_a_row"]
-        optimizer.remember_buffers()
+            for event in copied:
+                event.synchronize()
+            _write(self.path, tensors, facts)
+            _prune(self.path.parent, facts["step"], keep)
+        except Exception as error:  # it is raised, or told of, where the run waits for this thread
+            self._error = error
 
 
-def save_snapshot(
-    folder: Path, step: int, clip: nn.Module, optimizer: Optimizer, facts: dict[str, Any], keep: int
-) -> Path:
-    """Write the state after `step` steps and drop all but the `keep` newest. Raises OSError, the old ones whole."""
-    tensors = {f"clip.{name}": value for name, value in clip.state_dict().items()}
-    for name, parameter in clip.named_parameters():
-        moments = optimizer.adamw.state.get(parameter, {})
-        tensors |= {f"adamw.{name}.{moment}": value for moment, value in moments.items()}
-    facts = facts | {"step": step, "skipped_in_a_row": optimizer.skipped_in_a_row}
-    content = safetensors_torch.save(
-        {name: value.detach().cpu().contiguous() for name, value in tensors.items()}, {"facts": json.dumps(facts)}
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"step-{step:07}.{hashlib.sha256(content).hexdigest()[:8]}.safetensors"
-    write_atomically(path, content)
-    # One of a later step is what the run fell back from: damaged, and about to be taken again.
-    later = [other for other in _snapshots(folder) if _step_of(other) > step]
-    for old in later + [other for other in _snapshots(folder) if other not in later][keep:]:
-        old.unlink(missing_ok=True)
-    return path
-
-
-def newest_snapshot(folder: Path) -> Snapshot | None:
+def newest_snapshot(folder: Path) -> "Snapshot | None":
     """The newest whole snapshot, or None. A damaged one is passed over with a warning on standard error."""
     for path in _snapshots(folder):
         try:
@@ -115,6 +166,50 @@ def newest_snapshot(folder: Path) -> Snapshot | None:
         except (SafetensorError, OSError, ValueError, KeyError) as error:
             print(f"Snapshot {path} is damaged ({error}); taking the one before.", file=sys.stderr)
     return None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A run after `step` steps."""
+
+    step: int
+    tensors: dict[str, Tensor]  # may be read from the file as they are needed
+    facts: Facts
+
+    @torch.no_grad()
+    def restore(self, clip: nn.Module, optimizer: Optimizer) -> None:
+        """Put parameters, buffers and the optimizer's state back. Raises ModelError when they are another model's."""
+        weights = {
+            name.removeprefix("clip."): value for name, value in self.tensors.items() if name.startswith("clip.")
+        }
+        current = clip.state_dict()
+        if {name: value.shape for name, value in current.items()} != {n: value.shape for n, value in weights.items()}:
+            raise ModelError(
+                f"The snapshot of step {self.step} is of another model than the recipe's. Train into another --output."
+            )
+        for name, value in current.items():
+            value.copy_(like(value, weights[name]))
+        optimizer.load_state_tensors(self.tensors)
+        optimizer.skipped_in_a_row = self.facts["skipped_in_a_row"]
+
+
+def _write(stem: Path, tensors: dict[str, Tensor], facts: Facts) -> None:
+    """Write `stem`.HASH.safetensors whole, or raise OSError or SafetensorError and leave nothing."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    unnamed = stem.with_name(f".{stem.name}.{os.getpid()}{UNFINISHED}")
+    try:
+        save_file(tensors, unnamed, {"facts": json.dumps(facts)})
+        with new_file(stem.with_name(f"{stem.name}.{_digest(unnamed)}.safetensors")) as temporary:
+            unnamed.replace(temporary)
+    finally:
+        unnamed.unlink(missing_ok=True)
+
+
+def _prune(folder: Path, step: int, keep: int) -> None:
+    # One of a later step is what the run fell back from: damaged, and about to be taken again.
+    later = [path for path in _snapshots(folder) if _step_of(path) > step]
+    for old in later + [path for path in _snapshots(folder) if path not in later][keep:]:
+        old.unlink(missing_ok=True)
 
 
 def _snapshots(folder: Path) -> list[Path]:
@@ -128,9 +223,13 @@ def _step_of(path: Path) -> int:
 
 
 def _read(path: Path) -> Snapshot:
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest()[:8] != path.name.split(".")[1]:
+    if _digest(path) != path.name.split(".")[1]:
         raise ValueError("its content does not match its name")
-    header_length = int.from_bytes(content[:8], "little")
-    facts = json.loads(json.loads(content[8 : 8 + header_length])["__metadata__"]["facts"])
-    return Snapshot(facts["step"], safetensors_torch.load(content), facts)
+    with safe_open(path, framework="pt") as file:
+        facts = json.loads(file.metadata()["facts"])
+    return Snapshot(facts["step"], load_file(path), facts)
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:8]

@@ -1,10 +1,8 @@
 """Training, told in one screen: `train` is the whole of a run, `_steps` its loop."""
 
-import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 from lexel.data.bad_images import BadImages
 from lexel.errors import LexelError
@@ -12,15 +10,17 @@ from lexel.evaluation.evaluate import evaluate
 from lexel.evaluation.report import Report
 from lexel.progress import say
 from lexel.runtimes.allocator import keep_freed_memory
+from lexel.training.average import Average
+from lexel.training.distributed import World
 from lexel.training.finish import finish
 from lexel.training.interruption import Interruption
-from lexel.training.log import RunLog, StepTimes, seconds_in_log
+from lexel.training.log import StepTimes, seconds_in_log
 from lexel.training.optimizer import Optimizer
 from lexel.training.prepare import evaluation_templates
 from lexel.training.recipe import Recipe
 from lexel.training.run import RunFolder
 from lexel.training.setup import Setup, deterministic, resume, set_up
-from lexel.training.snapshot import SnapshotClock, save_snapshot
+from lexel.training.snapshot import SnapshotClock, Snapshots
 from lexel.training.step import Gradients
 
 MEASURED_IN_RUN = 1000  # held-out pairs at most; all of them at the end
@@ -45,67 +45,103 @@ class Run:
 def train(recipe: Recipe, output: str | Path | None = None) -> Run:
     """Train `recipe` in the folder `output` (by itself `runs/NAME`), or go on where an earlier run in it was cut off.
 
-    Raises UsageError when the folder holds another run, DataError when the sources cannot be learned from, and
-    InterruptedRunError after Ctrl-C.
+    Under torchrun each process has a part of every batch, on a device of its own (see `World`). Raises UsageError when
+    the folder holds another run, DataError when the sources cannot be learned from, and InterruptedRunError after
+    Ctrl-C.
     """
-    folder = RunFolder.open(Path(output) if output else Path("runs") / recipe.name, recipe)
-    if folder.model.exists():
-        say(f"The run in {folder.path} has finished; there is nothing left to train.")
-        return Run(folder.path, folder.model, Report.load(folder.report), seconds_in_log(folder.path))
+    with World.join(recipe.device) as world:
+        folder = world.once(lambda: RunFolder.open(Path(output) if output else Path("runs") / recipe.name, recipe))
+        return world.once(lambda: _finished(folder)) or _train(recipe, folder, world)
+
+
+def _finished(folder: RunFolder) -> Run | None:
+    if not folder.model.exists():
+        return None
+    say(f"The run in {folder.path} has finished; there is nothing left to train.")
+    return Run(folder.path, folder.model, Report.load(folder.report), seconds_in_log(folder.path))
+
+
+def _train(recipe: Recipe, folder: RunFolder, world: World) -> Run:
     keep_freed_memory()
-    with folder.alone(), deterministic():
-        setup = set_up(recipe, folder)
-        optimizer = Optimizer(setup.clip, recipe.optimizer, recipe.schedule, setup.steps)
+    with world.main_in(folder.alone), deterministic():
+        setup = set_up(recipe, folder, world)
+        average = Average.of(setup.clip, recipe.average)
+        optimizer = Optimizer(setup.clip, recipe.optimizer, recipe.schedule, setup.steps, average, recipe.precision)
         start, seconds = resume(setup, optimizer)
         if start < setup.steps:
             seconds = _steps(setup, optimizer, start, seconds)
-        report = finish(setup, seconds)
+        with optimizer.averaged():
+            report = finish(setup, seconds)
     return Run(folder.path, folder.model, report, seconds)
 
 
 def _steps(setup: Setup, optimizer: Optimizer, start: int, seconds: float) -> float:
     """Take the steps from `start` on; returns the seconds trained since the run began."""
-    recipe, folder, steps = setup.recipe, setup.folder, setup.steps
-    gradients = Gradients(setup.clip, recipe.preprocessing(), recipe.precision)
+    recipe, folder, steps, world = setup.recipe, setup.folder, setup.steps, setup.world
+    setup.clip.train()
+    gradients = Gradients(setup.clip, recipe, setup.preprocessing, steps, world)
     measured_after = {round(steps * turn / recipe.evaluation.times) for turn in range(1, recipe.evaluation.times + 1)}
-    bad_images = BadImages(folder.bad_images)
+    bad_images = world.once(lambda: BadImages(folder.bad_images))
     clock = SnapshotClock(recipe.snapshot)
     batches = setup.batches(start)
-    setup.clip.train()
-    with RunLog(folder.path, start, steps, seconds) as log, Interruption() as interruption:
+    snapshots = Snapshots(folder.snapshots, recipe.snapshot.keep, writes=world.main)
+    _note_bad(setup, bad_images, ())  # those found before the run was cut off
+    with setup.log(start, seconds) as log, Interruption() as interruption, snapshots:
         for step in range(start, steps):
             times = StepTimes()
             batch = next(batches)
             times.data_ready()
-            for key, reason in batch.bad:
-                bad_images.add(key, reason)
-            bad_images.check(setup.material.pairs, recipe.data.max_bad_share)
-            if batch.keys:
-                torch.manual_seed(_step_seed(recipe.seed, step))
-                loss = gradients(batch)
+            pairs, bad = world.sum(len(batch.keys), len(batch.bad))  # of all processes: one alone may have none
+            if bad:
+                _note_bad(setup, bad_images, batch.bad)
+            if pairs:
+                loss = gradients(batch, step)
                 result = optimizer.step(step, loss.loss, batch.keys)
                 times.done()
                 log.step(step, batch, loss, result, times)
+                if result.skipped:
+                    log.skipped(step, [key for keys in world.gather(batch.keys) for key in keys])
 
             done = step + 1
-            if done == steps or interruption.requested or clock.due(done):
-                facts = {"seconds": log.seconds, "data": setup.material.fingerprint}
-                save_snapshot(folder.snapshots, done, setup.clip, optimizer, facts, recipe.snapshot.keep)
+            asked, due = world.sum(interruption.requested, world.main and clock.due(done))
+            if done == steps or asked or due:
+                facts = {"seconds": log.seconds, **setup.identity()}
+                snapshots.save(done, setup.clip, optimizer, facts)
             if done in measured_after:
                 with log.paused():
-                    metrics = _measure(setup, done)
+                    metrics = _measure(setup, optimizer, done)
                 log.evaluation(step, metrics)
-            if interruption.requested and done < steps:
-                raise InterruptedRunError(f"Stopped after step {done} of {steps}. The same command goes on from there.")
-        return log.seconds
+            if asked and done < steps:
+                saved = world.once(snapshots.wait)
+                there = "there" if saved == done else f"step {saved}"
+                raise InterruptedRunError(
+                    f"Stopped after step {done} of {steps}. The same command goes on from {there}."
+                )
+        return world.once(lambda: log.seconds)
 
 
-def _measure(setup: Setup, done: int) -> dict[str, float]:
+def _note_bad(setup: Setup, bad_images: BadImages, found: Sequence[tuple[str, str]]) -> None:
+    """Write down (key, reason) of what each process has found. Raises DataError when it is too much in all."""
+    all_found = [image for part in setup.world.gather(found) for image in part]
+
+    def note() -> None:
+        for key, reason in all_found:
+            bad_images.add(key, reason)
+        bad_images.check(setup.material.pairs, setup.recipe.data.max_bad_share)
+
+    setup.world.once(note)
+
+
+def _measure(setup: Setup, optimizer: Optimizer, done: int) -> dict[str, float]:
+    """What the weights are good for, and the averaged ones where there are any: `average/…`."""
     few = setup.material.few_held_out(MEASURED_IN_RUN)
     templates = evaluation_templates(setup.recipe)
-    return evaluate(setup.encoder(done), few, templates=templates, labels=setup.material.labels()).metrics()
 
+    def measured() -> dict[str, float]:
+        return evaluate(setup.encoder(done), few, templates=templates, labels=setup.material.labels()).metrics()
 
-def _step_seed(seed: int, step: int) -> int:
-    """What is random in a step depends on the step alone, so a snapshot needs no generator's state."""
-    return int.from_bytes(hashlib.blake2b(f"{seed}/{step}".encode(), digest_size=7).digest(), "big")
+    metrics = measured()
+    if optimizer.average is not None:
+        with optimizer.averaged():
+            metrics |= {f"average/{name}": value for name, value in measured().items()}
+    return metrics

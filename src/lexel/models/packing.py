@@ -1,0 +1,86 @@
+"""Captions without their padding, laid behind each other as one row of tokens.
+
+Linear layers, norms and MLPs take all tokens of a batch at once, (S, D), whatever caption they belong to; attention
+takes the captions in groups of about equal length. What a caption is padded with to the longest of its group is all
+the padding that is left.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+OVERHEAD_CPU = 64  # tokens of padding that cost as much as one more group
+OVERHEAD_GPU = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Rows of equal length that lie together."""
+
+    rows: int
+    length: int  # tokens of each
+    mask: Tensor | None = None  # (rows, 1, length, length), true where a token may look; None: the causal rule
+
+
+@dataclass(frozen=True, eq=False)
+class Packing:
+    """How a row of tokens (S, …) divides into groups of captions."""
+
+    groups: tuple[Group, ...]
+
+    def split(self, tokens: Tensor) -> list[Tensor]:
+        """The groups' tokens. (S, …) → each (rows, length, …)."""
+        parts = tokens.split([group.rows * group.length for group in self.groups])
+        return [part.unflatten(0, (group.rows, group.length)) for part, group in zip(parts, self.groups, strict=True)]
+
+    def split_places(self, places: Tensor | int | None) -> Sequence[Tensor | int | None]:
+        """What holds for the rows of all groups (B,), for each of them (rows,)."""
+        if isinstance(places, Tensor):
+            return places.split([group.rows for group in self.groups])
+        return [places] * len(self.groups)
+
+    def take(self, tokens: Tensor, places: Tensor | int) -> Tensor:
+        """One token of each row. (S, …), (B,) → (B, …)."""
+        parts = zip(self.split(tokens), self.split_places(places), strict=True)
+        return torch.cat([take(part, place) for part, place in parts if place is not None])
+
+
+def take(tokens: Tensor, places: Tensor | int) -> Tensor:
+    """One token of each row: that at its place, or at the same in all. (B, T, …), (B,) → (B, …)."""
+    if isinstance(places, int):
+        return tokens[:, places]
+    return tokens[torch.arange(tokens.shape[0], device=tokens.device), places]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Rows `start` to `stop` − 1 of a sorted batch, and the length of the longest of them."""
+
+    start: int
+    stop: int
+    length: int
+
+
+def cut_by_length(lengths: Tensor) -> tuple[Tensor, list[Stretch]]:
+    """How to sort rows by length, and where to cut them then. lengths (B,) int64 → order (B,) int64, stretches.
+
+    A stretch costs its rows times its longest, and an overhead: the cut of least total cost, by dynamic programming
+    over the distinct lengths. The lengths must come to the host for it.
+    """
+    by_length, order = lengths.sort(stable=True)
+    overhead = OVERHEAD_CPU if lengths.device.type == "cpu" else OVERHEAD_GPU
+    rows = by_length.tolist()
+    ends = [end for end in range(1, len(rows) + 1) if end == len(rows) or rows[end] > rows[end - 1]]
+    cheapest: dict[int, tuple[int, int]] = {0: (0, 0)}  # rows cut so far → cost, where the last stretch starts
+    for end in ends:
+        cheapest[end] = min(
+            (cost + (end - start) * rows[end - 1] + overhead, start) for start, (cost, _) in cheapest.items()
+        )
+    stretches, end = [], len(rows)
+    while end:
+        start = cheapest[end][1]
+        stretches.append(Stretch(start, end, rows[end - 1]))
+        end = start
+    return order, stretches[::-1]

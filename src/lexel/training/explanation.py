@@ -1,0 +1,57 @@
+"""What is wrong with a recipe, in words: the path of the field at fault, and the nearest name that there is."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from lexel.errors import did_you_mean
+from lexel.models.config import (
+    ConvNeXtConfig,
+    HuggingFaceTextConfig,
+    ResNetConfig,
+    TextTransformerConfig,
+    TimmConfig,
+    VisionTransformerConfig,
+)
+
+# How pydantic names the members of the unions of towers in the path of an error.
+TAGS: dict[str | int, type[BaseModel]] = {
+    "vision_transformer": VisionTransformerConfig,
+    "resnet": ResNetConfig,
+    "convnext": ConvNeXtConfig,
+    "timm": TimmConfig,
+    "text_transformer": TextTransformerConfig,
+    "huggingface": HuggingFaceTextConfig,
+}
+
+
+def explain(error: ValidationError, root: type[BaseModel]) -> str:
+    """The first thing wrong in settings that should be a `root`, in one line."""
+    first = error.errors()[0]
+    path = [part for part in first["loc"] if part not in TAGS]
+    where = ".".join(map(str, path))
+    if first["type"] == "extra_forbidden":
+        known = _fields(root, first["loc"][:-1])
+        hint = did_you_mean(str(path[-1]), known) or f" Known here: {', '.join(known)}."
+        return f"{where} is not a known key.{hint}"
+    message = first["msg"].removeprefix("Value error, ")
+    given = f", not {first['input']!r}" if not isinstance(first["input"], (dict, list)) else ""
+    return f"{where}: {message}{given}" if where else message
+
+
+def _fields(section: type[BaseModel], path: Sequence[str | int]) -> list[str]:
+    """The names that are known at `path` below `section`."""
+    for part in path:
+        if part in TAGS:
+            section = TAGS[part]
+        elif isinstance(part, str):
+            section = next(model for model in _models(section.model_fields[part].annotation))
+    return list(section.model_fields)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)

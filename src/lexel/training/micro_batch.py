@@ -1,0 +1,129 @@
+"""How many pairs go through the towers at once: the whole share of a process, or parts of it that fit into its memory.
+
+Found from the memory that a device has, never from what happens to be free, so that a run's bits do not depend on the
+moment.
+"""
+
+import os
+from collections.abc import Callable
+from itertools import pairwise
+from math import ceil
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from pydantic import BeforeValidator
+from torch import Tensor, nn
+
+from lexel.errors import UsageError
+from lexel.models.clip import CLIP
+from lexel.models.convnext import ConvNeXtBlock
+from lexel.models.transformer import Block
+
+
+def _check(value: object) -> object:
+    if value != "auto" and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise ValueError('must be a number of pairs, or "auto"')
+    return value
+
+
+MicroBatch = Annotated[Literal["auto"] | int, BeforeValidator(_check)]
+
+# Of a device's memory, for weights and activations. The rest is for what the backward pass holds for a moment and for
+# gaps; a host also has its system, the processes that make batches, and other people's work.
+USABLE_GPU, USABLE_HOST = 0.75, 0.5
+BYTES_OF_A_PARAMETER = 22  # itself, gradient, two moments and average in float32, and a copy in bfloat16
+INPUT_OF_A_BLOCK = 1 / 8  # of what its backward pass needs
+
+
+def micro_batch_for(clip: CLIP, precision: Callable[[], torch.autocast], rows: int, *, recomputed: bool) -> int:
+    """The largest power of two of pairs that fit, `rows` where all fit. `clip` is in training mode.
+
+    `precision` gives the context that the towers run in; `recomputed` activations are not kept, but for one block's.
+    """
+    if has_batch_norm(clip):
+        return rows
+    parameters = sum(parameter.numel() for parameter in clip.parameters())
+    usable = usable_memory(clip.logit_scale.device) - BYTES_OF_A_PARAMETER * parameters
+    each = bytes_of_a_pair(clip, precision) * (share_kept(clip) if recomputed else 1)
+    fitting = max(1, int(usable / max(1.0, each)))
+    return rows if fitting >= rows else 1 << (fitting.bit_length() - 1)
+
+
+def cut(rows: int, nominal: int, micro_batch: int) -> list[slice]:
+    """`rows` in parts of about equal size, as many as `nominal` rows need: the same number on every process."""
+    count = ceil(nominal / micro_batch)
+    return [slice(start, stop) for start, stop in pairwise(rows * part // count for part in range(count + 1))]
+
+
+def check_batch_norm(clip: CLIP, parts: int, processes: int) -> None:
+    """Raise UsageError where statistics over the whole batch are wanted, but no process has the whole of it at once."""
+    if parts * processes > 1 and has_batch_norm(clip):
+        raise UsageError(
+            f"recipe: a tower of this model ({clip.config.image.kind}) normalises over the whole batch (BatchNorm), "
+            f"but that is cut into {f'{parts} parts' if parts > 1 else f'{processes} processes'} here.\n"
+            "Let one process take the whole of it (a smaller batch_size, a larger micro_batch), freeze the tower, or "
+            "choose a Transformer or ConvNeXt."
+        )
+
+
+def has_batch_norm(clip: CLIP) -> bool:
+    """Whether an embedding depends on the rest of the batch, as it does while a tower with BatchNorm learns."""
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training for module in clip.modules())
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device or the host had no more memory to give."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
+def usable_memory(device: torch.device) -> float:
+    """Bytes of a device that this process may plan with."""
+    if device.type == "cuda":
+        return USABLE_GPU * torch.cuda.get_device_properties(device).total_memory
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # processes that share the host's memory
+    return USABLE_HOST * host_memory() / beside
+
+
+def host_memory() -> int:
+    """Bytes that this machine has, or that its container may take."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        path = Path(file)
+        if path.is_file() and (text := path.read_text().strip()).isdigit():
+            limits.append(int(text))
+    return min(limits)
+
+
+def bytes_of_a_pair(clip: CLIP, precision: Callable[[], torch.autocast]) -> float:
+    """What the backward pass needs of one pair, with a caption that fills the context: found by trying.
+
+    Rows cost alike, so the difference between some and fewer is without what does not grow with them.
+    """
+    fewer, some = (_kept_bytes(clip, precision, rows) for rows in (2, 4))
+    return (some - fewer) / 2
+
+
+def share_kept(clip: CLIP) -> float:
+    """Of what the backward pass needs, the share that is there at a time where blocks are computed again."""
+    blocks = [sum(isinstance(module, Block | ConvNeXtBlock) for module in tower.modules()) for tower in clip.children()]
+    return min(1.0, INPUT_OF_A_BLOCK + 1 / max(1, min(blocks)))
+
+
+def _kept_bytes(clip: CLIP, precision: Callable[[], torch.autocast], rows: int) -> int:
+    """Bytes of all tensors that autograd keeps of a forward pass of both towers."""
+    device, config, size = clip.logit_scale.device, clip.config, clip.config.image.image_size
+    pixels = torch.zeros(rows, 3, size, size, device=device, dtype=clip.logit_scale.dtype)
+    word = (config.text.end_of_text + 1) % config.text.vocabulary_size
+    ids = torch.full((rows, config.text.context_length), word, device=device)
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), precision():
+        alive = clip.encode_image(pixels), clip.encode_text(ids)  # else an address could be given out twice
+    del alive
+    return sum(kept.values())

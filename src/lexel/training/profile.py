@@ -1,0 +1,235 @@
+"""Where the time of a step goes: a few steps of a recipe, taken beside its run and thrown away.
+
+    runs/NAME-profile/profile.txt     a table: the phases of a step, and the operators that take longest
+    runs/NAME-profile/profile.json    the same for programs
+    runs/NAME-profile/trace.json.gz   every operator of a few steps, for https://ui.perfetto.dev or chrome://tracing
+
+Some steps warm up; some are taken under a stopwatch and without a profiler, which would slow them down; and some under
+the profiler. They are the last ones of the run, when pictures have their full size, but with the first weights.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch._C._autograd import DeviceType
+from torch.profiler import ProfilerActivity
+
+from lexel.data.loader import Batch
+from lexel.errors import UsageError
+from lexel.files import make_folder, write_atomically
+from lexel.runtimes.allocator import keep_freed_memory
+from lexel.training.average import Average
+from lexel.training.distributed import World
+from lexel.training.log import RunLog, SilentLog, StepTimes
+from lexel.training.meter import Meter
+from lexel.training.optimizer import Optimizer
+from lexel.training.phases import Stopwatch, phase
+from lexel.training.precision import precision_on
+from lexel.training.recipe import Recipe
+from lexel.training.run import RunFolder
+from lexel.training.setup import Setup, deterministic, set_up
+from lexel.training.snapshot import Snapshots
+from lexel.training.step import Gradients
+
+WARM_UP = 3  # steps
+TOLD = 15  # operators
+TABLE, FACTS, TRACE, SCRATCH = "profile.txt", "profile.json", "trace.json.gz", "scratch"
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """What one kind of operator takes of a step, without those that it calls."""
+
+    name: str
+    seconds: float  # of the GPU where there is one, else of the CPU; a profiler makes many short ones seem longer
+    share: float  # of a step under the profiler
+    calls: float
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Where the time of a step goes: seconds of one step, on average."""
+
+    name: str
+    steps: int
+    batch_size: int
+    machine: dict[str, str | int | float]
+    seconds: float
+    mfu: float | None  # None where a tower is another library's
+    phases: dict[str, float]
+    operators: tuple[Operator, ...]
+    snapshot_seconds: float  # for which a snapshot holds the training up, whenever there is one
+    trace: str
+
+    def facts(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    def table(self) -> str:
+        """For people."""
+        machine, peak = self.machine, float(self.machine["matmul_flops_per_second"]) / 1e12
+        processes = f", {machine['processes']} processes" if machine["processes"] != 1 else ""
+        mfu = "" if self.mfu is None else f", MFU {self.mfu:.0%} of {peak:,.4g} TFLOP/s"
+        phases = sorted(self.phases.items(), key=lambda one: -one[1])
+        lines = [
+            f"{self.name}: {self.steps} steps of {self.batch_size:,} pairs on {machine['device']} in "
+            f"{machine['precision']}{processes}",
+            f"{1e3 * self.seconds:,.1f} ms a step, {self.batch_size / self.seconds:,.0f} pairs/s{mfu}",
+            "",
+            f"{'phase':<44}{'ms a step':>12}{'share':>8}",
+            *(f"{name:<44}{1e3 * taken:>12,.2f}{taken / self.seconds:>8.1%}" for name, taken in phases),
+            "",
+            f"{'operator':<44}{'ms a step':>12}{'share':>8}{'calls':>8}",
+            *(
+                f"{one.name[:43]:<44}{1e3 * one.seconds:>12,.2f}{one.share:>8.1%}{one.calls:>8,.0f}"
+                for one in self.operators
+            ),
+            "",
+            f"A snapshot holds the training up for {self.snapshot_seconds:.2g} s whenever there is one.",
+            f"Trace: {self.trace} (open it at https://ui.perfetto.dev)",
+        ]
+        return "\n".join(lines)
+
+
+def profile_run(recipe: Recipe, steps: int, output: str | Path | None = None) -> Profile:
+    """Take `steps` steps of the recipe twice, with a stopwatch and with a profiler, and write what was seen.
+
+    It goes into a folder of its own, `output` or by itself `runs/NAME-profile`; the run folder of the recipe is neither
+    read nor written. Raises UsageError when another thing is in that folder, or as training would.
+    """
+    with World.join(recipe.device) as world:
+        folder = world.once(lambda: _open(Path(output) if output else Path("runs") / f"{recipe.name}-profile"))
+        keep_freed_memory()
+        with _scratch(folder, world) as scratch, deterministic():
+            setup = _long_enough(set_up(recipe, RunFolder(scratch), world), WARM_UP + 2 * steps)
+            profile = _Profiling(setup).profile(steps, folder / TRACE)
+        if world.main:
+            write_atomically(folder / FACTS, json.dumps(profile.facts(), indent=2) + "\n")
+            write_atomically(folder / TABLE, profile.table() + "\n")
+        return profile
+
+
+def _open(folder: Path) -> Path:
+    if {entry.name for entry in folder.glob("*")} - {TABLE, FACTS, TRACE, SCRATCH}:
+        raise UsageError(f"{folder} is not empty and holds no profile. Give another --output.")
+    make_folder(folder)
+    return folder
+
+
+@contextmanager
+def _scratch(folder: Path, world: World) -> Iterator[Path]:
+    """For what the steps themselves write: log, snapshot, embeddings of a frozen tower."""
+    scratch = folder / SCRATCH
+    world.once(lambda: shutil.rmtree(scratch, ignore_errors=True))  # of a profile that was killed
+    world.once(lambda: make_folder(scratch))
+    try:
+        yield scratch
+    finally:
+        if world.main:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _long_enough(setup: Setup, steps: int) -> Setup:
+    """The setup, or that of a longer run where it has fewer steps than are to be taken."""
+    if setup.steps >= steps:
+        return setup
+    return replace(setup, recipe=setup.recipe.model_copy(update={"steps": steps, "epochs": None}))
+
+
+class _Profiling:
+    """The last steps of a setup's run."""
+
+    def __init__(self, setup: Setup) -> None:
+        recipe = setup.recipe
+        average = Average.of(setup.clip, recipe.average)
+        self.setup = setup
+        self.device = setup.world.device
+        self.optimizer = Optimizer(
+            setup.clip, recipe.optimizer, recipe.schedule, setup.steps, average, recipe.precision
+        )
+        self.gradients = Gradients(setup.clip.train(), recipe, setup.preprocessing, setup.steps, setup.world)
+        self.meter = Meter(setup.clip, precision_on(self.device, recipe.precision), setup.world.size)
+        self.towers = {"image tower": setup.clip.image, "text tower": setup.clip.text}
+
+    def profile(self, steps: int, trace: Path) -> Profile:
+        """Take the steps, and write the `trace` of the last ones."""
+        recipe, start = self.setup.recipe, self.setup.steps - WARM_UP - 2 * steps
+        coming = zip(range(start, self.setup.steps), self.setup.batches(start), strict=True)
+        with self.setup.log(start, 0.0) as log:
+            self._take(coming, WARM_UP, log)
+            stopwatch = Stopwatch(self.device, waits=True)
+            with stopwatch.watching(self.towers):
+                flops = self._take(coming, steps, log)
+            names = Stopwatch(self.device, waits=False)
+            with self._recording() as recorded, names.watching(self.towers):
+                self._take(coming, steps, log)
+        if self.setup.world.main:
+            recorded.export_chrome_trace(str(trace))
+        seconds = sum(stopwatch.seconds.values())
+        return Profile(
+            name=recipe.name,
+            steps=steps,
+            batch_size=recipe.batch_size,
+            machine=self.meter.facts(),
+            seconds=seconds / steps,
+            mfu=None if flops is None else flops / seconds / self.meter.peak,
+            phases={name: taken / steps for name, taken in stopwatch.seconds.items()},
+            operators=_operators(recorded, steps, sum(names.seconds.values()), self.device),
+            snapshot_seconds=self._snapshot(),
+            trace=str(trace),
+        )
+
+    def _take(self, coming: Iterator[tuple[int, Batch]], count: int, log: RunLog | SilentLog) -> int | None:
+        """Take so many steps; returns their model FLOPs."""
+        flops: list[int | None] = []
+        for _ in range(count):
+            times = StepTimes()
+            with phase("data wait"):
+                step, batch = next(coming)
+            times.data_ready()
+            with phase("gradients, the rest"):
+                loss = self.gradients(batch, step)
+            with phase("optimizer"):
+                result = self.optimizer.step(step, loss.loss, batch.keys)
+            times.done()
+            with phase("log"):
+                log.step(step, batch, loss, result, times)
+            flops.append(self.meter.flops(batch))
+        known = [one for one in flops if one is not None]
+        return sum(known) if len(known) == count else None
+
+    def _recording(self) -> torch.profiler.profile:
+        on_gpu = self.device.type == "cuda"
+        return torch.profiler.profile(activities=[ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * on_gpu)
+
+    def _snapshot(self) -> float:
+        """Seconds until the training could go on after a snapshot; the second one, which finds its memory ready."""
+        facts = {"seconds": 0.0, **self.setup.identity()}
+        world = self.setup.world
+        with Snapshots(self.setup.folder.snapshots, keep=1, writes=world.main) as snapshots:
+            snapshots.save(1, self.setup.clip, self.optimizer, facts)
+            snapshots.wait()
+            start = time.perf_counter()
+            snapshots.save(2, self.setup.clip, self.optimizer, facts)
+            return time.perf_counter() - start
+
+
+def _operators(
+    recorded: torch.profiler.profile, steps: int, seconds: float, device: torch.device
+) -> tuple[Operator, ...]:
+    """Those that take longest by themselves, of `steps` steps that took `seconds` together."""
+    measure = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"  # microseconds
+    found = [
+        Operator(event.key, taken / steps, taken / seconds, event.count / steps)
+        for event in recorded.key_averages()
+        if event.device_type == DeviceType.CPU and not event.is_user_annotation
+        for taken in [getattr(event, measure) / 1e6]
+    ]
+    return tuple(sorted(found, key=lambda one: -one.seconds)[:TOLD])

@@ -1,0 +1,70 @@
+"""Cheap steps first: small pictures, or few patches of each, and whole ones towards the end of the run.
+
+Most of what a tower learns early it can see in small pictures (Tan and Le 2021; for CLIP Li et al. 2023), or in part
+of their patches (FLIP, Li et al. 2023); with the last steps it gets used to what it will see ever after. All sizes are
+pure functions of the step. They change in a few stairs: a compiled tower is compiled once for each.
+"""
+
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from lexel.config import Config
+from lexel.errors import UsageError
+from lexel.models.config import ImageConfig, TimmConfig, VisionTransformerConfig
+from lexel.models.resnet import STRIDE
+
+STAIRS = 4  # below the full size
+
+
+class Ramp(Config):
+    """Where pictures and patches begin. By itself they are whole from the first step on."""
+
+    size_from: float = Field(default=1.0, gt=0, le=1)  # side of the first pictures, as a share of image_size
+    patch_dropout_from: float | None = Field(default=None, ge=0, lt=1)
+    # share of the patches that the first steps leave out; None: the image tower's own patch_dropout throughout
+    until: float = Field(default=0.8, gt=0, le=1)  # share of the steps after which all is as the architecture says
+
+    def check(self, tower: ImageConfig) -> None:
+        """Raise UsageError where the image tower cannot take what the ramp gives it."""
+        if self.size_from < 1 and isinstance(tower, TimmConfig):
+            raise UsageError(
+                f'ramp.size_from: the image tower "{tower.model}" is timm\'s and takes pictures of one size only.\n'
+                "Leave ramp.size_from out."
+            )
+        if self.patch_dropout_from is not None and not isinstance(tower, VisionTransformerConfig):
+            raise UsageError(
+                f"ramp.patch_dropout_from: an image tower of kind {tower.kind} has no patches to leave out.\n"
+                "Only a vision_transformer has; ramp.size_from is for the others too."
+            )
+
+    def image_size(self, step: int, steps: int, tower: ImageConfig) -> int:
+        """The side of step `step`'s pictures in pixels: a multiple of the tower's cell until it is the full one."""
+        progress = self._progress(step, steps)
+        if self.size_from == 1 or progress == 1:
+            return tower.image_size
+        cell = tower.patch_size if isinstance(tower, VisionTransformerConfig) else STRIDE
+        side = tower.image_size * (self.size_from + (1 - self.size_from) * progress)
+        return min(tower.image_size, max(1, round(side / cell)) * cell)
+
+    def patch_dropout(self, step: int, steps: int, tower: VisionTransformerConfig) -> float:
+        """The share of its patches that step `step` leaves out."""
+        if self.patch_dropout_from is None:
+            return tower.patch_dropout
+        return self.patch_dropout_from + (tower.patch_dropout - self.patch_dropout_from) * self._progress(step, steps)
+
+    def _progress(self, step: int, steps: int) -> float:
+        """0 on the first stair, 1 once all is whole."""
+        return min(STAIRS, int(STAIRS * step / (self.until * steps))) / STAIRS
+
+
+@dataclass(frozen=True)
+class ImageSizes:
+    """The side of each step's pictures in pixels; a value, so that it can be sent to worker processes."""
+
+    ramp: Ramp
+    steps: int
+    tower: ImageConfig
+
+    def __call__(self, step: int) -> int:
+        return self.ramp.image_size(step, self.steps, self.tower)

@@ -1,0 +1,92 @@
+"""Tensors that may be spread over processes (FSDP2's DTensors), and how to have them whole, local, or spread again."""
+
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from lexel.config import Config
+from lexel.models.clip import CLIP
+from lexel.models.convnext import ConvNeXtBlock
+from lexel.runtimes.torch import build_clip
+
+
+class ParallelSettings(Config):
+    """How the processes of a run keep the model. Changes speed and memory only."""
+
+    shard: Literal["none", "towers"] = "none"  # towers: each process keeps its part of them, for such as do not fit
+
+
+def is_spread(tensor: Tensor) -> bool:
+    """Whether this process holds a part of `tensor` only."""
+    if type(tensor) in (Tensor, torch.nn.Parameter):  # importing DTensor takes a second
+        return False
+    from torch.distributed.tensor import DTensor
+
+    return isinstance(tensor, DTensor)
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """All of `tensor`, on every process; every process must ask for it."""
+    return tensor.full_tensor() if is_spread(tensor) else tensor  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def local(tensor: Tensor) -> Tensor:
+    """The part of `tensor` that this process holds, in the same memory."""
+    return tensor.to_local() if is_spread(tensor) else tensor  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def like(parameter: Tensor, value: Tensor) -> Tensor:
+    """`value`, whole and the same on every process, laid out as `parameter` is."""
+    value = value.to(parameter.device)
+    if not is_spread(parameter):
+        return value
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    assert isinstance(parameter, DTensor)
+    return distribute_tensor(value, parameter.device_mesh, parameter.placements, src_data_rank=None)
+
+
+def shard_towers(clip: CLIP, device: torch.device, precision: torch.dtype) -> None:
+    """Spread the towers over all processes, each of which keeps its part on `device` (FSDP2).
+
+    What is computed needs one block whole at a time, which is fetched while the one before is computed. Gradients are
+    summed, as `gradient_sum` does it for towers that are not spread. Under `precision` bfloat16 a GPU fetches blocks in
+    it, which is half the traffic; autocast would round their matrices anyway.
+    """
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+
+    mesh = init_device_mesh(device.type, (dist.get_world_size(),))
+    for temperature in (clip.logit_scale, clip.logit_bias):
+        if temperature is not None:
+            temperature.data = temperature.data.to(device)
+    # On a CPU autocast leaves norms as they are, and they want their gains in the format of what they normalise.
+    fetched = precision if device.type == "cuda" and precision != torch.float32 else None
+    of_blocks = MixedPrecisionPolicy(param_dtype=fetched, reduce_dtype=torch.float32, cast_forward_inputs=False)
+    for tower in (clip.image, clip.text):
+        tower.to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue] # all that FSDP takes
+        for module, policy in (*((block, of_blocks) for block in _blocks(tower)), (tower, MixedPrecisionPolicy())):
+            sharded = fully_shard(module, mesh=mesh, mp_policy=policy)
+            sharded.set_gradient_divide_factor(1.0)
+            sharded.set_force_sum_reduction_for_comms(True)
+
+
+def whole_weights(clip: CLIP) -> dict[str, np.ndarray]:
+    """The state dict of `clip` on the host; every process must ask for it."""
+    return {name: whole(value.detach()).cpu().contiguous().numpy() for name, value in clip.state_dict().items()}
+
+
+def whole_clip(clip: CLIP) -> CLIP:
+    """`clip`, or a copy of it that is whole where it is spread; every process must ask for it."""
+    if not any(is_spread(parameter) for parameter in clip.parameters()):
+        return clip
+    return build_clip(clip.config, whole_weights(clip), str(clip.logit_scale.device))
+
+
+def _blocks(tower: nn.Module) -> list[nn.Module]:
+    """The parts of a tower that are computed one after the other, each a large share of it."""
+    listed = [block for modules in tower.modules() if isinstance(modules, nn.ModuleList) for block in modules]
+    return listed or [module for module in tower.modules() if isinstance(module, ConvNeXtBlock)]
