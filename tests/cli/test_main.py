@@ -8,7 +8,10 @@ import pytest
 from lexel.cli import main as module
 from lexel.cli.main import app
 
-VERBS = ["demo", "train", "evaluate", "classify", "rank", "index", "search", "embed", "data inspect", "models list"]
+VERBS = [
+    *("demo", "train", "evaluate", "classify", "rank", "index", "search", "embed"),
+    *("duplicates", "group", "label", "sort", "filter", "data inspect", "models list"),
+]
 
 
 def shell(command: str, **settings) -> subprocess.CompletedProcess[str]:

@@ -14,12 +14,17 @@ from lexel import __version__
 from lexel.cli.classify import classify
 from lexel.cli.data import data
 from lexel.cli.demo import demo
+from lexel.cli.duplicates import duplicates
 from lexel.cli.embed import embed
 from lexel.cli.evaluate import evaluate
+from lexel.cli.filter import filter
+from lexel.cli.group import group
 from lexel.cli.index import index
+from lexel.cli.label import label
 from lexel.cli.models import models
 from lexel.cli.rank import rank
 from lexel.cli.search import search
+from lexel.cli.sort import sort
 from lexel.cli.train import train
 from lexel.errors import LexelError
 
@@ -30,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain text: examples keep their lines, errors are short, and it starts twice as fast
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (demo, train, evaluate, classify, rank, index, search, embed):
+for verb in (demo, train, evaluate, classify, rank, index, search, duplicates, group, label, sort, filter, embed):
     app.command()(verb)
 app.add_typer(data, name="data")
 app.add_typer(models, name="models")
@@ -52,6 +57,7 @@ EXTRAS = {
     "timm": "timm",
     "openvino": "fast",
     "onnx": "export",
+    "sklearn": "evaluate",
     "onnxscript": "export",
     "nncf": "export",
     "faiss": "search",

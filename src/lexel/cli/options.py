@@ -23,6 +23,24 @@ NumberFormat = Annotated[
         "--number-format", help="What the towers compute in; of an exported model, what it has.", show_default=False
     ),
 ]
+LibraryFolder = Annotated[Path, typer.Argument(help="The library, such as photos.lexel.", show_default=False)]
+LibraryModelOption = Annotated[
+    str | None,
+    typer.Option("--model", metavar="MODEL", help="Where the library's model lies now.", show_default=False),
+]
+Labels = Annotated[
+    str,
+    typer.Option("--labels", help="Labels with commas between, or a text file with one a line.", show_default=False),
+]
+Least = Annotated[
+    Literal["strong", "possible", "any"],
+    typer.Option("--least", help="How well a label has to fit; any: take the best in any case."),
+]
+Html = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write a page with the pictures.", show_default=False)
+]
+Paths = Annotated[bool, typer.Option("--paths", help="Print only paths, for pipes.")]
+Zero = Annotated[bool, typer.Option("-0", help="With --paths: end each with a NUL, for xargs -0.")]
 Architecture = Annotated[
     str | None,
     typer.Option(

@@ -22,6 +22,7 @@ from lexel.search.vector_cache import Cached, read_cache, write_cache
 EXACT_UP_TO = 2_000_000  # vectors, of which a scan of all takes some 50 ms on a core; beyond, it is in part by itself
 DEPTH = 4  # candidates that are rescored for each result
 AT_LEAST = 64  # candidates
+TOGETHER = 256  # queries whose candidates are read from the records at once
 FEW = 10_000  # changes that are held beside the cache whatever its size
 MANY = 0.05  # share of changes that is worth building it anew
 TOLD_FROM = 100_000  # vectors, from which building shows its progress
@@ -60,8 +61,9 @@ class Vectors:
             cached = read_cache(folder, records.fingerprint or "", records.dimensions)
             fresh = None if cached is None else _fresh(records, cached, live)
         if cached is None or fresh is None:
-            cached = _build(records, generation)
-            _keep(folder, cached, records)
+            cached, fingerprint = _build(records)
+            _keep(folder, cached, records, fingerprint)
+            generation = cached.generation
             live, fresh = np.asarray(cached.ids), np.zeros(0, np.int64)
         return cls(records, cached, generation, live, fresh)
 
@@ -101,12 +103,11 @@ class Vectors:
         found = self._candidates(queries, depth, ids, in_part)
         scores = np.full((len(queries), count), -np.inf, np.float32)
         best = np.full((len(queries), count), -1, np.int64)
-        for row, query in enumerate(queries):
-            candidates, cosines = self._rescored(query, found[row])
+        for row, (candidates, cosines) in enumerate(self._rescored(queries, found)):
             if beside.any():
                 assert self._fresh_vectors is not None
                 candidates = np.concatenate([candidates, self._fresh[beside]])
-                cosines = np.concatenate([cosines, self._fresh_vectors[beside] @ query])
+                cosines = np.concatenate([cosines, self._fresh_vectors[beside] @ queries[row]])
             order = np.lexsort((candidates, -cosines))[:count]  # of equal scores the earlier photo first
             scores[row, : len(order)], best[row, : len(order)] = cosines[order], candidates[order]
         return scores, best
@@ -165,11 +166,15 @@ class Vectors:
         places[ids] = np.arange(len(ids))
         return places
 
-    def _rescored(self, query: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if not len(ids):
-            return ids, np.zeros(0, np.float32)
-        known, vectors = self._records.vectors(ids)  # less what another process has removed meanwhile
-        return known, _unit(vectors) @ query
+    def _rescored(self, queries: np.ndarray, found: list[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """For each query the ids of its candidates, less what has been removed meanwhile, with their cosines."""
+        for start in range(0, len(queries), TOGETHER):
+            several = found[start : start + TOGETHER]
+            known, vectors = self._records.vectors(np.unique(np.concatenate(several)))
+            vectors = _unit(vectors)
+            for query, ids in zip(queries[start : start + TOGETHER], several, strict=True):
+                ids = np.intersect1d(ids, known, assume_unique=True)
+                yield ids, vectors[np.searchsorted(known, ids)] @ query
 
 
 def _fresh(records: Records, cached: Cached, live: np.ndarray) -> np.ndarray | None:
@@ -183,16 +188,19 @@ def _fresh(records: Records, cached: Cached, live: np.ndarray) -> np.ndarray | N
     return None if outgrown or len(fresh) + gone > max(most, MANY * len(live)) else fresh
 
 
-def _build(records: Records, generation: int) -> Cached:
-    """An index of all vectors in the records."""
-    count, dimensions = records.count, records.dimensions
-    if not count:
-        return Cached(
-            build_index(0, max(1, dimensions), np.zeros((1, max(1, dimensions)), np.float32), ()), _NONE, generation
-        )
+def _build(records: Records) -> tuple[Cached, str]:
+    """An index of all vectors in the records, and the fingerprint of the model that they are from."""
     random = np.random.default_rng(0)
-    live = records.ids_where("1")
-    _, sample = records.vectors(np.sort(random.choice(live, sample_size(count), replace=False)))
+    # Others may change the records meanwhile: the blocks are of this generation or a later one, which is made up for
+    # as what has come and gone since.
+    with records.reading():
+        generation, fingerprint, dimensions = records.generation, records.fingerprint or "", records.dimensions
+        live = records.ids_where("1")
+        count = len(live)
+        _, sample = records.vectors(np.sort(random.choice(live, sample_size(count), replace=False)))
+    if not count:
+        width = max(1, dimensions)
+        return Cached(build_index(0, width, np.zeros((1, width), np.float32), ()), _NONE, generation), fingerprint
     ids: list[np.ndarray] = []
 
     def blocks() -> Iterator[np.ndarray]:
@@ -206,15 +214,15 @@ def _build(records: Records, generation: int) -> Cached:
         steps = track(steps, "Indexing vectors", -(-count // BLOCK))
     training = random.permutation(_unit(sample))
     index = build_index(count, dimensions, training, steps)
-    return Cached(index, np.concatenate(ids), generation)
+    return Cached(index, np.concatenate([_NONE, *ids]), generation), fingerprint
 
 
-def _keep(folder: Path, cached: Cached, records: Records) -> None:
+def _keep(folder: Path, cached: Cached, records: Records, fingerprint: str) -> None:
     """Write the cache where that can be done; the library is searched all the same where not."""
     if records.read_only:
         return
     try:
-        write_cache(folder, cached, records.fingerprint or "")
+        write_cache(folder, cached, fingerprint)
     except (OSError, RuntimeError) as error:
         warnings.warn(f"The index of {folder} cannot be kept, and is built again next time: {error}", stacklevel=2)
 

@@ -1,0 +1,63 @@
+"""`lexel duplicates`"""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lexel.cli.options import Html, Json, LibraryFolder, Paths, Zero
+
+if TYPE_CHECKING:
+    from lexel.search.duplicates import Duplicates
+
+
+def duplicates(
+    library: LibraryFolder,
+    threshold: Annotated[
+        float, typer.Option(min=0.5, max=1, help="How like two pictures have to be; 1: exact copies only.")
+    ] = 0.95,
+    html: Html = None,
+    paths: Paths = False,
+    zero: Zero = False,
+    json: Json = False,
+) -> None:
+    """Find pictures that are there more than once, as exact or as near copies. Nothing is deleted.
+
+    Of each, the one of most pixels is suggested to be kept, then that of most bytes, then the oldest; --paths prints
+    the others.
+
+    \b
+    Examples:
+      lexel duplicates photos.lexel --html duplicates.html
+      lexel duplicates photos.lexel --threshold 1 --paths -0 | xargs -0 ls -l
+    """
+    from lexel.cli.paths import print_paths
+    from lexel.cli.printing import print_json
+    from lexel.search.duplicates import find_duplicates, summary, write_duplicates
+    from lexel.search.library import Library
+
+    with Library.open(library) as opened:
+        groups = find_duplicates(opened, threshold)
+        if html:
+            write_duplicates(html, groups, opened.records)
+    if json:
+        print_json([_as_json(group) for group in groups])
+    elif paths:
+        print_paths((other.path for group in groups for other in group.others), zero)
+    else:
+        for group in groups:
+            print(f"keep    {group.keep.shown}")
+            for other, likeness in zip(group.others, group.likeness, strict=True):
+                print(f"{'same' if other.hash == group.keep.hash else f'{likeness:.3f}':<7} {other.shown}")
+            print()
+        print(summary(groups))
+
+
+def _as_json(group: "Duplicates") -> dict[str, Any]:
+    return {
+        "exact": group.exact,
+        "keep": {"id": group.keep.id, "path": group.keep.shown},
+        "others": [
+            {"id": other.id, "path": other.shown, "likeness": likeness, "same": other.hash == group.keep.hash}
+            for other, likeness in zip(group.others, group.likeness, strict=True)
+        ],
+    }

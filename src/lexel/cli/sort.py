@@ -1,0 +1,85 @@
+"""`lexel sort`"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lexel.cli.options import (
+    Json,
+    Labels,
+    Least,
+    LibraryFolder,
+    LibraryModelOption,
+    NumberFormat,
+    Runtime,
+    Templates,
+    chosen_templates,
+)
+
+
+def sort(
+    library: LibraryFolder,
+    labels: Labels,
+    into: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Has a folder for each label after it.", show_default=False)
+    ],
+    link: Annotated[bool, typer.Option("--link/--copy", help="Symbolic links instead of copies.")] = False,
+    leave: Annotated[bool, typer.Option("--leave", help='Leave out what no label fits, instead of "other".')] = False,
+    least: Least = "possible",
+    templates: Templates = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    model: LibraryModelOption = None,
+    runtime: Runtime = None,
+    number_format: NumberFormat = None,
+    json: Json = False,
+) -> None:
+    """Copy or link a library's photos into a folder for each label. Nothing is moved, nothing overwritten.
+
+    The same command again goes on where it was cut off.
+
+    \b
+    Examples:
+      lexel sort photos.lexel --labels "dog,cat,beach" --into sorted --dry-run
+      lexel sort photos.lexel --labels "dog,cat,beach" --into sorted --link
+    """
+    from lexel.cli.printing import print_json
+    from lexel.evaluation.prompts import read_labels
+    from lexel.progress import say
+    from lexel.search.labelling import label_photos
+    from lexel.search.library import Library
+    from lexel.search.library_model import ModelChoice
+    from lexel.search.sorting import folder_names, sort_photos
+
+    words = read_labels(labels)
+    folder_names(words, leave)
+    with Library.open(library, ModelChoice(model, runtime, number_format) if model else None) as opened:
+        given = label_photos(opened, words, chosen_templates(templates), least=least)
+        how = "link" if link else "copy"
+        try:
+            done = sort_photos(opened, given, into, words, how=how, leave=leave, dry_run=dry_run)
+        except KeyboardInterrupt:
+            say("\nStopped. What is there is whole; the same command goes on.")
+            raise typer.Exit(1) from None
+    if json:
+        print_json(
+            {
+                "into": str(into),
+                "dry_run": dry_run,
+                "folders": dict(done.folders),
+                "new": done.new,
+                "there": done.there,
+                "left": done.left,
+                "problems": [{"path": problem.path, "reason": problem.reason} for problem in done.problems],
+            }
+        )
+    else:
+        for folder, count in done.folders.most_common():
+            print(f"{count:7,}  {into / folder}")
+        verb = "would be " if dry_run else ""
+        left = f", {done.left:,} that no label fits left out" if leave else ""
+        print(f"{done.new:,} {verb}{'linked' if link else 'copied'}, {done.there:,} there already{left}.")
+    for problem in done.problems:
+        say(f"lexel sort: {problem.path}: {problem.reason}")
+    if done.problems:
+        raise typer.Exit(1)

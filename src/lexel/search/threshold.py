@@ -1,0 +1,56 @@
+"""From which score a concept counts as seen: by how often pictures that do not show it may be flagged."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lexel.calibration import STRONG, log_odds_of
+from lexel.errors import UsageError
+from lexel.evaluation.metrics import wilson
+from lexel.search.strength import FEWEST, chance_of
+
+RATE = 0.01
+DEVIATIONS = 2.0  # of chance above its middle, from which a picture stands out; chance flags some 2 %
+
+
+@dataclass(frozen=True, slots=True)
+class FalsePositives:
+    """How often pictures that do not show the concept are flagged, measured on examples kept apart."""
+
+    asked: float  # at most, of the examples
+    measured: float
+    low: float  # 95 % interval (Wilson)
+    high: float
+    examples: int
+
+    def __str__(self) -> str:
+        flagged = round(self.measured * self.examples)
+        return (
+            f"{flagged:,} of {self.examples:,} examples without it are flagged: "
+            f"{self.measured:.1%}, 95 % interval {self.low:.1%} to {self.high:.1%}"
+        )
+
+
+def choose_threshold(clean: np.ndarray, rate: float = RATE) -> tuple[float, FalsePositives]:
+    """The lowest threshold at which at most that share of the scores (N,) of clean examples reaches it.
+
+    Raises UsageError for a rate outside 0..1.
+    """
+    if not 0 < rate < 1:
+        raise UsageError(f"A false-positive rate lies between 0 and 1, such as 0.01, not {rate}.")
+    highest = np.sort(np.asarray(clean, np.float64))[::-1]
+    threshold = float(np.nextafter(highest[int(rate * len(highest))], np.inf))
+    measured = float((highest >= threshold).mean())
+    return threshold, FalsePositives(rate, measured, *wilson(measured, len(highest)), len(highest))
+
+
+def outstanding(scores: np.ndarray) -> float:
+    """A threshold for log-odds (N,) of pictures most of which do not show the concept, where nothing else is known.
+
+    What is flagged fits the concept rather than its contrast and stands out from the other pictures; of a few pictures
+    one cannot tell that, and the log-odds have to be high by themselves.
+    """
+    if len(scores) < FEWEST:
+        return log_odds_of(STRONG)
+    chance = chance_of(scores)
+    return max(0.0, chance.middle + DEVIATIONS * chance.spread)
