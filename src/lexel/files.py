@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 
 from lexel.errors import UsageError
 
@@ -28,7 +29,8 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """Yield a name to write to; that file takes the place of `path` when the block ends well, else `path` stays."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
+    # Chance tells apart what threads write at once, and machines that share a disk, where process numbers are equal.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{token_hex(4)}{UNFINISHED}")
     try:
         yield temporary
         _flush(temporary)

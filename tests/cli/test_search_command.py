@@ -57,6 +57,7 @@ def test_a_contact_sheet_and_copies_are_written(lexel, library, tmp_path):
         ([], "Nothing is asked"),
         (["x", "--where", "nonsense ="], "cannot be used"),
         (["x", "--like", "nowhere.jpg"], "no picture nowhere.jpg"),
+        (["x", "--like", "²"], "no picture ²"),
         (["x", "--weights", "1,2"], "1 texts and pictures to weigh, but 2 weights"),
         (["x", "--weights", "a"], "takes numbers"),
         (["x", "--preview", "--all"], "draws in a terminal"),
@@ -69,3 +70,17 @@ def test_what_is_wrong_is_said_in_a_line_or_two(refused, library, arguments, sai
 
 def test_no_library_is_said(refused, tmp_path):
     assert "There is no library" in refused("search", tmp_path / "none.lexel", "x")
+
+
+def test_a_contact_sheet_goes_to_a_new_folder_but_never_in_place_of_one(lexel, library, tmp_path):
+    lexel("search", library, "star", "--all", "--html", tmp_path / "new" / "sheet.html")
+    assert (tmp_path / "new" / "sheet.html").exists()
+    refused = lexel("search", library, "star", "--html", tmp_path)
+    assert refused.status == 2
+    assert "is a folder" in refused.err
+
+
+def test_copying_again_doubles_nothing(lexel, library, tmp_path):
+    for _ in range(2):
+        lexel("search", library, "star", "--all", "--top", "4", "--copy", tmp_path / "copies")
+    assert len(list((tmp_path / "copies").iterdir())) == 4

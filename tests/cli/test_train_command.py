@@ -92,6 +92,14 @@ def test_a_plan_for_a_source_that_is_elsewhere_is_json_too(lexel, here):
     assert done.json["time"]["gpu_hours"] > 0
 
 
+@pytest.mark.parametrize("option", ["--pairs", "--pair-bytes"])
+@pytest.mark.parametrize("value", ["inf", "nan", "0"])
+def test_a_plan_wants_numbers_that_there_can_be(lexel, here, option, value):
+    done = lexel("train", "scenes:40", "--plan", option, value)
+    assert done.status == 2
+    assert f"Invalid value for '{option}'" in done.err
+
+
 def test_a_plan_says_what_it_cannot_know(lexel, here):
     (here / "eva.json").write_text(tiny_recipe(model={"architecture": "EVA02-B-16"}).model_dump_json(exclude_none=True))
     done = lexel("train", "--plan", "eva.json", "--pairs", 1e6, "--gpu", "a100")

@@ -275,3 +275,19 @@ def test_a_library_is_opened_without_torch(library):
     )
     done = subprocess.run([sys.executable, "-c", script, str(library.path)], capture_output=True, text=True, check=True)
     assert done.stdout == "4 False\n"
+
+
+def test_a_model_that_another_process_has_replaced_writes_and_searches_no_more(library, pictures):
+    with Library.open(library.path, QuickEncoder("other", "ffffffff"), reembed=True):
+        pass
+    save(pictures / "late.png", 99)
+    for use in (library.refresh, lambda: library.search("red")):
+        with pytest.raises(UsageError, match="is another model"):
+            use()
+    assert library.records.fingerprint == "ffffffff"
+    assert library.records.count == 4
+
+
+def test_a_library_is_no_folder_of_pictures(library):
+    with pytest.raises(UsageError, match="is a library, not a folder"):
+        library.add(library.path)

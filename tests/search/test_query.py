@@ -11,7 +11,7 @@ from lexel.errors import UsageError
 from lexel.search.diversity import diversify
 from lexel.search.library import Library
 from lexel.search.query import Query
-from lexel.search.strength import PRIOR, chance_of, in_words
+from lexel.search.strength import PRIOR, Generic, chance_of, in_words, matches
 
 COLOURS = ("red", "orange", "yellow", "green", "blue", "navy", "purple", "white", "black", "gray")
 
@@ -164,6 +164,7 @@ def test_a_calibrated_model_says_it_by_its_calibration(library, monkeypatch):
         ({"texts": "red", "top": 0}, "counted from 1"),
         ({"texts": "red", "diversity": 2}, "Diversity goes"),
         ({"texts": [("red", -1.0)]}, "A weight is above 0"),
+        ({"texts": [("red", float("inf")), "blue"]}, "A weight is above 0"),
         ({"texts": " "}, "empty"),
         ({"keywords": " "}, "empty"),
         ({"like": 99999}, "has no photo 99999"),
@@ -179,3 +180,42 @@ def test_diversity_of_zero_keeps_the_order_and_one_heeds_only_distance():
     scores = np.array([0.9, 0.8, 0.1], np.float32)
     assert diversify(scores, vectors, 3, 0.0) == [0, 1, 2]
     assert diversify(scores, vectors, 2, 0.9) == [0, 2]
+
+
+def test_any_number_of_results_may_be_asked_for_and_any_page(library):
+    assert len(library.search("red", top=10**12)) == 80
+    assert library.search("red", top=5, page=10**12) == []
+
+
+def test_photos_that_vanish_between_search_and_display_are_looked_for_again(folder, tmp_path, monkeypatch):
+    with Library.open(tmp_path / "l.lexel", QuickEncoder(), create=True) as library:
+        library.add([folder / f"red-{number}.png" for number in range(4)])
+        found = library.vectors.search
+        best = library.search("red", top=1)[0].photo
+
+        def search_while_another_process_changes_the_library(*arguments, **options):
+            result = found(*arguments, **options)
+            with library.records.changing() as changes:
+                changes.mark_missing([best.id])
+            return result
+
+        monkeypatch.setattr(library.vectors, "search", search_while_another_process_changes_the_library)
+        assert best.id not in [hit.photo.id for hit in library.search("red")]
+        with pytest.raises(UsageError, match="has vanished"):
+            library.search(like=best.id)
+
+
+def test_an_empty_library_finds_nothing_like_words_and_a_picture(tmp_path):
+    with Library.open(tmp_path / "l.lexel", QuickEncoder(), create=True) as library:
+        assert library.search("red", like=[Image.new("RGB", (9, 9), "navy")]) == []
+
+
+def test_without_a_calibration_a_match_stands_above_generic_texts_however_common_it_is():
+    random = np.random.default_rng(0)
+    texts = np.eye(8)[:6] + 0  # (K, D)
+    photos = np.abs(random.normal(0.1, 0.02, (300, 8)))  # all alike to the generic texts
+    generic = Generic(texts, float(np.median((photos @ texts.T).std(axis=1))))
+    cosines = np.where(np.arange(300) < 290, 0.25, 0.1)  # nearly all show what is asked
+    chances = matches(cosines, photos, None, generic)
+    assert {in_words(chance) for chance in chances[:290]} == {"strong"}
+    assert {in_words(chance) for chance in chances[290:]} == {"unlikely"}

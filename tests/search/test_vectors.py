@@ -171,3 +171,33 @@ def test_vectors_come_in_the_order_asked(records):
     np.testing.assert_allclose(opened.vectors_of(np.array([5, 2, 5])), stored[[4, 1, 4]].astype(np.float32), atol=1e-3)
     with pytest.raises(KeyError):
         opened.vectors_of(np.array([5, 6000]))
+
+
+def test_what_changes_while_the_index_is_built_is_found(records, queries, monkeypatch):
+    blocks = records.vector_blocks
+
+    def blocks_after_others_changed_much():
+        with records.changing() as changes:
+            changes.remove_files(range(1, 301))
+        put(records, unit_vectors(50, D, seed=5))
+        return blocks()
+
+    monkeypatch.setattr(records, "vector_blocks", blocks_after_others_changed_much)
+    Vectors.open(records.folder, records)
+    monkeypatch.undo()
+    check_exact(records, queries)
+
+
+def test_an_index_is_named_after_the_model_that_its_vectors_are_from(records, queries, monkeypatch):
+    blocks = records.vector_blocks
+
+    def blocks_before_others_embedded_anew():
+        yield from list(blocks())
+        with records.changing() as changes:
+            changes.set_fact("fingerprint", "ffffffff")
+            changes.connection.execute("UPDATE vectors SET vector = (SELECT vector FROM vectors ORDER BY random())")
+
+    monkeypatch.setattr(records, "vector_blocks", blocks_before_others_embedded_anew)
+    Vectors.open(records.folder, records)
+    monkeypatch.undo()
+    assert vector_cache.read_cache(records.folder, "ffffffff", D) is None

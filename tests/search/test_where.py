@@ -65,6 +65,7 @@ def test_filters_let_through_what_they_say(records, asked, expected):
         "",
         "1) OR (1",
         "width > ?",
+        "rowid = 3",
         "id = 1 LIMIT 1",
         "x'00\0'",
     ],

@@ -52,9 +52,13 @@ def index(
       lexel index photos.lexel ~/Pictures --model runs/demo/model
       lexel index photos.lexel
     """
+    from lexel.search.cluster import is_cluster
     from lexel.search.library import Library
     from lexel.search.library_model import ModelChoice
 
+    if is_cluster(library):
+        _fill_cluster(library, folders or [], json)
+        return
     task = _only_one(watch=watch, remove=remove, stats=stats, check=check, verify=verify, export=export is not None)
     given = folders or []
     _check_given(task, given, reembed)
@@ -88,6 +92,28 @@ def _bring_up_to_date(library: "Library", given: list[str], watch: bool, json: b
     if watch:
         say("Watching; Ctrl-C ends it.")
         library.watch(lambda more: _show_added(library, more, json))
+
+
+def _fill_cluster(address: str, given: list[str], json: bool) -> None:
+    """Put a library, or what `lexel embed` has written into a folder, onto a Qdrant cluster."""
+    from lexel.errors import UsageError
+    from lexel.search.cluster import Collection
+    from lexel.search.cluster_filling import fill_from_folder, fill_from_records
+    from lexel.search.output_folder import OutputFolder, is_remote
+    from lexel.search.records import Records
+    from lexel.search.schema import DATABASE
+
+    collection = Collection.connect(address)
+    if len(given) != 1 or not (is_remote(given[0]) or Path(given[0]).is_dir()):
+        raise UsageError(
+            f"A cluster is filled from one library, or one folder of embeddings:\n  lexel index {address} photos.lexel"
+        )
+    if (Path(given[0]) / DATABASE).exists():
+        with Records.open(given[0]) as records:
+            count = fill_from_records(collection, records)
+    else:
+        count = fill_from_folder(collection, OutputFolder.open(given[0]))
+    _show_count("filled", count, f"photos put into {address}", json)
 
 
 def _only_one(**tasks: bool) -> str | None:
@@ -172,7 +198,10 @@ def _show_problems(library: "Library", problems: "list[Problem]", json: bool) ->
 
 def _show_recall(library: "Library", json: bool) -> None:
     from lexel.cli.printing import print_json
+    from lexel.errors import UsageError
 
+    if not library.records.count:
+        raise UsageError(f"{library.path} has no photos yet to check the search with.")
     recall = library.vectors.check()
     if json:
         print_json(asdict(recall))
@@ -184,7 +213,7 @@ def _show_recall(library: "Library", json: bool) -> None:
         )
 
 
-def _show_count(what: Literal["removed", "exported"], count: int, said: str, json: bool) -> None:
+def _show_count(what: Literal["removed", "exported", "filled"], count: int, said: str, json: bool) -> None:
     from lexel.cli.printing import print_json
 
     if json:

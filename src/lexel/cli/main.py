@@ -63,6 +63,8 @@ EXTRAS = {
     "faiss": "search",
     "watchfiles": "search",
     "textual_image": "search",
+    "ray": "cluster",
+    "qdrant_client": "cluster",
 }
 
 

@@ -5,7 +5,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
@@ -14,11 +14,14 @@ from lexel.errors import UsageError
 
 if TYPE_CHECKING:
     from lexel.search.library import Library
+    from lexel.search.library_model import ModelChoice
     from lexel.search.query import Hit
 
 
 def search(
-    library: Annotated[Path, typer.Argument(help="The library, such as photos.lexel.", show_default=False)],
+    library: Annotated[
+        str, typer.Argument(help="The library: photos.lexel, or qdrant://host:6333/photos.", show_default=False)
+    ],
     texts: Annotated[
         list[str] | None, typer.Argument(metavar="[TEXT]...", help="What is to be seen.", show_default=False)
     ] = None,
@@ -81,7 +84,6 @@ def search(
       lexel search photos.lexel "a beach" --without people --after 2024 --html beach.html
       lexel search photos.lexel --like sunset.jpg --diversity 0.5 --paths -0 | xargs -0 ls -l
     """
-    from lexel.search.library import Library
     from lexel.search.library_model import ModelChoice
     from lexel.search.query import Query
 
@@ -107,7 +109,9 @@ def search(
         approximate=approximate or None,
     )
     chosen = ModelChoice(model, runtime, number_format) if model else None
-    with Library.open(library, chosen) as opened:
+    if html:
+        _check_page(html)
+    with _open(library, chosen) as opened:
         found = query.run(opened)
         hits = [hit for hit in found if every or hit.strength != "unlikely"]
         if html:
@@ -116,7 +120,15 @@ def search(
             write_sheet(html, hits, opened.records.thumbnail, _title(words, like or [], keywords))
         if copy:
             _copy(hits, copy)
-        _show(hits, found, opened, json=json, paths=paths, zero=zero, preview=preview)
+        _show(hits, found, opened, json=json, paths=paths, zero=zero, preview=preview, page=page)
+
+
+def _open(library: str, model: "ModelChoice | None") -> "Library":
+    """A library in a folder, or one on a cluster, which answers the same questions."""
+    from lexel.search.cluster import ClusterLibrary, is_cluster
+    from lexel.search.library import Library
+
+    return cast("Library", ClusterLibrary.open(library, model)) if is_cluster(library) else Library.open(library, model)
 
 
 def _title(texts: list[str], like: list[str], keywords: str | None) -> str:
@@ -132,6 +144,7 @@ def _show(
     paths: bool,
     zero: bool,
     preview: bool,
+    page: int,
 ) -> None:
     if json:
         from lexel.cli.printing import print_json
@@ -142,7 +155,7 @@ def _show(
         sys.stdout.buffer.write(b"".join(os.fsencode(hit.photo.path) + ends for hit in hits))
     elif not hits:
         nearest = f" The nearest, {found[0].photo.shown}, hardly does: --all shows it." if found else ""
-        print(f"Nothing found: no photo fits.{nearest}")
+        print(f"Nothing {'more ' if page > 1 else ''}found: no photo fits.{nearest}")
     else:
         if preview:
             from lexel.cli.preview import print_previews
@@ -169,27 +182,48 @@ def _as_json(hit: "Hit") -> dict[str, object]:
     }
 
 
+def _check_page(path: Path) -> None:
+    from lexel.files import make_folder
+
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; give --html the name of a file.")
+    make_folder(path.parent)
+
+
 def _copy(hits: "Sequence[Hit]", folder: Path) -> None:
-    """Copy the photos; one of a name that is taken gets its number before it. Nothing is overwritten."""
+    """Copy the photos; one of a name that is taken gets its number before it. Nothing is overwritten.
+
+    Raises UsageError when all is done for those that could not be copied.
+    """
     from lexel.files import make_folder
 
     make_folder(folder)
+    gone: list[str] = []
     for hit in hits:
-        target = folder / hit.photo.name
-        if target.exists():
-            target = folder / f"{hit.photo.id}-{hit.photo.name}"
-        if target.exists():
-            continue
+        source, target = Path(hit.photo.path), folder / hit.photo.name
         try:
-            shutil.copy2(hit.photo.path, target)
+            if target.exists() and not _is_copy(target, source):
+                target = folder / f"{hit.photo.id}-{hit.photo.name}"
+            if not target.exists():
+                shutil.copy2(source, target)
+        except FileNotFoundError:
+            gone.append(hit.photo.shown)
         except OSError as error:
             target.unlink(missing_ok=True)
             raise UsageError(f"Cannot copy {hit.photo.shown} to {folder}: {error.strerror}.") from None
+    if gone:
+        raise UsageError(f"{len(gone):,} of {len(hits):,} photos are gone and not copied, such as {gone[0]}.")
+
+
+def _is_copy(target: Path, source: Path) -> bool:
+    """Whether an earlier call copied it; times may be kept a little coarser."""
+    one, other = target.stat(), source.stat()
+    return one.st_size == other.st_size and abs(one.st_mtime - other.st_mtime) < 2
 
 
 def _picture(given: str) -> str | int:
     """A file, or the number of a photo of the library."""
-    if given.isdigit() and not Path(given).exists():
+    if given.isascii() and given.isdigit() and not Path(given).exists():
         return int(given)
     if not Path(given).expanduser().is_file():
         raise UsageError(f"There is no picture {given}.")

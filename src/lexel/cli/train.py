@@ -46,6 +46,7 @@ Pairs = Annotated[
     typer.Option(
         "--pairs",
         min=2,
+        max=1e15,
         help="Plan for so many pairs, such as 400e6, instead of reading the source.",
         show_default=False,
     ),
@@ -58,7 +59,7 @@ Tokens = Annotated[
 ]
 PairBytes = Annotated[
     float | None,
-    typer.Option("--pair-bytes", min=1, help="Plan for so many stored bytes a pair.", show_default=False),
+    typer.Option("--pair-bytes", min=1, max=1e15, help="Plan for so many stored bytes a pair.", show_default=False),
 ]
 
 
@@ -96,7 +97,7 @@ def train(
       lexel train products.csv --output runs/products
       lexel train products.csv --from ViT-B-32/openai
       lexel train recipes/fashion.toml --profile 10
-      torchrun --nproc-per-node 4 -m lexel train recipes/fashion.toml
+      torchrun --nproc-per-node 4 -m lexel train recipes/fashion.toml --set model.architecture=ViT-B-32
       lexel train --plan recipes/plans/vit-b-32.toml --pairs 400e6 --gpu a100 --gpus 128
     """
     from lexel.cli.printing import print_json, print_plan

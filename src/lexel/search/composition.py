@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lexel.encoder import Encoder, ImageLike
-from lexel.search.strength import sample_of
+from lexel.errors import UsageError
+from lexel.search.strength import generic_texts, sample_of
+from lexel.search.walk import absolute
 
 if TYPE_CHECKING:
     from lexel.search.library import Library
 
-GENERIC = (
-    "a photo", "a picture of something", "an image", "a photo of a person", "a photo of an animal", "a place outdoors",
-    "a room", "a thing on a table", "a drawing", "a photo of food", "a street", "a vehicle", "a landscape", "some text",
-)  # fmt: skip
 SENTENCE = re.compile(r"(?<=[.!?;:。])\s+|\s*\n\s*")
 
 
@@ -68,9 +66,10 @@ def compose(library: "Library", parts: Sequence[Part]) -> np.ndarray:
         return unit(np.sum([part.weight * part.vector for part in parts], axis=0))
     middle = {}
     if True in kinds:
-        middle[True] = library.encoder.embed_texts(GENERIC).mean(axis=0)
+        middle[True] = generic_texts(library.encoder).mean(axis=0)
     if False in kinds:
-        middle[False] = sample_of(library.vectors, library.vectors.ids).mean(axis=0)
+        sample = sample_of(library.vectors, library.vectors.ids)
+        middle[False] = sample.mean(axis=0) if len(sample) else 0.0
     return unit(np.sum([part.weight * unit(part.vector - middle[part.is_text]) for part in parts], axis=0))
 
 
@@ -87,11 +86,13 @@ def _sentences(encoder: Encoder, text: str) -> list[str]:
 def _own(library: "Library", picture: ImageLike | int) -> int | None:
     """The number of the library's photo that is meant, if it is one that is searched."""
     if isinstance(picture, int):
-        library.records.photo(picture)
+        photo = library.records.photo(picture)
+        if photo.missing or picture not in library.vectors.ids:
+            raise UsageError(f"Photo {picture}, {photo.shown}, has vanished from the disk.")
         return picture
     if not isinstance(picture, str | Path) or not Path(picture).expanduser().is_file():
         return None
-    found = library.records.ids_of(str(Path(picture).expanduser().absolute()))
+    found = library.records.ids_of(absolute(picture))
     return found[0] if len(found) == 1 and found[0] in library.vectors.ids else None
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from lexel.encoder import Encoder
 from lexel.errors import UsageError
-from lexel.search.composition import GENERIC
+from lexel.search.strength import GENERIC
 
 if TYPE_CHECKING:
     from lexel.search.library import Library

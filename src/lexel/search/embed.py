@@ -4,12 +4,10 @@ Beside OUT.parquet stands OUT.parquet.parts/ while the work goes on: one small P
 source, written whole or not at all, with its unreadable pictures named in its metadata. The same call again skips the
 parts that are there; when all are, they become OUT.parquet, one row group each.
 
-Columns: `key`, `label`, `captions`, and `embedding` (D float32, unit norm). The file's metadata names the model and its
-fingerprint.
+For many files instead, written by many machines, there is `parts`.
 """
 
 import hashlib
-import json
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,19 +15,17 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from lexel.data.pairs import ImageFile, Pair, Source
 from lexel.encoder import Encoder
 from lexel.errors import DataError, UsageError
 from lexel.files import make_folder, new_file, write_atomically
 from lexel.progress import say
+from lexel.search.embedding_table import UNREADABLE, as_lines, embedding_table, need_pyarrow, unreadable_in
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 PART = 2048  # pairs
-UNREADABLE = b"lexel.unreadable"  # in a part's metadata: JSON, [[key, reason], …]
 
 
 @dataclass(frozen=True)
@@ -62,8 +58,8 @@ def embed_source(encoder: Encoder, source: Source, path: Path) -> Embedded:
     for number, (piece, file) in enumerate(zip(pieces, files, strict=True), start=1):
         if not file.exists():
             what = f"Embedding part {number} of {len(pieces)}" if len(pieces) > 1 else "Embedding"
-            _write([_embed(encoder, piece, what)], file)
-    unreadable = [bad for file in files for bad in _unreadable(file)]
+            _write([embedding_table(encoder, piece, what)], file)
+    unreadable = [bad for file in files for bad in unreadable_in(_metadata(file))]
     if len(unreadable) == len(source.pairs):
         shutil.rmtree(parts)
         key, reason = unreadable[0]
@@ -75,13 +71,11 @@ def embed_source(encoder: Encoder, source: Source, path: Path) -> Embedded:
 
 
 def _check(path: Path) -> None:
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        raise UsageError('Writing Parquet needs pyarrow: pip install "lexel[data]"') from None
+    need_pyarrow()
     if path.suffix != ".parquet":
         raise UsageError(
-            f"Embeddings are written as Parquet: give --output a name that ends in .parquet, not {path.name}."
+            f"Embeddings are written as Parquet: give --output a name that ends in .parquet, not {path.name},\n"
+            f"or for many files a folder: {path.name}/"
         )
     if path.is_dir():
         raise UsageError(f"{path} is a folder; give --output the name of a file.")
@@ -96,27 +90,6 @@ def _identity(encoder: Encoder, piece: Sequence[Pair]) -> str:
             state = pair.picture.path.stat()
             digest.update(f"{state.st_size} {state.st_mtime_ns}".encode())
     return digest.hexdigest()
-
-
-def _embed(encoder: Encoder, piece: Sequence[Pair], what: str) -> "pa.Table":
-    import pyarrow as pa
-
-    vectors, kept, bad = encoder.embed_readable([pair.picture for pair in piece], what)
-    pairs = [piece[index] for index in kept]
-    flat = pa.array(np.ascontiguousarray(vectors).reshape(-1), pa.float32())
-    return pa.table(
-        {
-            "key": pa.array([pair.key for pair in pairs], pa.string()),
-            "label": pa.array([pair.label for pair in pairs], pa.string()),
-            "captions": pa.array([list(pair.captions) for pair in pairs], pa.list_(pa.string())),
-            "embedding": pa.FixedSizeListArray.from_arrays(flat, encoder.dimensions),
-        },
-        metadata={
-            "lexel.model": encoder.name,
-            "lexel.fingerprint": encoder.fingerprint,
-            UNREADABLE: json.dumps([(piece[index].key, reason) for index, reason in bad]),
-        },
-    )
 
 
 def _write(tables: Iterable["pa.Table"], path: Path) -> None:
@@ -136,10 +109,6 @@ def _read(part: Path) -> "pa.Table":
     return table.replace_schema_metadata({name: value for name, value in _metadata(part).items() if name != UNREADABLE})
 
 
-def _unreadable(part: Path) -> list[tuple[str, str]]:
-    return [(key, reason) for key, reason in json.loads(_metadata(part)[UNREADABLE])]
-
-
 def _metadata(part: Path) -> dict[bytes, bytes]:
     import pyarrow.parquet as pq
 
@@ -155,5 +124,4 @@ def _name_bad_images(unreadable: Sequence[tuple[str, str]], path: Path) -> None:
     if not unreadable:
         path.unlink(missing_ok=True)
         return
-    lines = [json.dumps({"key": key, "reason": reason}) + "\n" for key, reason in unreadable]
-    write_atomically(path, "".join(lines))
+    write_atomically(path, as_lines(unreadable))

@@ -27,10 +27,13 @@ from lexel.search.schema import DATABASE, as_path, readable
 from lexel.search.walk import absolute, is_below, outermost
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from lexel.search.query import Hit
     from lexel.search.stats import Stats
     from lexel.search.vectors import Vectors
     from lexel.search.verification import Problem
+    from lexel.search.where import Filter
 
 Given = str | Path | Source
 
@@ -212,6 +215,10 @@ class Library:
 
         return Query(texts=texts, **options).run(self)
 
+    def passing(self, asked: "Filter") -> "np.ndarray | None":
+        """Ids of the photos that pass a filter; None when nothing is asked."""
+        return asked.ids(self.records)
+
     def bring_up_to_date(self, scope: Scope, pairs: Sequence = ()) -> Added:
         """What `add` does, for a part of the disk; `pairs` give captions and labels."""
         encoder = self.encoder
@@ -241,6 +248,9 @@ class Library:
         return added
 
     def _add_folders(self, folders: list[str]) -> Added:
+        for folder in folders:
+            if (Path(folder) / DATABASE).exists():
+                raise UsageError(f"{readable(folder)} is a library, not a folder of pictures. Give your pictures' own.")
         self._admit(folders, "folder")
         return self.bring_up_to_date(Scope(folders=tuple(outermost(folders))))
 

@@ -82,9 +82,8 @@ class LibraryModel:
 
     def _made_ready(self) -> ReadyModel:
         if self._ready is None:
-            ready = made_ready(self._remembered() if self._given is None else self._given)
-            self._check(ready.encoder)
-            self._ready = ready
+            self._ready = made_ready(self._remembered() if self._given is None else self._given)
+        self._check(self._ready.encoder)  # each time: another process may have embedded everything anew
         return self._ready
 
     def _remembered(self) -> ModelChoice:

@@ -17,7 +17,7 @@ from lexel.errors import UsageError
 from lexel.search.composition import Part, compose, picture_parts, text_parts
 from lexel.search.diversity import diversify
 from lexel.search.records import Photo
-from lexel.search.strength import in_words, matches, sample_of, shows
+from lexel.search.strength import generic_of, in_words, matches, sample_of, shows
 from lexel.search.where import Filter, Orientation
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ UNLIKE = 0.5  # of what is wanted: as much again, and the opposite is all that c
 FUSED = 60  # Cormack et al. 2009: what a rank is moved by before its inverse counts
 POOL = 5  # candidates for each result among which diverse ones are chosen
 FURTHER = 4  # times deeper each time that too many were dropped
+AGAIN = 3  # times that a search is repeated when the library changes under it
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,11 @@ class Query:
 
     def run(self, library: "Library") -> list[Hit]:
         """The photos that fit, best first. Raises UsageError for what cannot be asked."""
+        for _ in range(AGAIN):
+            try:
+                return _Search(self, library).page()
+            except KeyError:  # another process took away a photo that had just been found
+                continue
         return _Search(self, library).page()
 
     def parts(self, library: "Library") -> list[Part]:
@@ -99,7 +105,7 @@ class Query:
 
     def allowed(self, library: "Library") -> np.ndarray | None:
         """Ids of the photos that pass the filters; None for all."""
-        return self._filter.ids(library.records)
+        return library.passing(self._filter)
 
     def _filters(self) -> dict:
         names = ("where", "folder", "after", "before", "orientation", "tag", "least_side")
@@ -121,6 +127,7 @@ class _Search:
         calibrated = needs_sample and library.encoder.calibration is not None
         self.sample = sample_of(self.vectors, self.vectors.ids) if needs_sample and not calibrated else np.zeros((0, 1))
         self.calibration = library.encoder.calibration if calibrated else None
+        self.generic = generic_of(library.encoder, self.sample) if needs_sample and not calibrated else None
         self.keyword_ranks = self._keyword_ranks()
 
     def page(self) -> list[Hit]:
@@ -136,11 +143,12 @@ class _Search:
         depth = wanted * POOL if self.query.diversity else wanted
         depth += len(self.keyword_ranks) + sum(part.id is not None for part in self.parts)
         while True:
+            depth = min(depth, max(1, self.vectors.count))  # room is made for as many
             scores, ids = self.vectors.search(
                 self.vector[None], depth, self.allowed, approximate=self.query.approximate
             )
             ids, scores = ids[0][ids[0] >= 0], scores[0][ids[0] >= 0]
-            is_all = len(ids) < depth
+            is_all = len(ids) < depth or depth >= self.vectors.count
             ids, scores = self._kept(ids, scores)
             if is_all or len(ids) >= wanted:
                 break
@@ -210,11 +218,11 @@ class _Search:
     def _hits(self, ids: np.ndarray, scores: np.ndarray) -> list[Hit]:
         if not len(ids):
             return []
-        photos = self.library.records.photos(ids.tolist())
         found = self.vectors.vectors_of(ids)
+        photos = self.library.records.photos(ids.tolist())
         cosines = [found @ part.vector for part in self.parts]
         chances = [
-            matches(part_cosines, part.vector, self.calibration, self.sample)
+            matches(part_cosines, found, self.calibration, self.generic)
             for part, part_cosines in zip(self.parts, cosines, strict=True)
             if part.is_text and part.weight > 0
         ]
@@ -234,7 +242,7 @@ class _Search:
 
 def _weighted(given):
     value, weight = given if isinstance(given, tuple) else (given, 1.0)
-    if not weight > 0:
+    if not 0 < weight < np.inf:
         raise UsageError(f"A weight is above 0, not {weight}. For less of something there is unlike and without.")
     return value, float(weight)
 

@@ -240,8 +240,9 @@ class Records:
         return self.rows(query)[0][0]
 
     def _vectors(self, rows: Sequence[tuple[int, bytes]]) -> tuple[np.ndarray, np.ndarray]:
+        dimensions = len(rows[0][1]) // FLOAT16.itemsize if rows else self.dimensions
         flat = np.frombuffer(b"".join(vector for _, vector in rows), FLOAT16)
-        return np.array([id for id, _ in rows], np.int64), flat.reshape(len(rows), self.dimensions)
+        return np.array([id for id, _ in rows], np.int64), flat.reshape(len(rows), dimensions)
 
     def _ids(self, query: str, parameters: Sequence[Any]) -> np.ndarray:
         return np.fromiter((id for (id,) in self.rows(query, parameters)), np.int64)

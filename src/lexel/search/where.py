@@ -55,9 +55,9 @@ class Filter:
             below = f"{folder.rstrip('/')}/"
             conditions.append(("(folder = ? OR substr(folder, 1, ?) = ?)", [folder, len(below), below]))
         if self.after is not None:
-            conditions.append(("taken >= ?", [_first_day(self.after)]))
+            conditions.append(("taken >= ?", [first_day(self.after)]))
         if self.before is not None:
-            conditions.append(("taken < ?", [_first_day(self.before)]))
+            conditions.append(("taken < ?", [first_day(self.before)]))
         if self.orientation is not None:
             conditions.append(("orientation = ?", [self.orientation]))
         if self.tag is not None:
@@ -92,7 +92,7 @@ def check(condition: str) -> None:
 def _authorize(action: int, first: str | None, second: str | None, *_: str | None) -> int:
     allowed: dict[int, Callable[[], bool]] = {
         sqlite3.SQLITE_SELECT: lambda: True,
-        sqlite3.SQLITE_READ: lambda: first == "photos",
+        sqlite3.SQLITE_READ: lambda: first == "photos" and (not second or second in COLUMNS),
         sqlite3.SQLITE_FUNCTION: lambda: second in FUNCTIONS,
     }
     return sqlite3.SQLITE_OK if allowed.get(action, lambda: False)() else sqlite3.SQLITE_DENY
@@ -113,7 +113,7 @@ def _refusal(condition: str, reason: str) -> UsageError:
     )
 
 
-def _first_day(given: str) -> str:
+def first_day(given: str) -> str:
     """The day that a year, a month or a day begins with, as ISO 8601."""
     match = DAY.fullmatch(given.strip())
     try:
