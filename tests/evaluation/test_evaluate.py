@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from colour_encoder import (
     COLOURS,
@@ -27,6 +29,12 @@ def test_the_tasks_follow_from_what_the_source_has():
     metrics = evaluate(encoder, both()).metrics()
     assert metrics["zero_shot/top1"] == 1
     assert metrics["retrieval/image_to_text/recall@1"] == 1
+
+
+def test_one_captioned_picture_is_named_but_not_searched_for():
+    source = both()
+    metrics = evaluate(ColourEncoder(), replace(source, pairs=source.pairs[:1]), labels=source.labels).metrics()
+    assert {name.split("/")[0] for name in metrics} == {"zero_shot"}
 
 
 def test_several_sources_are_told_apart_by_name():

@@ -291,3 +291,10 @@ def test_a_model_that_another_process_has_replaced_writes_and_searches_no_more(l
 def test_a_library_is_no_folder_of_pictures(library):
     with pytest.raises(UsageError, match="is a library, not a folder"):
         library.add(library.path)
+
+
+def test_a_model_that_is_gone_is_told_with_what_to_do(library, tmp_path):
+    with library.records.changing() as changes:
+        changes.set_fact("model", str(tmp_path / "gone"))
+    with reopened(library) as again, pytest.raises(UsageError, match="Say where it lies now: --model"):
+        again.search("red")

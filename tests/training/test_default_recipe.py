@@ -20,6 +20,12 @@ def test_the_number_of_pairs_chooses_architecture_batch_and_length(monkeypatch, 
     assert recipe.data.sources[0].source == "photos/"
 
 
+def test_the_folder_of_a_run_is_no_source(tmp_path):
+    (tmp_path / "recipe.json").write_text(tiny_recipe().model_dump_json())
+    with pytest.raises(UsageError, match=r"folder of a run.*\n.*recipe\.json --output"):
+        default_recipe(str(tmp_path))
+
+
 def test_a_handful_of_pairs_gets_a_batch_that_they_can_fill(monkeypatch):
     with_pairs(monkeypatch, 12)
     assert default_recipe("photos/").batch_size == 6

@@ -181,6 +181,7 @@ def test_sources_that_are_there_are_measured(tmp_path):
     assert sum(planned.data.lengths.values()) == pytest.approx(1)
     assert 4 <= planned.data.tokens <= 10
     assert planned.data.origin == "measured on 30 pairs"
+    assert plan_run(described, gpu="a100", tokens=8).data.origin == "measured on 30 pairs, --tokens stated"
 
 
 def test_a_source_that_is_not_there_is_asked_for_unless_its_size_is_stated(tmp_path):
@@ -188,6 +189,12 @@ def test_a_source_that_is_not_there_is_asked_for_unless_its_size_is_stated(tmp_p
     with pytest.raises(UsageError):
         plan_run(described, gpu="a100")
     assert plan_run(described, gpu="a100", pairs=1e6).data.pairs == 1_000_000
+
+
+def test_captions_that_the_tower_would_cut_are_not_planned_for():
+    with pytest.raises(UsageError, match="77 tokens at most"):
+        plan_run(recipe(), gpu="a100", pairs=1e6, tokens=78)
+    assert plan_run(recipe(), gpu="a100", pairs=1e6, tokens=77).data.tokens == 77
 
 
 def test_this_machine_is_planned_for_with_its_measured_peak(monkeypatch):

@@ -168,6 +168,7 @@ def test_pictures_that_are_measured_on_are_not_learned_from(tmp_path, capsys):
 def test_too_little_to_measure_on_is_said_before_training(tmp_path):
     folder = write_table(tmp_path / "a", numbered(10))
     one = tmp_path / "a" / "one.csv"
-    one.write_text("file_name,title\n3.png,three\n")
-    with pytest.raises(DataError, match="too few to measure on"):
-        gather_from(folder / "metadata.csv", evaluation={"source": str(one)})
+    for rows in ("3.png,three\n", "3.png,three\n3.png,a three\n"):  # one picture with two captions will not do either
+        one.write_text(f"file_name,title\n{rows}")
+        with pytest.raises(DataError, match="too few to measure on"):
+            gather_from(folder / "metadata.csv", evaluation={"source": str(one)})

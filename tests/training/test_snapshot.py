@@ -147,6 +147,14 @@ def test_a_damaged_newest_snapshot_falls_back_to_the_one_before(tmp_path, capsys
     assert "is damaged" in capsys.readouterr().err
 
 
+def test_a_run_without_a_whole_snapshot_is_said_to_begin_again(tmp_path, capsys):
+    save(tmp_path, 1, 2)
+    for path in tmp_path.glob("step-*"):
+        path.write_bytes(b"")
+    assert newest_snapshot(tmp_path) is None
+    assert "begins again with the first step" in capsys.readouterr().err
+
+
 def test_only_the_newest_are_kept(tmp_path):
     save(tmp_path, 5, 10, 15, 100, keep=2)
     assert names(tmp_path) == ["step-0000015", "step-0000100"]

@@ -48,7 +48,10 @@ def test_another_seed_gives_other_weights(tiny_run, tmp_path):
 
 
 # Steps slow enough to be killed in, with everything that draws random numbers in a step turned on.
-KILLABLE = ("steps=30", "snapshot.every_steps=4", "model.image.patch_dropout=0.25", "data.workers=1", "batch_size=48")
+KILLABLE = (
+    "steps=30", "snapshot.every_steps=4", "model.image.patch_dropout=0.25", "ramp.size_from=0.5",
+    "ramp.patch_dropout_from=0.5", "data.workers=1", "batch_size=48",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

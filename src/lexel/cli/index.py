@@ -56,10 +56,14 @@ def index(
     from lexel.search.library import Library
     from lexel.search.library_model import ModelChoice
 
+    task = _only_one(watch=watch, remove=remove, stats=stats, check=check, verify=verify, export=export is not None)
     if is_cluster(library):
+        if task or reembed or model or runtime or number_format:
+            raise UsageError(
+                f"{library} is filled from what has been embedded: lexel index {library} photos.lexel, without options."
+            )
         _fill_cluster(library, folders or [], json)
         return
-    task = _only_one(watch=watch, remove=remove, stats=stats, check=check, verify=verify, export=export is not None)
     given = folders or []
     _check_given(task, given, reembed)
     choice = ModelChoice(model, runtime, number_format) if model else None

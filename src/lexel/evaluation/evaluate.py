@@ -81,14 +81,19 @@ def _read(source: Source | str) -> Source:
 
 def _plan(source: Source, wanted: Sequence[str], labels: Sequence[str] | None) -> list[str]:
     """The tasks among those wanted that the source has what it takes for."""
-    captions = {caption for pair in source.pairs for caption in pair.captions}
+    captioned = [pair for pair in source.pairs if pair.captions]
+    captions = {caption for pair in captioned for caption in pair.captions}
     names = source.labels
-    possible = {"zero_shot": len(labels or names) >= 2 and bool(names), "retrieval": len(captions) >= 2}
+    possible = {
+        "zero_shot": len(labels or names) >= 2 and bool(names),
+        "retrieval": len(captioned) >= 2 and len(captions) >= 2,
+    }
     plan = [task for task in wanted if possible[task]]
     if not plan:
         raise UsageError(
-            f"{source.name} has {len(names)} distinct labels and {len(captions)} distinct captions: "
-            f"not enough for {' or '.join(wanted)}.\n  Zero-shot needs two labels, retrieval two captions."
+            f"{source.name} has {len(names)} distinct labels, and {len(captions)} distinct captions of "
+            f"{len(captioned)} images: not enough for {' or '.join(wanted)}.\n"
+            "  Zero-shot needs two labels, retrieval two captions and two images."
         )
     return plan
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lexel.encoder import Encoder
-from lexel.errors import UsageError
+from lexel.errors import LexelError, UsageError
 from lexel.loading import NumberFormat, RuntimeName, load
 from lexel.search.changes import Changes
 from lexel.search.records import Records
@@ -82,9 +82,21 @@ class LibraryModel:
 
     def _made_ready(self) -> ReadyModel:
         if self._ready is None:
-            self._ready = made_ready(self._remembered() if self._given is None else self._given)
+            self._ready = self._loaded_again() if self._given is None else made_ready(self._given)
         self._check(self._ready.encoder)  # each time: another process may have embedded everything anew
         return self._ready
+
+    def _loaded_again(self) -> ReadyModel:
+        remembered = self._remembered()
+        try:
+            return made_ready(remembered)
+        except LexelError:
+            if Path(remembered.model).is_absolute() and not Path(remembered.model).exists():
+                raise UsageError(
+                    f"{remembered.model}, the model of {self._records.folder}, is not there any more.\n"
+                    "Say where it lies now: --model MODEL"
+                ) from None
+            raise
 
     def _remembered(self) -> ModelChoice:
         records = self._records

@@ -174,7 +174,8 @@ class Vectors:
             vectors = _unit(vectors)
             for query, ids in zip(queries[start : start + TOGETHER], several, strict=True):
                 ids = np.intersect1d(ids, known, assume_unique=True)
-                yield ids, vectors[np.searchsorted(known, ids)] @ query
+                # An empty library's vectors have no length yet.
+                yield ids, vectors[np.searchsorted(known, ids)] @ query if len(ids) else np.zeros(0, np.float32)
 
 
 def _fresh(records: Records, cached: Cached, live: np.ndarray) -> np.ndarray | None:

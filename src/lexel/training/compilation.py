@@ -48,7 +48,11 @@ def compile_towers(clip: CLIP, wanted: Compile) -> tuple[bool, bool]:
     device = clip.logit_scale.device
     of_images = isinstance(clip.image, VisionTransformer) and clip.image.training
     of_texts = isinstance(clip.text, TextTransformer) and clip.config.text.sees_padding and clip.text.training
-    if wanted is False or (wanted == "auto" and device.type != "cuda") or not (of_images or of_texts):
+    if wanted is False or (wanted == "auto" and device.type != "cuda"):
+        return False, False
+    if not (of_images or of_texts):
+        if wanted is True:
+            say("engine.compile: nothing is compiled, as neither tower is a Transformer whose input keeps its shape.")
         return False, False
     if (reason := _why_not(device)) is not None:
         say(f"The towers are not compiled, as there is no working compiler here ({reason}); training is a bit slower.")

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from lexel.data.readers import read_source
+from lexel.errors import UsageError
 from lexel.training.recipe import ModelSettings, Recipe
+from lexel.training.run import RECIPE
 from lexel.training.start import read_given
 
 # Up to this many pairs: architecture, batch size, epochs. Small data wants a small model, small batches and many
@@ -29,6 +31,11 @@ def default_recipe(source: str, changes: Sequence[str] = ()) -> Recipe:
 
     Raises UsageError, DataError or ModelError.
     """
+    if (Path(source) / RECIPE).is_file():
+        raise UsageError(
+            f"{source} is the folder of a run, not a source of pictures.\n"
+            f"That run goes on with: lexel train {Path(source) / RECIPE} --output {source}"
+        )
     content: dict[str, Any] = {"name": _name(source), "data": {"sources": [{"source": source}]}}
     known = Recipe.build(content | {"steps": 1}, changes)
     columns = known.data

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from lexel.data.loader import Batch
 from lexel.models.clip import CLIP
 from lexel.models.cost import TRAINING, image_operations, text_operations
+from lexel.models.text_transformer import first_end
 from lexel.models.vision_transformer import VisionTransformer
 
 LONG_ENOUGH = 0.01  # seconds for a product, beside which the time to start it is nothing
@@ -106,8 +107,7 @@ def passes(tower: nn.Module) -> int:
 
 def caption_lengths(ids: Tensor, end_of_text: int) -> list[int]:
     """Tokens of each caption (b, T) up to its first end-of-text; of the whole row where there is none."""
-    is_end = ids == end_of_text
-    return torch.where(is_end.any(dim=1), is_end.int().argmax(dim=1) + 1, ids.shape[1]).tolist()
+    return (first_end(ids, end_of_text) + 1).clamp(max=ids.shape[1]).tolist()
 
 
 @torch.no_grad()

@@ -59,11 +59,12 @@ def cut(rows: int, nominal: int, micro_batch: int) -> list[slice]:
 def check_batch_norm(clip: CLIP, parts: int, processes: int) -> None:
     """Raise UsageError where statistics over the whole batch are wanted, but no process has the whole of it at once."""
     if parts * processes > 1 and has_batch_norm(clip):
+        cut = f"{processes} processes" if processes > 1 else f"{parts} parts"
+        whole = "train it in one process" if processes > 1 else "take a smaller batch_size or a larger micro_batch"
         raise UsageError(
             f"recipe: a tower of this model ({clip.config.image.kind}) normalises over the whole batch (BatchNorm), "
-            f"but that is cut into {f'{parts} parts' if parts > 1 else f'{processes} processes'} here.\n"
-            "Let one process take the whole of it (a smaller batch_size, a larger micro_batch), freeze the tower, or "
-            "choose a Transformer or ConvNeXt."
+            f"but that is cut into {cut} here.\n"
+            f"Either {whole}, freeze the tower, or choose another, such as --set model.architecture=ViT-S-32."
         )
 
 

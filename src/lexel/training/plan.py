@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lexel.errors import UsageError
 from lexel.models.config import CLIPConfig, TextTransformerConfig, VisionTransformerConfig
 from lexel.models.cost import TRAINING, ArchitectureCost, cost_of, image_operations, text_operations
 from lexel.training.accelerators import ACCELERATORS, Accelerator, this_machine
@@ -144,6 +145,12 @@ def plan_run(
     without, the sources are read and some of their pairs measured. Raises UsageError or DataError.
     """
     given = read_given(recipe.model)
+    longest = given.architecture(recipe).text.context_length
+    if tokens and tokens > longest:
+        raise UsageError(
+            f"--tokens {tokens:,}: the text tower takes captions of {longest:,} tokens at most, and cuts longer ones.\n"
+            f"Plan for {longest:,} or fewer, or give it more: --set model.text.context_length={tokens}"
+        )
     if pairs is None:
         data = measured_data(recipe, given, tokens, pair_bytes)
     else:

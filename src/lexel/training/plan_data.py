@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from lexel.data.captions import draw_caption
 from lexel.data.order import Order
 from lexel.data.pairs import EmbeddedImage, ImageFile, Pair
 from lexel.tokenizer import Tokenizer
+from lexel.training.meter import caption_lengths
 from lexel.training.prepare import gather
 from lexel.training.recipe import Recipe
 from lexel.training.start import Given
@@ -58,13 +60,14 @@ def measured_data(recipe: Recipe, given: Given, tokens: int | None, pair_bytes: 
         pairs = source.pairs[::every]
         looked_at += pairs
         texts += [draw_caption(pair, source.templates, source.label_share, random)[0] for pair in pairs]
+    stated = [option for option, said in (("--tokens", tokens), ("--pair-bytes", pair_bytes)) if said is not None]
     order = Order([len(s.pairs) for s in material.sources], [s.weight for s in material.sources], recipe.seed)
     return PlanData(
         pairs=material.pairs,
         epoch=order.epoch_size,
         lengths={tokens: 1.0} if tokens else _lengths(recipe, given, texts),
         pair_bytes=sum(map(_bytes_of, looked_at)) / len(looked_at) if pair_bytes is None else pair_bytes,
-        origin=f"measured on {len(looked_at):,} pairs",
+        origin=f"measured on {len(looked_at):,} pairs" + (f", {' and '.join(stated)} stated" if stated else ""),
     )
 
 
@@ -72,9 +75,8 @@ def _lengths(recipe: Recipe, given: Given, texts: Sequence[str]) -> dict[int, fl
     """In the given tokenizer, or in one that is learned from these texts alone, which is a little larger or smaller."""
     context = given.architecture(recipe).text.context_length
     tokenizer = given.tokenizer or Tokenizer.train(texts, recipe.tokenizer.vocabulary_size, context)
-    is_end = tokenizer(texts) == tokenizer.end_of_text
-    lengths = np.where(is_end.any(axis=1), is_end.argmax(axis=1) + 1, is_end.shape[1])
-    return {length: count / len(texts) for length, count in sorted(Counter(lengths.tolist()).items())}
+    lengths = caption_lengths(torch.from_numpy(tokenizer(texts)), tokenizer.end_of_text)
+    return {length: count / len(texts) for length, count in sorted(Counter(lengths).items())}
 
 
 def _bytes_of(pair: Pair) -> int:

@@ -154,8 +154,9 @@ def _without(source: TrainingSource, held_out: Source) -> TrainingSource:
 
 
 def _check_measurable(held_out: Source) -> None:
-    captions = {caption for pair in held_out.pairs for caption in pair.captions}
-    if len(captions) < 2 and not held_out.labels:
+    captioned = [pair for pair in held_out.pairs if pair.captions]
+    captions = {caption for pair in captioned for caption in pair.captions}
+    if min(len(captioned), len(captions)) < 2 and not held_out.labels:
         raise DataError(
             f"{held_out.name}: {len(held_out.pairs)} pairs with {len(captions)} captions are too few to measure on."
             "\nName others: --set evaluation.source=SOURCE"

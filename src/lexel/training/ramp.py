@@ -54,7 +54,9 @@ class Ramp(Config):
         return self.patch_dropout_from + (tower.patch_dropout - self.patch_dropout_from) * self._progress(step, steps)
 
     def _progress(self, step: int, steps: int) -> float:
-        """0 on the first stair, 1 once all is whole."""
+        """0 on the first stair, 1 once all is whole, which the last step always is."""
+        if step >= steps - 1:
+            return 1.0
         return min(STAIRS, int(STAIRS * step / (self.until * steps))) / STAIRS
 
 

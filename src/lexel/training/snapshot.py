@@ -4,7 +4,7 @@
 
 The eight digits are the start of the SHA-256 of the file's content, so damage shows before anything is believed. Inside
 are the parameters and the optimizer's state by name, and a few facts in the header. Random numbers need no state:
-whatever is random in a step is seeded by the step (see `trainer.py`).
+whatever is random in a step is seeded by the step (see `noise.py`).
 
 Training waits only while the state is copied to the host's memory; a thread writes it to disk beside the next steps.
 """
@@ -160,11 +160,14 @@ class _Writing:
 
 def newest_snapshot(folder: Path) -> "Snapshot | None":
     """The newest whole snapshot, or None. A damaged one is passed over with a warning on standard error."""
-    for path in _snapshots(folder):
+    found = _snapshots(folder)
+    for path in found:
         try:
             return _read(path)
         except (SafetensorError, OSError, ValueError, KeyError) as error:
-            print(f"Snapshot {path} is damaged ({error}); taking the one before.", file=sys.stderr)
+            print(f"Snapshot {path} is damaged ({error}) and passed over.", file=sys.stderr)
+    if found:
+        print("No snapshot of this run is whole, so it begins again with the first step.", file=sys.stderr)
     return None
 
 
