@@ -52,6 +52,7 @@ def index(
       lexel index photos.lexel ~/Pictures --model runs/demo/model
       lexel index photos.lexel
     """
+    from lexel.errors import UsageError
     from lexel.search.cluster import is_cluster
     from lexel.search.library import Library
     from lexel.search.library_model import ModelChoice
