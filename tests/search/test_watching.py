@@ -94,8 +94,11 @@ def test_a_library_without_folders_cannot_be_watched(tmp_path):
         library.watch(print)
 
 
+# In the background of a shell, Ctrl-C is ignored, and children take that over.
 SCRIPT = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, sys.argv[3])
 from quick_encoder import QuickEncoder
 from lexel.search.library import Library
@@ -112,5 +115,8 @@ def test_ctrl_c_ends_it_cleanly(tmp_path, pictures):
         assert process.stdout is not None
         assert process.stdout.readline() == "2\n"
         os.kill(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=SECONDS)
+        try:
+            out, err = process.communicate(timeout=SECONDS)
+        finally:
+            process.kill()
     assert (out, err, process.returncode) == ("ended\n", "", 0)

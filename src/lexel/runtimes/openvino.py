@@ -76,19 +76,24 @@ class OpenVINORuntime:
             raise ModelError(f"OpenVINO cannot run {path}: {reason}\nExport the model again.") from None
 
 
-@cache
 def open_core() -> Any:
-    """OpenVINO itself, once for the whole process. Raises UsageError without the extra `fast`.
+    """OpenVINO itself. Raises UsageError without the extra `fast`."""
+    try:
+        import openvino
+    except ImportError as error:
+        raise UsageError(f"OpenVINO is not here: {error}.\n  pip install 'lexel[fast]'") from None
+    return _only_core(openvino.Core)
+
+
+@cache
+def _only_core(core: type) -> Any:
+    """One for the whole process.
 
     Each core gives the thread that makes it a signal stack, and puts back the one before when it goes. Of two that go
     in the order in which they came, the second puts back what the first has freed: the next signal, such as Ctrl-C or
     the end of a child process, then kills the process.
     """
-    try:
-        import openvino
-    except ImportError as error:
-        raise UsageError(f"OpenVINO is not here: {error}.\n  pip install 'lexel[fast]'") from None
-    return openvino.Core()
+    return core()
 
 
 def _run(compiled: Any, name: str, values: np.ndarray) -> np.ndarray:
