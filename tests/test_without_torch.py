@@ -34,7 +34,7 @@ import lexel
 
 model, *pictures = sys.argv[1:]
 encoder = lexel.load(model)
-classifier = lexel.ZeroShotClassifier(encoder, ["red", "two stars"])
+classifier = lexel.ZeroShotClassifier(encoder, ["red", "two stars"], templates=["{}"])
 print(json.dumps({
     "images": encoder.embed_images(pictures).tolist(),
     "texts": encoder.embed_texts(["a red circle", "a blue square on the left"]).tolist(),
@@ -85,7 +85,7 @@ def test_an_exported_folder_embeds_classifies_and_ranks_as_the_original_does(fol
     texts = encoder.embed_texts(["a red circle", "a blue square on the left"])
     np.testing.assert_allclose(ours["texts"], texts, atol=1e-5)
     np.testing.assert_allclose(ours["probabilities"], encoder.probabilities(pictures, ["red", "blue"]), atol=1e-4)
-    classifier = lexel.ZeroShotClassifier(encoder, ["red", "two stars"])
+    classifier = lexel.ZeroShotClassifier(encoder, ["red", "two stars"], templates=["{}"])
     assert ours["labels"] == [[label for label, _ in ranked] for ranked in classifier.classify(pictures, top=2)]
     assert sorted(ours["captions"]) == ["blue", "red", "two stars"]
     assert ours["fingerprint"] == encoder.fingerprint
