@@ -18,6 +18,17 @@ def test_every_row_is_in_one_stretch_that_is_long_enough_for_it(lengths: list[in
     assert all(part.length == max(by_length[part.start : part.stop]) for part in stretches)
 
 
+@given(st.lists(st.integers(1, 77), min_size=1, max_size=70))
+def test_few_shapes_cover_every_row_with_no_more_than_the_longest(lengths: list[int]) -> None:
+    order, stretches = cut_by_length(torch.tensor(lengths), few_shapes=True)
+    by_length = [lengths[row] for row in order.tolist()]
+    assert [part.start for part in stretches] + [len(lengths)] == [0] + [part.stop for part in stretches]
+    for part in stretches:
+        assert max(by_length[part.start : part.stop]) <= part.length <= max(lengths)
+        assert part.length % packing.LENGTHS == 0 or part.length == max(lengths)
+        assert part.start % -(-len(lengths) // packing.MOST_GROUPS) == 0
+
+
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=7), st.sampled_from([0, 1, 10, 64, 500]))
 def test_no_other_cut_costs_less(lengths: list[int], overhead: int) -> None:
     rows = sorted(lengths)

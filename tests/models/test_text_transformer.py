@@ -203,6 +203,23 @@ def test_no_token_of_padding_is_processed(pooling: str, tokens: int, monkeypatch
     assert seen == [tokens] * 2
 
 
+def test_in_bfloat16_batches_of_other_lengths_are_packed_into_few_shapes() -> None:
+    model = tower().train()
+    seen: set[int] = set()
+    first: Any = model.blocks[0]
+    first.attention.qkv.register_forward_pre_hook(lambda _, inputs: seen.add(inputs[0].shape[0]))
+    batches = [torch.randint(2, 13, (64,)).tolist() for _ in range(20)]
+
+    def shapes(lower: bool) -> int:
+        seen.clear()
+        for lengths in batches:
+            with torch.autocast("cpu", torch.bfloat16, enabled=lower):
+                model(captions(*lengths, 12))
+        return len(seen)
+
+    assert shapes(lower=True) < shapes(lower=False) / 2
+
+
 def test_the_last_block_maps_one_token_of_each_caption() -> None:
     model = tower()
     shapes: list[tuple[int, ...]] = []

@@ -14,6 +14,8 @@ from torch import Tensor
 OVERHEAD_CPU = 64  # tokens of padding that cost as much as one more group
 OVERHEAD_GPU = 1024
 
+MOST_GROUPS, LENGTHS = 8, 4  # where shapes should be few: so many groups, of lengths that are multiples of this
+
 
 @dataclass(frozen=True, eq=False)
 class Group:
@@ -63,16 +65,21 @@ class Stretch:
     length: int
 
 
-def cut_by_length(lengths: Tensor) -> tuple[Tensor, list[Stretch]]:
+def cut_by_length(lengths: Tensor, few_shapes: bool = False) -> tuple[Tensor, list[Stretch]]:
     """How to sort rows by length, and where to cut them then. lengths (B,) int64 → order (B,) int64, stretches.
 
     A stretch costs its rows times its longest, and an overhead: the cut of least total cost, by dynamic programming
-    over the distinct lengths. The lengths must come to the host for it.
+    over the distinct lengths. The lengths must come to the host for it. With `few_shapes` stretches are cut at eighths
+    of the batch, and made a little too long, so that other batches are likely to be cut into the same shapes.
     """
     by_length, order = lengths.sort(stable=True)
     overhead = OVERHEAD_CPU if lengths.device.type == "cpu" else OVERHEAD_GPU
     rows = by_length.tolist()
     ends = [end for end in range(1, len(rows) + 1) if end == len(rows) or rows[end] > rows[end - 1]]
+    if few_shapes:
+        rows = [min(-(-length // LENGTHS) * LENGTHS, rows[-1]) for length in rows]
+        size = -(-len(rows) // MOST_GROUPS)
+        ends = [*range(size, len(rows), size), len(rows)]
     cheapest: dict[int, tuple[int, int]] = {0: (0, 0)}  # rows cut so far → cost, where the last stretch starts
     for end in ends:
         cheapest[end] = min(

@@ -51,13 +51,21 @@ class TextTransformer(nn.Module):
         if self.pad_id is not None:
             ids = F.pad(ids, (0, self.context_length - ids.shape[1]), value=self.pad_id)
         elif not (torch.compiler.is_compiling() or ids.is_meta) and ids.shape[0]:  # what follows hangs on their values
-            order, stretches = cut_by_length(self._needed(ids))
+            order, stretches = cut_by_length(self._needed(ids), few_shapes=self._compiles_shapes())
             if len(stretches) > 1:
                 ids = ids[order]
                 states = self._packed([ids[part.start : part.stop, : part.length] for part in stretches])
                 return self.projection(self.final_norm(states))[order.argsort()]
             ids = ids[:, : stretches[0].length]
         return self.projection(self.final_norm(self._states(ids)))
+
+    def _compiles_shapes(self) -> bool:
+        """Whether matrix products compile code for each shape that they see for the first time."""
+        # As oneDNN does, which a CPU's bfloat16 products come from: a millisecond or more for each (docs/experiments.md).
+        weight = self.position_embedding
+        autocast = torch.is_autocast_enabled(weight.device.type)
+        dtype = torch.get_autocast_dtype(weight.device.type) if autocast else weight.dtype
+        return weight.device.type == "cpu" and dtype == torch.bfloat16
 
     def _needed(self, ids: Tensor) -> Tensor:
         """How many tokens of each caption reach its embedding. (B, T) → (B,)."""
