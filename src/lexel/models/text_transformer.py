@@ -61,7 +61,7 @@ class TextTransformer(nn.Module):
 
     def _compiles_shapes(self) -> bool:
         """Whether matrix products compile code for each shape that they see for the first time."""
-        # As oneDNN does, which a CPU's bfloat16 products come from: a millisecond or more for each (docs/experiments.md).
+        # As oneDNN does, which computes them for a CPU in bfloat16 (docs/experiments.md).
         weight = self.position_embedding
         autocast = torch.is_autocast_enabled(weight.device.type)
         dtype = torch.get_autocast_dtype(weight.device.type) if autocast else weight.dtype
