@@ -24,7 +24,7 @@ from lexel.training.distributed import World
 from lexel.training.gradient_cache import backward_in_parts
 from lexel.training.gradient_sum import GradientSum
 from lexel.training.loss import Contrast, softmax_loss
-from lexel.training.micro_batch import check_batch_norm, cut, has_batch_norm, is_out_of_memory, micro_batch_for
+from lexel.training.micro_batch import cut, has_batch_norm, is_out_of_memory, micro_batch_for
 from lexel.training.noise import draw_noise, seed_of
 from lexel.training.phases import phase
 from lexel.training.positives import Groups
@@ -56,10 +56,7 @@ class Gradients:
         steps: int,
         world: World,
     ) -> None:
-        """`clip` is in training mode and takes `steps` steps in all.
-
-        Raises UsageError when a tower with BatchNorm would see only parts of a batch.
-        """
+        """`clip` is in training mode and takes `steps` steps in all."""
         self.clip = clip
         self.recipe = recipe
         self.steps = steps
@@ -76,7 +73,6 @@ class Gradients:
         for tower in (clip.image, clip.text):
             if isinstance(tower, VisionTransformer | ConvNeXt | TextTransformer):
                 tower.checkpoint_activations = recipe.engine.checkpoint_activations
-        check_batch_norm(clip, self._count, world.size)
         if self._count > 1 and world.main:
             say(f"A process takes its {self.rows:,} pairs of a batch in {self._count:,} parts.")
         self.compiled_images, self.compiled_texts = compile_towers(clip, recipe.engine.compile)
