@@ -70,9 +70,7 @@ class Gradients:
         )
         self.rows = -(-recipe.batch_size // world.size)  # of this process in a batch without bad pictures
         self.micro_batch = self._micro_batch()
-        for tower in (clip.image, clip.text):
-            if isinstance(tower, VisionTransformer | ConvNeXt | TextTransformer):
-                tower.checkpoint_activations = recipe.engine.checkpoint_activations
+        self._checkpoint(recipe.engine.checkpoint_activations)
         if self._count > 1 and world.main:
             say(f"A process takes its {self.rows:,} pairs of a batch in {self._count:,} parts.")
         self.compiled_images, self.compiled_texts = compile_towers(clip, recipe.engine.compile)
@@ -193,6 +191,15 @@ class Gradients:
             again = self.recipe.engine.checkpoint_activations
             fitting = micro_batch_for(self.clip, self._precision, self.rows, recomputed=again)
         return self.world.least(min(fitting, self.rows))
+
+    def _checkpoint(self, wanted: bool) -> None:
+        """Let the towers keep little of their activations, if that is `wanted`, and say which of them cannot."""
+        for name, tower in (("image", self.clip.image), ("text", self.clip.text)):
+            if isinstance(tower, VisionTransformer | ConvNeXt | TextTransformer):
+                tower.checkpoint_activations = wanted
+            elif wanted and tower.training:
+                kind = getattr(self.clip.config, name).kind
+                say(f"engine.checkpoint_activations: the {name} tower ({kind}) keeps its activations all the same.")
 
     def _halve_parts(self) -> None:
         """Give up what the step has computed and take less at once from now on. Raises LexelError if that cannot be."""
