@@ -51,7 +51,8 @@ def train(recipe: Recipe, output: str | Path | None = None) -> Run:
     """
     with World.join(recipe.device) as world:
         folder = world.once(lambda: RunFolder.open(Path(output) if output else Path("runs") / recipe.name, recipe))
-        return world.once(lambda: _finished(folder)) or _train(recipe, folder, world)
+        with world.main_in(lambda: folder.alone(recipe)):
+            return world.once(lambda: _finished(folder)) or _train(recipe, folder, world)
 
 
 def _finished(folder: RunFolder) -> Run | None:
@@ -63,7 +64,7 @@ def _finished(folder: RunFolder) -> Run | None:
 
 def _train(recipe: Recipe, folder: RunFolder, world: World) -> Run:
     keep_freed_memory()
-    with world.main_in(folder.alone), deterministic():
+    with deterministic():
         setup = set_up(recipe, folder, world)
         average = Average.of(setup.clip, recipe.average)
         optimizer = Optimizer(setup.clip, recipe.optimizer, recipe.schedule, setup.steps, average, recipe.precision)
