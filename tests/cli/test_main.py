@@ -7,6 +7,7 @@ import pytest
 
 from lexel.cli import main as module
 from lexel.cli.main import app
+from tiny import tiny_recipe
 
 VERBS = [
     *("demo", "train", "evaluate", "classify", "rank", "index", "search", "embed"),
@@ -90,6 +91,17 @@ def test_a_mistake_of_lexel_itself_keeps_its_traceback(monkeypatch):
     fail_with(monkeypatch, FileNotFoundError(errno.ENOENT, "…", "x"))
     with pytest.raises(FileNotFoundError):
         module.main()
+
+
+@pytest.mark.parametrize(("recipe", "missing"), [("none.json", "none.json"), ("$RANK.json", "1.json")])
+def test_what_all_processes_of_torchrun_find_is_told_once_and_so_is_what_one_alone_finds(tmp_path, recipe, missing):
+    (tmp_path / "0.json").write_text(tiny_recipe().model_dump_json(exclude_none=True))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
+    train = f'exec "{sys.executable}" -m lexel train {recipe}'
+    done = subprocess.run([*torchrun, "bash", "-c", train], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 1
+    told = [line for line in done.stderr.splitlines() if line.startswith("lexel train: ")]
+    assert told == [f'lexel train: No recipe at "{missing}".']
 
 
 def test_the_list_of_models_is_a_table_or_json(lexel):

@@ -92,6 +92,16 @@ def test_a_plan_for_a_source_that_is_elsewhere_is_json_too(lexel, here):
     assert done.json["time"]["gpu_hours"] > 0
 
 
+def test_a_plan_for_a_source_that_is_not_here_says_how_to_do_without(refused, here):
+    (here / "far.json").write_text(
+        tiny_recipe(data={"sources": [{"source": "far/away"}]}).model_dump_json(exclude_none=True)
+    )
+    said = refused("train", "--plan", "far.json")
+    assert "There is no far/away" in said
+    assert said.rstrip().endswith("where you say how many pairs it has: --pairs N")
+    assert "--pairs" not in refused("train", "far.json")
+
+
 @pytest.mark.parametrize("option", ["--pairs", "--pair-bytes"])
 @pytest.mark.parametrize("value", ["inf", "nan", "0"])
 def test_a_plan_wants_numbers_that_there_can_be(lexel, here, option, value):

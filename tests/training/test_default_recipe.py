@@ -60,6 +60,25 @@ def test_a_wrong_change_is_named_before_the_source_is_read(monkeypatch):
         default_recipe("photos/", ["batch_siez=7"])
 
 
+@pytest.mark.parametrize(
+    ("pairs", "change", "refused"),
+    [
+        (2_000_000, "ramp.patch_dropout_from=0.5", None),
+        (2_000_000, "model.image.patch_size=16", None),
+        (2_000_000, "model.image.depths=[1,1,1,1]", "model.image.depths is not a known key"),
+        (500, "model.image.depths=[1,1,1,1]", None),
+        (500, "ramp.patch_dropout_from=0.5", "kind resnet has no patches to leave out"),
+    ],
+)
+def test_changes_are_of_the_architecture_that_the_number_of_pairs_chooses(monkeypatch, pairs, change, refused):
+    with_pairs(monkeypatch, pairs)
+    if refused is None:
+        assert default_recipe("photos/", [change]).model.architecture == ("ViT-B-32" if pairs > 1e6 else "lexel-s")
+    else:
+        with pytest.raises(UsageError, match=refused):
+            default_recipe("photos/", [change])
+
+
 def test_columns_that_are_named_are_read(tmp_path):
     (tmp_path / "a.png").touch()
     (tmp_path / "shop.csv").write_text("picture,words\na.png,one thing\n")

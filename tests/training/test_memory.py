@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from lexel.models.clip import CLIP, init_weights
 from lexel.models.config import CLIPConfig, TextTransformerConfig, VisionTransformerConfig
 from lexel.training.memory import DeviceMemory, image_activations, step_memory, text_activations
+from lexel.training.micro_batch import bytes_of_a_pair
 
 BATCH = 4
 
@@ -56,6 +57,30 @@ def test_activations_are_what_autograd_keeps(width, depth, pooling):
     assert BATCH * image_activations(chosen.image, 128, 0.0, False) == pytest.approx(images, rel=0.04)
     captions = kept_by_autograd(clip.text, torch.ones(BATCH, 77, dtype=torch.int64))
     assert BATCH * text_activations(chosen.text, 77, False) == pytest.approx(captions, rel=0.04)
+
+
+def tower(**fields: int) -> dict[str, int]:
+    return {"width": 64, "depth": 1, "heads": 1} | fields
+
+
+@pytest.mark.parametrize(
+    ("image", "text"),
+    [
+        ({"image_size": 64, "patch_size": 8} | tower(width=192, depth=6, heads=3), tower(width=192, depth=6, heads=3)),
+        ({"image_size": 224, "patch_size": 32} | tower(width=768, depth=3, heads=12), tower()),
+        ({"image_size": 32, "patch_size": 32} | tower(), tower(width=256, depth=4, heads=4)),
+    ],
+    ids=["small", "ViT-B/32 of three blocks", "256x4 for texts"],
+)
+def test_a_pair_takes_what_is_found_by_trying(image, text):
+    of_image, of_text = (
+        VisionTransformerConfig.model_validate(image),
+        TextTransformerConfig.model_validate(text | {"vocabulary_size": 99, "end_of_text": 98}),
+    )
+    clip = CLIP(CLIPConfig(embedding=64, image=of_image, text=of_text))
+    tried = bytes_of_a_pair(clip, lambda: torch.autocast("cpu", torch.bfloat16))
+    estimated = image_activations(of_image, of_image.image_size, 0.0, False) + text_activations(of_text, 77, False)
+    assert estimated == pytest.approx(tried, rel=0.2)
 
 
 def test_checkpointing_keeps_little_more_than_what_goes_into_each_block():

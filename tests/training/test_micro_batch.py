@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 from hypothesis import given
@@ -8,8 +10,13 @@ from lexel.errors import UsageError
 from lexel.models.config import CLIPConfig
 from lexel.training import micro_batch
 from lexel.training.micro_batch import bytes_of_a_pair, cut, micro_batch_for
+from lexel.training.run import RunFolder
+from lexel.training.setup import set_up
 from lexel.training.step import Gradients
-from tiny_towers import KINDS, image, text
+from lexel.training.trainer import train
+from processes import together
+from tiny import tiny_recipe
+from tiny_towers import KINDS, build, image, text, write_folder
 
 
 def no_autocast() -> torch.autocast:
@@ -65,11 +72,37 @@ def test_a_container_gets_no_more_than_its_limit(tmp_path, monkeypatch):
     assert micro_batch.host_memory() > 12345
 
 
-def test_batch_norm_over_parts_is_refused_and_the_way_out_named():
-    clip = clip_of(KINDS["resnet"], torch.float32)
+LEXEL_S = {"architecture": "lexel-s"}
+NOT_THERE = {"sources": [{"source": "not/there"}]}
+
+
+def test_batch_norm_over_parts_is_refused_before_the_source_is_read(tmp_path):
+    parts = tiny_recipe(("micro_batch=4", "batch_size=8"), model=LEXEL_S, data=NOT_THERE)
     with pytest.raises(UsageError, match=r"resnet.*BatchNorm.*2 parts here\.\n.*freeze the tower") as caught:
-        Gradients(clip, recipe(8, micro_batch=4), PREPROCESSING, 10, ALONE)
+        set_up(parts, RunFolder(tmp_path), ALONE)
     assert str(caught.value).count("\n") < 3
+
+
+@pytest.mark.parametrize(
+    ("architecture", "said"), [("lexel-s", r"BatchNorm.*2 processes"), ("lexel-xs", "no not/there")]
+)
+def test_batch_norm_over_processes_is_refused_before_the_source_is_read(tmp_path, architecture, said):
+    main, other = together(2, [(train, (tiny_recipe(model={"architecture": architecture}, data=NOT_THERE), tmp_path))])[
+        0
+    ]
+    assert isinstance(main, UsageError)
+    assert re.search(said, str(main))
+    assert isinstance(other, SystemExit)  # without a word
+
+
+def test_a_frozen_tower_with_batch_norm_may_see_parts(tmp_path):
+    clip = build(KINDS["resnet"])
+    weights = write_folder(tmp_path / "model", clip)
+    frozen = tiny_recipe(
+        ("micro_batch=4", "freeze.image=true"), model={"weights": str(weights)}, tokenizer={}, data=NOT_THERE
+    )
+    with pytest.raises(UsageError, match="no not/there"):
+        set_up(frozen, RunFolder(tmp_path), ALONE)
 
 
 def test_batch_norm_over_the_whole_batch_is_fine_and_a_frozen_one_in_parts_too(monkeypatch):

@@ -1,8 +1,10 @@
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from lexel.errors import UsageError
 from lexel.training.profile import Profile, profile_run
@@ -66,6 +68,19 @@ def test_the_table_has_a_line_for_each_phase_and_operator(profile):
     for name in (*profile.phases, *(operator.name for operator in profile.operators)):
         assert f"\n{name[:43]} " in table
     assert "tiny: 2 steps of 16 pairs on CPU in float32\n" in table
+
+
+def test_the_profiler_says_nothing_of_itself_and_its_errors_are_told(tmp_path, monkeypatch, capfd):
+    def start(profiler: torch.profiler.profile) -> None:
+        real(profiler)
+        os.write(2, b"ERROR: no such counter\n")
+
+    real = torch.profiler.profile.start
+    monkeypatch.setattr(torch.profiler.profile, "start", start)
+    profile_run(tiny_recipe(), 1, tmp_path)
+    said = capfd.readouterr().err
+    assert "ERROR: no such counter\n" in said
+    assert ".cpp" not in said
 
 
 def test_a_profile_takes_the_place_of_an_earlier_one_only(tmp_path):

@@ -10,7 +10,7 @@ from lexel.models.clip import CLIP
 from lexel.training.noise import draw_noise
 from lexel.training.start import Given, first_clip
 from lexel.training.step import Gradients
-from tiny_towers import KINDS
+from tiny_towers import KINDS, bert
 
 
 def limit_rows(clip: CLIP, most: int, error: Exception) -> None:
@@ -61,6 +61,28 @@ def test_a_batch_with_batch_norm_is_not_halved():
     limit_rows(clip, 2, MemoryError())
     with pytest.raises(LexelError, match="not enough memory for 4 pairs"):
         gradients(batch(4), 0)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (
+            KINDS["resnet"],
+            "engine.checkpoint_activations: the image tower (resnet) keeps its activations all the same.\n",
+        ),
+        (bert(), "engine.checkpoint_activations: the text tower (huggingface) keeps its activations all the same.\n"),
+        (KINDS["clip"], ""),
+    ],
+)
+def test_a_tower_that_cannot_compute_its_activations_again_is_named(capsys, config, said):
+    pytest.importorskip("transformers")
+    clip, again = clip_of(config), {"checkpoint_activations": True}
+    Gradients(clip, recipe(4, engine=again), PREPROCESSING, 10, ALONE)
+    assert capsys.readouterr().err == said
+    Gradients(clip, recipe(4), PREPROCESSING, 10, ALONE)
+    clip.requires_grad_(False)
+    Gradients(clip.train(), recipe(4, engine=again), PREPROCESSING, 10, ALONE)  # frozen: nothing is kept anyway
+    assert capsys.readouterr().err == ""
 
 
 def test_another_error_is_not_taken_for_a_lack_of_memory():

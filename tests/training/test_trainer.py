@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from lexel.errors import DataError, UsageError
+from lexel.training import trainer
 from lexel.training.recipe import Recipe
 from lexel.training.run import RunFolder
 from lexel.training.trainer import Run, train
@@ -28,6 +29,11 @@ def same_bits(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -
 def losses(folder: Path) -> list[float]:
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     return [line["loss"] for line in lines if "loss" in line]
+
+
+def evaluations(folder: Path) -> list[tuple[int, dict[str, float]]]:
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [(line["step"], line["evaluation"]) for line in lines if "evaluation" in line]
 
 
 def test_a_run_leaves_model_report_curves_log_and_card(tiny_run):
@@ -91,6 +97,28 @@ def test_a_killed_run_continues_to_the_same_weights(tmp_path, uninterrupted):
     finished = train(tiny_recipe(KILLABLE), folder)
     assert same_bits(weights(uninterrupted), weights(finished))
     assert losses(folder) == losses(uninterrupted.folder)
+
+
+@pytest.mark.parametrize("done", [4, 8])
+def test_an_evaluation_that_a_kill_has_prevented_is_made_up_for(tiny_run, tmp_path, monkeypatch, done):
+    class KilledError(Exception): ...
+
+    def kill(*_: object) -> None:
+        raise KilledError
+
+    recipe = tiny_recipe(("snapshot.every_steps=4",))
+    real = trainer._measure
+    monkeypatch.setattr(trainer, "_measure", lambda *given: (kill if given[2] == done else real)(*given))
+    with pytest.raises(KilledError):
+        train(recipe, tmp_path / "run")
+    monkeypatch.setattr(trainer, "_measure", real)
+    train(recipe, tmp_path / "run")
+    assert evaluations(tmp_path / "run") == evaluations(tiny_run.folder)
+
+
+def test_a_run_of_fewer_steps_than_evaluations_is_measured_after_its_steps(tmp_path):
+    run = train(tiny_recipe(("steps=1", "evaluation.times=4")), tmp_path / "run")
+    assert [step for step, _ in evaluations(run.folder)] == [0]
 
 
 def test_ctrl_c_saves_and_leaves_cleanly_and_the_same_command_goes_on(tmp_path, uninterrupted):

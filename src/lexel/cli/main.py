@@ -91,13 +91,13 @@ def main() -> None:
         finally:
             print(end="", flush=True)  # now, while a full disk or a closed pipe can still be told
     except LexelError as error:
-        print(f"lexel {verb}: {error}", file=sys.stderr)
+        _tell(f"lexel {verb}: {error}")
         sys.exit(error.exit_status)
     except ModuleNotFoundError as error:
         extra = EXTRAS.get((error.name or "").partition(".")[0])
         if extra is None:
             raise
-        print(f'lexel {verb}: this needs {error.name}: pip install "lexel[{extra}]"', file=sys.stderr)
+        _tell(f'lexel {verb}: this needs {error.name}: pip install "lexel[{extra}]"')
         sys.exit(2)
     except BrokenPipeError:  # who reads has enough, as `head` does
         _discard_output()
@@ -113,6 +113,16 @@ def main() -> None:
         )
         _discard_output()
         sys.exit(1)
+
+
+def _tell(message: str) -> None:
+    """Print the reason on standard error, once where all processes that torchrun has started find the same."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        from lexel.training.distributed import is_told_by_another
+
+        if is_told_by_another(message):
+            return
+    print(message, file=sys.stderr)
 
 
 def _discard_output() -> None:

@@ -37,7 +37,7 @@ def default_recipe(source: str, changes: Sequence[str] = ()) -> Recipe:
             f"That run goes on with: lexel train {Path(source) / RECIPE} --output {source}"
         )
     content: dict[str, Any] = {"name": _name(source), "data": {"sources": [{"source": source}]}}
-    known = Recipe.build(content | {"steps": 1}, changes)
+    known = _before_counting(content, changes)
     columns = known.data
     pairs = len(
         read_source(source, prefer=("train",), caption=columns.caption, label=columns.label, image=columns.image).pairs
@@ -49,6 +49,20 @@ def default_recipe(source: str, changes: Sequence[str] = ()) -> Recipe:
     else:
         content["model"] = {"architecture": architecture}
     return Recipe.build(content, changes, where=source)
+
+
+def _before_counting(content: dict[str, Any], changes: Sequence[str]) -> Recipe:
+    """The recipe with the changes as far as it is known now: with the first architecture that takes them.
+
+    Raises UsageError when none does.
+    """
+    refusals: list[UsageError] = []
+    for architecture in (None, *dict.fromkeys(name for _, name, *_ in BY_SIZE)):  # None: as given weights want it
+        try:
+            return Recipe.build(content | {"steps": 1, "model": {"architecture": architecture}}, changes)
+        except UsageError as refusal:
+            refusals.append(refusal)
+    raise refusals[0]
 
 
 def _fine_tuning(settings: ModelSettings) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import secrets
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from types import FrameType
@@ -32,6 +32,8 @@ Value = TypeVar("Value")
 
 # Deaths are noticed by `Watch`, so these end a deadlock only, and need not be short: processes wait for the slowest.
 FOR_A_STEP = timedelta(hours=1)
+FOR_THE_STORE = timedelta(seconds=10)
+FOR_LAST_WORDS = 1.0  # seconds in which a process prints a line that is ready
 FOR_THE_MAIN = timedelta(days=2)  # while it reads sources, learns a vocabulary or measures
 
 
@@ -136,6 +138,20 @@ class World:
     def least(self, number: int) -> int:
         """The least of all processes' numbers."""
         return min(self.gather(number))
+
+
+def is_told_by_another(message: str) -> bool:
+    """Whether another process that torchrun has started beside this one has told the user `message`, or is about to.
+
+    For what is found before the processes have met: all of them may find it, or one alone.
+    """
+    with suppress(RuntimeError):  # torchrun's store is gone, with the machine that kept it
+        store, *_ = next(iter(rendezvous("env://", timeout=FOR_THE_STORE)))
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        if store.add(f"told/{attempt}/{message}", 1) > 1:
+            time.sleep(FOR_LAST_WORDS)  # torchrun ends all as soon as one has ended
+            return True
+    return False
 
 
 def _meet(store: Store, rank: int, size: int) -> str:

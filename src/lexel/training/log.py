@@ -216,6 +216,11 @@ def seconds_in_log(folder: Path) -> float:
     return max((line["seconds"] for line in read_log(folder) if "seconds" in line), default=0.0)
 
 
+def is_evaluated(folder: Path, step: int) -> bool:
+    """Whether the log of the run in `folder` has an evaluation after step `step`."""
+    return any(line["step"] == step and "evaluation" in line for line in read_log(folder))
+
+
 def read_log(folder: Path) -> list[dict[str, Any]]:
     """The lines of a run's log."""
     return [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]

@@ -10,6 +10,7 @@ import torch
 from lexel.data.captions import draw_caption
 from lexel.data.order import Order
 from lexel.data.pairs import EmbeddedImage, ImageFile, Pair
+from lexel.errors import UsageError
 from lexel.tokenizer import Tokenizer
 from lexel.training.meter import caption_lengths
 from lexel.training.prepare import gather
@@ -51,7 +52,10 @@ def stated_data(pairs: int, tokens: int | None, pair_bytes: float | None) -> Pla
 
 def measured_data(recipe: Recipe, given: Given, tokens: int | None, pair_bytes: float | None) -> PlanData:
     """The recipe's sources, of which some pairs are looked at. Raises UsageError or DataError as training would."""
-    material = gather(recipe)
+    try:
+        material = gather(recipe)
+    except UsageError as error:
+        raise UsageError(f"{error}\nA plan needs no source where you say how many pairs it has: --pairs N") from None
     every = -(-material.pairs // LOOKED_AT)
     looked_at: list[Pair] = []
     texts: list[str] = []

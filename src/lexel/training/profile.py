@@ -9,7 +9,10 @@ the profiler. They are the last ones of the run, when pictures have their full s
 """
 
 import json
+import os
 import shutil
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +43,8 @@ from lexel.training.step import Gradients
 
 WARM_UP = 3  # steps
 TOLD = 15  # operators
+STDERR = 2  # file descriptor
+MARK = b"USDT:"
 TABLE, FACTS, TRACE, SCRATCH = "profile.txt", "profile.json", "trace.json.gz", "scratch"
 
 
@@ -168,8 +173,13 @@ class _Profiling:
             with stopwatch.watching(self.towers):
                 flops = self._take(coming, steps, log)
             names = Stopwatch(self.device, waits=False)
-            with self._recording() as recorded, names.watching(self.towers):
+            recorded = self._profiler()
+            with _without_marks():
+                recorded.start()
+            with names.watching(self.towers):
                 self._take(coming, steps, log)
+            with _without_marks():
+                recorded.stop()
         if self.setup.world.main:
             recorded.export_chrome_trace(str(trace))
         seconds = sum(stopwatch.seconds.values())
@@ -205,7 +215,7 @@ class _Profiling:
         known = [one for one in flops if one is not None]
         return sum(known) if len(known) == count else None
 
-    def _recording(self) -> torch.profiler.profile:
+    def _profiler(self) -> torch.profiler.profile:
         on_gpu = self.device.type == "cuda"
         return torch.profiler.profile(activities=[ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * on_gpu)
 
@@ -219,6 +229,26 @@ class _Profiling:
             start = time.perf_counter()
             snapshots.save(2, self.setup.clip, self.optimizer, facts)
             return time.perf_counter() - start
+
+
+@contextmanager
+def _without_marks() -> Iterator[None]:
+    """Hold back what is written to standard error in the block, to leave out the marks that the profiler writes there
+    for tracing tools. Its own setting, KINETO_LOG_LEVEL, would take its errors away too."""
+    with tempfile.TemporaryFile() as held:
+        sys.stderr.flush()
+        stderr = os.dup(STDERR)
+        os.dup2(held.fileno(), STDERR)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, STDERR)
+            os.close(stderr)
+            held.seek(0)
+            for line in held:
+                if not line.startswith(MARK):
+                    os.write(STDERR, line)
 
 
 def _operators(

@@ -39,27 +39,15 @@ class RunFolder:
         A folder with nothing but a recipe and embeddings in it is of a run that failed before its first step: it may
         begin anew.
         """
-        saved = path / RECIPE
-        there = {entry.name for entry in path.glob("[!.]*")}
-        if RECIPE in there:
-            there -= {EMBEDDINGS}
-        if there > {RECIPE}:
-            earlier = Recipe.load(saved)
-            if differences := _differences(earlier.decisive(), recipe.decisive()):
-                raise UsageError(
-                    f"{path} holds a run of another recipe: {'; '.join(differences[:3])}.\n"
-                    "Give another --output, or delete that folder to start anew."
-                )
-        elif there - {RECIPE}:
-            raise UsageError(f"{path} is not empty and holds no run. Give another --output.")
+        folder = cls(path)
+        folder._check_recipe(recipe)
         make_folder(path)
-        write_atomically(saved, recipe.model_dump_json(indent=2) + "\n")
-        return cls(path)
+        return folder
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep other processes from training here for as long as the block lasts, and clear away what a killed one
-        left half written. Raises UsageError when one is at it already."""
+    def alone(self, recipe: Recipe) -> Iterator[None]:
+        """Keep other processes from training here for as long as the block lasts, write down the recipe, and clear
+        away what a killed process left half written. Raises UsageError when one is at it already, or was meanwhile."""
         with open(self.path / LOCK, "w") as lock:
             try:
                 # Unlike flock's, these locks are not the loader's workers' too, which outlive a killed trainer a while.
@@ -68,9 +56,25 @@ class RunFolder:
                 raise UsageError(
                     f"Another process is training in {self.path}. Wait for it, or give another --output."
                 ) from None
+            self._check_recipe(recipe)  # again: only now nobody else can begin another run here
+            write_atomically(self.path / RECIPE, recipe.model_dump_json(indent=2) + "\n")
             for folder in (self.path, self.snapshots, self.embeddings):
                 remove_unfinished(folder)
             yield
+
+    def _check_recipe(self, recipe: Recipe) -> None:
+        there = {entry.name for entry in self.path.glob("[!.]*")}
+        if RECIPE in there:
+            there -= {EMBEDDINGS}
+        if there > {RECIPE}:
+            earlier = Recipe.load(self.path / RECIPE)
+            if differences := _differences(earlier.decisive(), recipe.decisive()):
+                raise UsageError(
+                    f"{self.path} holds a run of another recipe: {'; '.join(differences[:3])}.\n"
+                    "Give another --output, or delete that folder to start anew."
+                )
+        elif there - {RECIPE}:
+            raise UsageError(f"{self.path} is not empty and holds no run. Give another --output.")
 
     @property
     def snapshots(self) -> Path:

@@ -14,6 +14,7 @@ from lexel.data.loader import Batch, BatchMaker, load_batches
 from lexel.data.order import Order
 from lexel.images import Preprocessing
 from lexel.models.clip import CLIP
+from lexel.models.config import CLIPConfig
 from lexel.progress import say
 from lexel.runtimes.torch import TorchRuntime
 from lexel.tokenizer import Tokenizer
@@ -22,6 +23,7 @@ from lexel.training.embedding_cache import embed_pictures, embed_texts
 from lexel.training.freezing import freeze
 from lexel.training.log import RunLog, SilentLog
 from lexel.training.meter import Meter
+from lexel.training.micro_batch import check_batch_norm
 from lexel.training.optimizer import Optimizer
 from lexel.training.precision import precision_on
 from lexel.training.prepare import Material, gather, say_truncated, train_tokenizer
@@ -100,7 +102,7 @@ def set_up(recipe: Recipe, folder: RunFolder, world: World) -> Setup:
 
     Raises UsageError, DataError or ModelError.
     """
-    given, material, tokenizer = world.once(lambda: _read(recipe))
+    given, material, tokenizer = world.once(lambda: _read(recipe, world.size))
     architecture = given.architecture(recipe, tokenizer)
     sharded = recipe.parallel.shard == "towers" and world.size > 1
     clip = first_clip(given, architecture, recipe, "cpu" if sharded else str(world.device))
@@ -125,14 +127,26 @@ def _parameters(clip: CLIP) -> str:
     return f"{every:,} parameters" if learned == every else f"{learned:,} of {every:,} parameters to train"
 
 
-def _read(recipe: Recipe) -> tuple[Given, Material, Tokenizer]:
+def _read(recipe: Recipe, processes: int) -> tuple[Given, Material, Tokenizer]:
     given = read_given(recipe.model)
     architecture = given.architecture(recipe)  # before the data, as it may not fit together
     recipe.ramp.check(architecture.image)
+    _check_batch_norm(recipe, architecture, processes)
     material = gather(recipe)
     tokenizer = given.tokenizer or train_tokenizer(recipe, material, architecture.text.context_length)
     say_truncated(tokenizer, material)
     return given, material, tokenizer
+
+
+def _check_batch_norm(recipe: Recipe, architecture: CLIPConfig, processes: int) -> None:
+    """Raise UsageError where a tower wants statistics over the whole batch, which is cut up by the recipe or by the
+    number of processes."""
+    rows = -(-recipe.batch_size // processes)
+    parts = 1 if recipe.micro_batch == "auto" else -(-rows // recipe.micro_batch)
+    with torch.device("meta"):
+        clip = CLIP(architecture)
+    freeze(clip, recipe.freeze)
+    check_batch_norm(clip, parts, processes)
 
 
 def _with_embeddings(setup: Setup) -> Setup:

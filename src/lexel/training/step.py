@@ -24,7 +24,7 @@ from lexel.training.distributed import World
 from lexel.training.gradient_cache import backward_in_parts
 from lexel.training.gradient_sum import GradientSum
 from lexel.training.loss import Contrast, softmax_loss
-from lexel.training.micro_batch import check_batch_norm, cut, has_batch_norm, is_out_of_memory, micro_batch_for
+from lexel.training.micro_batch import cut, has_batch_norm, is_out_of_memory, micro_batch_for
 from lexel.training.noise import draw_noise, seed_of
 from lexel.training.phases import phase
 from lexel.training.positives import Groups
@@ -56,10 +56,7 @@ class Gradients:
         steps: int,
         world: World,
     ) -> None:
-        """`clip` is in training mode and takes `steps` steps in all.
-
-        Raises UsageError when a tower with BatchNorm would see only parts of a batch.
-        """
+        """`clip` is in training mode and takes `steps` steps in all."""
         self.clip = clip
         self.recipe = recipe
         self.steps = steps
@@ -73,10 +70,7 @@ class Gradients:
         )
         self.rows = -(-recipe.batch_size // world.size)  # of this process in a batch without bad pictures
         self.micro_batch = self._micro_batch()
-        for tower in (clip.image, clip.text):
-            if isinstance(tower, VisionTransformer | ConvNeXt | TextTransformer):
-                tower.checkpoint_activations = recipe.engine.checkpoint_activations
-        check_batch_norm(clip, self._count, world.size)
+        self._checkpoint(recipe.engine.checkpoint_activations)
         if self._count > 1 and world.main:
             say(f"A process takes its {self.rows:,} pairs of a batch in {self._count:,} parts.")
         self.compiled_images, self.compiled_texts = compile_towers(clip, recipe.engine.compile)
@@ -197,6 +191,15 @@ class Gradients:
             again = self.recipe.engine.checkpoint_activations
             fitting = micro_batch_for(self.clip, self._precision, self.rows, recomputed=again)
         return self.world.least(min(fitting, self.rows))
+
+    def _checkpoint(self, wanted: bool) -> None:
+        """Let the towers keep little of their activations, if that is `wanted`, and say which of them cannot."""
+        for name, tower in (("image", self.clip.image), ("text", self.clip.text)):
+            if isinstance(tower, VisionTransformer | ConvNeXt | TextTransformer):
+                tower.checkpoint_activations = wanted
+            elif wanted and tower.training:
+                kind = getattr(self.clip.config, name).kind
+                say(f"engine.checkpoint_activations: the {name} tower ({kind}) keeps its activations all the same.")
 
     def _halve_parts(self) -> None:
         """Give up what the step has computed and take less at once from now on. Raises LexelError if that cannot be."""

@@ -14,7 +14,7 @@ from lexel.training.average import Average
 from lexel.training.distributed import World
 from lexel.training.finish import finish
 from lexel.training.interruption import Interruption
-from lexel.training.log import StepTimes, seconds_in_log
+from lexel.training.log import RunLog, SilentLog, StepTimes, is_evaluated, seconds_in_log
 from lexel.training.optimizer import Optimizer
 from lexel.training.prepare import evaluation_templates
 from lexel.training.recipe import Recipe
@@ -51,7 +51,8 @@ def train(recipe: Recipe, output: str | Path | None = None) -> Run:
     """
     with World.join(recipe.device) as world:
         folder = world.once(lambda: RunFolder.open(Path(output) if output else Path("runs") / recipe.name, recipe))
-        return world.once(lambda: _finished(folder)) or _train(recipe, folder, world)
+        with world.main_in(lambda: folder.alone(recipe)):
+            return world.once(lambda: _finished(folder)) or _train(recipe, folder, world)
 
 
 def _finished(folder: RunFolder) -> Run | None:
@@ -63,13 +64,12 @@ def _finished(folder: RunFolder) -> Run | None:
 
 def _train(recipe: Recipe, folder: RunFolder, world: World) -> Run:
     keep_freed_memory()
-    with world.main_in(folder.alone), deterministic():
+    with deterministic():
         setup = set_up(recipe, folder, world)
         average = Average.of(setup.clip, recipe.average)
         optimizer = Optimizer(setup.clip, recipe.optimizer, recipe.schedule, setup.steps, average, recipe.precision)
         start, seconds = resume(setup, optimizer)
-        if start < setup.steps:
-            seconds = _steps(setup, optimizer, start, seconds)
+        seconds = _steps(setup, optimizer, start, seconds)
         with optimizer.averaged():
             report = finish(setup, seconds)
     return Run(folder.path, folder.model, report, seconds)
@@ -80,13 +80,17 @@ def _steps(setup: Setup, optimizer: Optimizer, start: int, seconds: float) -> fl
     recipe, folder, steps, world = setup.recipe, setup.folder, setup.steps, setup.world
     setup.clip.train()
     gradients = Gradients(setup.clip, recipe, setup.preprocessing, steps, world)
-    measured_after = {round(steps * turn / recipe.evaluation.times) for turn in range(1, recipe.evaluation.times + 1)}
+    turns = range(1, recipe.evaluation.times + 1)
+    measured_after = {round(steps * turn / len(turns)) for turn in turns} - {0}
     bad_images = world.once(lambda: BadImages(folder.bad_images))
     clock = SnapshotClock(recipe.snapshot)
     batches = setup.batches(start)
     snapshots = Snapshots(folder.snapshots, recipe.snapshot.keep, writes=world.main)
     _note_bad(setup, bad_images, ())  # those found before the run was cut off
     with setup.log(start, seconds) as log, Interruption() as interruption, snapshots:
+        # A kill may have come after the snapshot and before the evaluation of the same step.
+        if start in measured_after and not world.once(lambda: is_evaluated(folder.path, start - 1)):
+            _measure(setup, optimizer, start, log)
         for step in range(start, steps):
             times = StepTimes()
             batch = next(batches)
@@ -108,9 +112,7 @@ def _steps(setup: Setup, optimizer: Optimizer, start: int, seconds: float) -> fl
                 facts = {"seconds": log.seconds, **setup.identity()}
                 snapshots.save(done, setup.clip, optimizer, facts)
             if done in measured_after:
-                with log.paused():
-                    metrics = _measure(setup, optimizer, done)
-                log.evaluation(step, metrics)
+                _measure(setup, optimizer, done, log)
             if asked and done < steps:
                 saved = world.once(snapshots.wait)
                 there = "there" if saved == done else f"step {saved}"
@@ -132,16 +134,17 @@ def _note_bad(setup: Setup, bad_images: BadImages, found: Sequence[tuple[str, st
     setup.world.once(note)
 
 
-def _measure(setup: Setup, optimizer: Optimizer, done: int) -> dict[str, float]:
-    """What the weights are good for, and the averaged ones where there are any: `average/…`."""
+def _measure(setup: Setup, optimizer: Optimizer, done: int, log: RunLog | SilentLog) -> None:
+    """Log what the weights are good for after `done` steps, and the averaged ones where there are any: `average/…`."""
     few = setup.material.few_held_out(MEASURED_IN_RUN)
     templates = evaluation_templates(setup.recipe)
 
     def measured() -> dict[str, float]:
         return evaluate(setup.encoder(done), few, templates=templates, labels=setup.material.labels()).metrics()
 
-    metrics = measured()
-    if optimizer.average is not None:
-        with optimizer.averaged():
-            metrics |= {f"average/{name}": value for name, value in measured().items()}
-    return metrics
+    with log.paused():
+        metrics = measured()
+        if optimizer.average is not None:
+            with optimizer.averaged():
+                metrics |= {f"average/{name}": value for name, value in measured().items()}
+    log.evaluation(done - 1, metrics)
