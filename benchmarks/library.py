@@ -124,8 +124,8 @@ def make_rclip_model(exported: Path, home: Path) -> None:
     folder = home / "ViT-B-32-256-datacomp_s34b_b86k"
     folder.mkdir(parents=True)
     towers = open_towers(exported, "float32")
-    for path, name in ((towers.image, "visual"), (towers.text, "textual")):
-        model = onnx.load(path)
+    for tower, name in (("image", "visual"), ("text", "textual")):
+        model = onnx.load(towers.file(tower))
         names = {model.graph.input[0].name: "input", model.graph.output[0].name: "output"}
         del model.graph.output[1:]
         for value in (*model.graph.input, *model.graph.output):

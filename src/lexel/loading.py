@@ -132,10 +132,10 @@ def _open_exported(path: Path, runtime: Literal["onnx", "openvino"], number_form
         from lexel.runtimes.openvino import OpenVINORuntime
 
         precision = "bfloat16" if number_format == "bfloat16" else "float32"
-        return OpenVINORuntime(towers.image, towers.text, precision=precision, **facts)
+        return OpenVINORuntime(towers.file, precision=precision, **facts)
     from lexel.runtimes.onnx import OnnxRuntime
 
-    return OnnxRuntime(towers.image, towers.text, **facts)
+    return OnnxRuntime(towers.file, **facts)
 
 
 def _own(

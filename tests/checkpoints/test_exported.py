@@ -45,7 +45,7 @@ def folder(tmp_path):
 def test_float32_is_taken_where_nothing_is_asked_for(folder):
     towers = open_towers(folder)
     assert towers.number_format == "float32"
-    assert (towers.image.read_text(), towers.text.read_text()) == ("image float32", "text float32")
+    assert (towers.file("image").read_text(), towers.file("text").read_text()) == ("image float32", "text float32")
     assert (towers.logit_scale, towers.logit_bias) == (20, -7)
 
 
@@ -73,8 +73,26 @@ def test_a_missing_graph_is_named(folder):
 
 def test_a_changed_graph_is_named(folder):
     (folder / "onnx/text.float32.onnx").write_text("other")
+    towers = open_towers(folder)
+    assert towers.file("image").read_text() == "image float32"
     with pytest.raises(ModelError, match=r"text\.float32\.onnx is not the file that this model was exported with"):
-        open_towers(folder)
+        towers.file("text")
+
+
+def test_the_weights_beside_a_graph_are_checked_with_it(folder):
+    weights = folder / "onnx/text.float32.onnx.data"
+    weights.write_text("weights")
+    exported = read_exported(folder)
+    graphs = exported.towers["float32"]
+    hashes = graphs.sha256 | {weights.name: sha256_of(weights)}
+    changed = exported.towers | {"float32": graphs.model_copy(update={"sha256": hashes})}
+    write_exported(folder, exported.model_copy(update={"towers": changed}))
+    towers = open_towers(folder)
+    assert towers.file("text").name == "text.float32.onnx"
+    weights.write_text("other")
+    assert towers.file("image").name == "image.float32.onnx"
+    with pytest.raises(ModelError, match=r"text\.float32\.onnx\.data is not the file"):
+        towers.file("text")
 
 
 def test_only_the_graphs_that_are_run_are_looked_at(folder):

@@ -14,8 +14,7 @@ from tiny_towers import ids, pixels, unit
 def open_runtime(folder: Path, number_format: NumberFormat = "float32") -> OnnxRuntime:
     towers = open_towers(folder, number_format)
     return OnnxRuntime(
-        towers.image,
-        towers.text,
+        towers.file,
         logit_scale=towers.logit_scale,
         logit_bias=towers.logit_bias,
         number_format=towers.number_format,
@@ -68,7 +67,7 @@ def test_lanes_and_calls_on_all_cores_give_the_same_vectors(clip, exported):
 def test_a_file_that_is_no_graph_is_refused(tmp_path):
     (tmp_path / "image.onnx").write_bytes(b"no graph at all")
     runtime = OnnxRuntime(
-        tmp_path / "image.onnx", tmp_path / "text.onnx", logit_scale=1, logit_bias=None, number_format="float32"
+        lambda tower: tmp_path / f"{tower}.onnx", logit_scale=1, logit_bias=None, number_format="float32"
     )
     with pytest.raises(ModelError, match=r"ONNX Runtime cannot run .*image\.onnx: "):
         runtime.image_vectors(np.zeros((1, 3, 32, 32), np.float32))
@@ -79,6 +78,7 @@ def test_a_file_that_is_no_graph_is_refused(tmp_path):
 @pytest.mark.parametrize("kind", ["clip"], indirect=True)
 def test_a_text_tower_in_the_place_of_the_image_tower_is_refused(exported):
     towers = open_towers(exported)
-    runtime = OnnxRuntime(towers.text, towers.image, logit_scale=1, logit_bias=None, number_format="float32")
+    swapped = {"image": towers.file("text"), "text": towers.file("image")}
+    runtime = OnnxRuntime(swapped.__getitem__, logit_scale=1, logit_bias=None, number_format="float32")
     with pytest.raises(ModelError, match="takes pixels, but this ONNX file takes ids"):
         runtime.image_vectors(np.zeros((1, 3, 32, 32), np.float32))

@@ -15,8 +15,7 @@ pytest.importorskip("openvino")
 
 def open_runtime(towers: ExportedTowers, precision: Precision = "float32") -> OpenVINORuntime:
     return OpenVINORuntime(
-        towers.image,
-        towers.text,
+        towers.file,
         logit_scale=towers.logit_scale,
         logit_bias=towers.logit_bias,
         number_format=towers.number_format,
@@ -69,17 +68,18 @@ def test_lanes_and_calls_on_all_cores_give_the_same_vectors(clip, exported):
 
 def test_a_file_that_is_no_graph_is_refused(tmp_path):
     (tmp_path / "image.onnx").write_bytes(b"no graph at all")
-    image, text = tmp_path / "image.onnx", tmp_path / "text.onnx"
-    runtime = open_runtime(ExportedTowers(image, text, logit_scale=1, logit_bias=None, number_format="float32"))
+    runtime = OpenVINORuntime(
+        lambda tower: tmp_path / f"{tower}.onnx", logit_scale=1, logit_bias=None, number_format="float32"
+    )
     with pytest.raises(ModelError, match=r"OpenVINO cannot run .*image\.onnx: "):
         runtime.image_vectors(np.zeros((1, 3, 32, 32), np.float32))
     with pytest.raises(ModelError, match=r"OpenVINO cannot run .*text\.onnx: "):
         runtime.text_vectors(np.zeros((1, 2), np.int64))
 
 
-def test_without_openvino_the_extra_is_named(monkeypatch, tmp_path):
+def test_without_openvino_the_extra_is_named(monkeypatch, exported):
     monkeypatch.setitem(sys.modules, "openvino", None)
-    towers = ExportedTowers(tmp_path, tmp_path, logit_scale=1, logit_bias=None, number_format="float32")
+    towers = open_towers(exported)
     with pytest.raises(UsageError, match=r"pip install 'lexel\[fast\]'"):
         open_runtime(towers)
 

@@ -165,6 +165,23 @@ def test_recall_is_measured_against_exact_search(records, monkeypatch):
     assert opened.check(50).approximate_recall_at_10 < measured.approximate_recall_at_10
 
 
+@pytest.mark.usefixtures("lists")
+def test_a_filter_that_keeps_few_is_searched_whole_even_where_a_part_would_do(records, queries, monkeypatch):
+    opened = Vectors.open(records.folder, records)
+    monkeypatch.setattr(opened._cached.index, "probes", 1)
+    few = opened.ids[::10]
+    _, found = opened.search(queries, 10, few, approximate=True)
+    np.testing.assert_array_equal(found, brute_force(records, queries, 10, few)[1])
+
+
+@pytest.mark.usefixtures("lists")
+def test_sketches_outlive_the_process_that_made_them(records, queries):
+    _, made = Vectors.open(records.folder, records).search(queries, 10, approximate=True)
+    again = Vectors.open(records.folder, records)
+    assert again._cached.index.owner is not None
+    np.testing.assert_array_equal(again.search(queries, 10, approximate=True)[1], made)
+
+
 def test_vectors_come_in_the_order_asked(records):
     opened = Vectors.open(records.folder, records)
     _, stored = records.vectors()

@@ -6,7 +6,7 @@
     tokenizer.json, README.md
 
 model.json holds the hash of towers.json, and towers.json those of the graphs, so that all belong together and only the
-graphs that are run are hashed.
+graphs that are run are hashed, when they first are: a search by words need not read the image tower.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from lexel.checkpoints.pieces import check_piece, read_description
+from lexel.checkpoints.pieces import check_piece, check_there, read_description
 from lexel.config import Config
 from lexel.errors import ModelError, UsageError
 
@@ -64,13 +64,23 @@ class Exported(Config):
 
 @dataclass(frozen=True, slots=True)
 class ExportedTowers:
-    """Two checked ONNX files and what a runtime must know besides."""
+    """Two ONNX files and what a runtime must know besides."""
 
-    image: Path
-    text: Path
+    folder: Path
+    graphs: Graphs
     logit_scale: float
     logit_bias: float | None
     number_format: str  # for the fingerprint
+
+    def file(self, tower: Literal["image", "text"]) -> Path:
+        """The file of one tower, checked now. Raises ModelError when it is damaged."""
+        chosen, other = self.graphs.image, self.graphs.text
+        if tower == "text":
+            chosen, other = other, chosen
+        for name, expected in self.graphs.sha256.items():
+            if name != other and not name.startswith(f"{other}."):  # the other's weights
+                check_piece(self.folder, f"{FOLDER}/{name}", expected, "exported")
+        return self.folder / FOLDER / chosen
 
 
 def number_format_of(wanted: NumberFormat, graphs: Graphs) -> str:
@@ -98,9 +108,9 @@ def write_exported(folder: Path, exported: Exported) -> None:
 
 
 def open_towers(folder: Path, wanted: NumberFormat | None = None) -> ExportedTowers:
-    """The two files of one number format, checked; by itself float32, or else the nearest to it that is there.
+    """The two files of one number format; by itself float32, or else the nearest to it that is there.
 
-    Raises UsageError when the model was exported without that format and ModelError when a file is missing or damaged.
+    Raises UsageError when the model was exported without that format and ModelError when a file is missing.
     """
     exported = read_exported(folder)
     chosen = wanted or next((name for name in NUMBER_FORMATS if name in exported.towers), None)
@@ -111,11 +121,11 @@ def open_towers(folder: Path, wanted: NumberFormat | None = None) -> ExportedTow
             "  Export the original model again, with that number format."
         )
     graphs = exported.towers[chosen]
-    for name, expected in graphs.sha256.items():
-        check_piece(folder, f"{FOLDER}/{name}", expected, "exported")
+    for name in graphs.sha256:
+        check_there(folder, f"{FOLDER}/{name}")
     return ExportedTowers(
-        image=folder / FOLDER / graphs.image,
-        text=folder / FOLDER / graphs.text,
+        folder=folder,
+        graphs=graphs,
         logit_scale=exported.logit_scale,
         logit_bias=exported.logit_bias,
         number_format=number_format_of(chosen, graphs),

@@ -19,10 +19,15 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_piece(folder: Path, piece: str, expected: str, made: str) -> None:
-    """Raise ModelError unless the piece has the expected SHA-256. `made` says what wrote it: "saved", "exported"."""
+def check_there(folder: Path, piece: str) -> None:
+    """Raise ModelError where the piece is missing."""
     if not (folder / piece).is_file():
         raise ModelError(f"{folder} is incomplete: {piece} is missing. Copy the whole folder again.")
+
+
+def check_piece(folder: Path, piece: str, expected: str, made: str) -> None:
+    """Raise ModelError unless the piece has the expected SHA-256. `made` says what wrote it: "saved", "exported"."""
+    check_there(folder, piece)
     if sha256_of(folder / piece) != expected:
         raise ModelError(
             f"{folder / piece} is not the file that this model was {made} with: it is damaged or comes from another "

@@ -1,5 +1,6 @@
 """Towers run by ONNX Runtime: an exported model folder, on any machine and without torch."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -12,19 +13,19 @@ from lexel.runtimes.lanes import Lanes, Tower
 
 
 class OnnxRuntime:
-    """Runs two ONNX files on the CPU; a file is opened when its tower is first needed.
+    """Runs two ONNX files on the CPU; `file` is asked for a tower's, which is opened, when it is first needed.
 
     Its calls raise ModelError when a file turns out not to be that tower.
     """
 
     def __init__(
-        self, image: Path, text: Path, *, logit_scale: float, logit_bias: float | None, number_format: str
+        self, file: Callable[[Tower], Path], *, logit_scale: float, logit_bias: float | None, number_format: str
     ) -> None:
         self.number_format = number_format
         self.logit_scale = logit_scale
         self.logit_bias = logit_bias
         self.batching = Batching(lanes=cores())
-        self._files: dict[Tower, Path] = {"image": image, "text": text}
+        self._file = file
         self._lanes = Lanes(self._open)
 
     def lane(self) -> AbstractContextManager[None]:
@@ -40,7 +41,7 @@ class OnnxRuntime:
         return run(self._lanes.tower("text"), {"ids": ids})
 
     def _open(self, tower: Tower, in_lane: bool) -> onnxruntime.InferenceSession:
-        return open_session(self._files[tower], threads=1 if in_lane else cores())
+        return open_session(self._file(tower), threads=1 if in_lane else cores())
 
 
 def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:

@@ -4,6 +4,7 @@ It reads the same ONNX files as ONNX Runtime. They are compiled with dynamic sha
 gain is a few per cent, and each size would cost a compilation.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,7 @@ Precision = Literal["float32", "bfloat16"]
 
 
 class OpenVINORuntime:
-    """Runs two ONNX files on the CPU; a file is compiled when its tower is first needed.
+    """Runs two ONNX files on the CPU; `file` is asked for a tower's, which is compiled, when it is first needed.
 
     `precision` is that of the products. Those of int8 files are in 8 bits, and the few others as is fastest here.
     Raises UsageError without the extra `fast`; its calls raise ModelError when a file turns out not to be that tower.
@@ -27,8 +28,7 @@ class OpenVINORuntime:
 
     def __init__(
         self,
-        image: Path,
-        text: Path,
+        file: Callable[[Tower], Path],
         *,
         logit_scale: float,
         logit_bias: float | None,
@@ -42,7 +42,7 @@ class OpenVINORuntime:
         self.batching = Batching(lanes=cores())
         fastest = number_format.startswith("int8") and self._has_bfloat16()
         self._precision = "bf16" if fastest or precision == "bfloat16" else "f32"
-        self._files: dict[Tower, Path] = {"image": image, "text": text}
+        self._file = file
         self._lanes = Lanes(self._open)
 
     def lane(self) -> AbstractContextManager[None]:
@@ -61,7 +61,7 @@ class OpenVINORuntime:
         return "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
     def _open(self, tower: Tower, in_lane: bool) -> Any:
-        path = self._files[tower]
+        path = self._file(tower)
         settings = {
             "INFERENCE_PRECISION_HINT": self._precision,
             "INFERENCE_NUM_THREADS": cores(),

@@ -1,8 +1,9 @@
 """The faiss indexes behind a library: which kind for how many vectors, how it is built, and how it is searched.
 
 Vectors are kept as 8-bit codes. Up to SCANNED all codes are scanned: exact but for the codes' rounding, which
-rescoring with the stored vectors undoes. Beyond, codes lie in the lists of an inverted file (IVF), so that they may be
-scanned in part: how many lists to look into is measured when it is built. Looking into all of them is as exact.
+rescoring with the stored vectors undoes. Beyond, codes lie in the lists of an inverted file (IVF), whose scan all cores
+share, and beside them sketches of one bit a number (RaBitQ, Gao and Long 2024) in lists of their own. A search that
+need not be exact looks at the sketches in some of the lists: how many is measured when they are built.
 """
 
 from collections.abc import Iterable
@@ -14,11 +15,14 @@ import numpy as np
 
 from lexel.errors import UsageError
 
-SCANNED = 200_000  # vectors; a scan of as many takes some 10 ms on a core
+SCANNED = 200_000  # vectors; a scan of as many takes some 20 ms on a core
 TRAINED_ON = 64  # vectors for each list; more gains nothing
 CODED_ON = 65_536  # vectors that the range of the codes is learned from
 PROBE_QUERIES = 200
-GOOD_RECALL = 0.96  # of the ten nearest codes, that a scan in part is to reach
+GOOD_RECALL = 0.98  # of the ten nearest codes, that are to be among the sketches that a search in part takes
+SKETCHED = 128  # candidates at least: sketches do not order them well
+MOSTLY = 0.25  # share of the vectors from which filtered sketches are worth it; few are sooner scanned by their codes
+MOVED = 0.5  # how far from a vector of the library a query lies that stands for one of its kind
 SEED = 0
 
 
@@ -33,50 +37,70 @@ def load_faiss() -> Any:
 
 @dataclass
 class CodeIndex:
-    """8-bit codes in a faiss index, and how much of it to scan where a scan in part will do."""
+    """8-bit codes in a faiss index and, of many vectors, sketches."""
 
-    index: Any  # a faiss.Index
-    probes: int  # lists to look into for good recall; 0 where there are no lists
+    codes: Any  # a faiss.Index
+    sketches: Any = None  # a faiss.IndexIVFRaBitQ of the same vectors
+    probes: int = 0  # lists of sketches to look into for good recall
+    owner: Any = None  # what the two were read as, and go with
 
     @property
     def kind(self) -> str:
-        return f"IVF{self.index.nlist},SQ8" if self.probes else "SQ8"
+        return "SQ8" if self.sketches is None else f"IVF{self.codes.nlist},SQ8+RaBitQ"
 
     def search(
         self, queries: np.ndarray, count: int, allowed: np.ndarray | None, *, approximate: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Cosines of codes (Q, count) and positions (Q, count), −1 where there are fewer.
+        """Cosines of codes or sketches (Q, count or more) and positions, −1 where there are fewer.
 
         `allowed` is a bitmap over positions, little-endian bits; None allows all.
         """
         faiss = load_faiss()
+        queries = np.ascontiguousarray(queries, np.float32)
         selector = None if allowed is None else faiss.IDSelectorBitmap(allowed)
-        if self.probes:
-            probes = self.probes if approximate else self.index.nlist
-            # Mode 1 shares the lists of each query among the cores; by itself faiss shares the queries.
-            self.index.parallel_mode = 1 if len(queries) == 1 else 0
-            parameters = faiss.SearchParametersIVF(nprobe=probes, sel=selector)
-        else:
-            parameters = faiss.SearchParameters(sel=selector)
-        return self.index.search(np.ascontiguousarray(queries, np.float32), count, params=parameters)
+        if self.sketches is None:
+            return self.codes.search(queries, count, params=faiss.SearchParameters(sel=selector))
+        share = 1.0 if allowed is None else np.bitwise_count(allowed).sum() / self.codes.ntotal
+        if not approximate or share < MOSTLY:
+            self._share_lists(self.codes, queries)
+            everywhere = faiss.SearchParametersIVF(nprobe=self.codes.nlist, sel=selector)
+            return self.codes.search(queries, count, params=everywhere)
+        self._share_lists(self.sketches, queries)
+        return self.look_into(min(self.codes.nlist, round(self.probes / share)), queries, count, selector)
+
+    def look_into(self, lists: int, queries: np.ndarray, count: int, selector: Any = None) -> tuple[Any, Any]:
+        """The nearest sketches in so many lists."""
+        some = load_faiss().IVFRaBitQSearchParameters(nprobe=lists, sel=selector)
+        return self.sketches.search(queries, max(count, SKETCHED), params=some)
+
+    @staticmethod
+    def _share_lists(index: Any, queries: np.ndarray) -> None:
+        # Mode 1 shares the lists of each query among the cores; by itself faiss shares the queries.
+        index.parallel_mode = 1 if len(queries) == 1 else 0
 
 
 def build_index(count: int, dimensions: int, sample: np.ndarray, blocks: Iterable[np.ndarray]) -> CodeIndex:
     """Index `count` vectors that come in float32 `blocks`, learning lists and codes from a `sample` of them."""
     faiss = load_faiss()
+    kind, cosine = faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
     if count <= SCANNED:
-        index = faiss.IndexScalarQuantizer(dimensions, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT)
+        index = CodeIndex(faiss.IndexScalarQuantizer(dimensions, kind, cosine))
     else:
-        quantizer = faiss.IndexFlatIP(dimensions)
-        index = faiss.IndexIVFScalarQuantizer(
-            quantizer, dimensions, lists_for(count), faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT, False
-        )
-        index.cp.seed = SEED
-        index.cp.min_points_per_centroid = 1
-    index.train(sample)
+        lists, size = faiss.IndexFlatIP(dimensions), lists_for(count)
+        codes = faiss.IndexIVFScalarQuantizer(lists, dimensions, size, kind, cosine, False)
+        codes.cp.seed = SEED
+        codes.cp.min_points_per_centroid = 1
+        codes.train(sample)
+        index = CodeIndex(codes, faiss.IndexIVFRaBitQ(faiss.clone_index(lists), dimensions, size, cosine))
+    parts = [part for part in (index.codes, index.sketches) if part is not None]
+    for part in parts:
+        part.train(sample)
     for block in blocks:
-        index.add(block)
-    return CodeIndex(index, 0 if count <= SCANNED else probes_for(index, sample[:PROBE_QUERIES]))
+        for part in parts:
+            part.add(block)
+    if index.sketches is not None:
+        index.probes = probes_for(index, sample[:PROBE_QUERIES])
+    return index
 
 
 def sample_size(count: int) -> int:
@@ -89,17 +113,23 @@ def lists_for(count: int) -> int:
     return 1 << round(np.log2(2 * count**0.5))
 
 
-def probes_for(index: Any, queries: np.ndarray) -> int:
-    """The fewest lists, doubling, in which GOOD_RECALL of each query's ten nearest codes are found."""
-    faiss = load_faiss()
-    _, exact = index.search(queries, 10, params=faiss.SearchParametersIVF(nprobe=index.nlist))
-    probes = 1
-    while probes < index.nlist:
-        _, found = index.search(queries, 10, params=faiss.SearchParametersIVF(nprobe=probes))
-        if shared(found, exact) >= GOOD_RECALL:
-            break
-        probes *= 2
-    return min(probes, index.nlist)
+def probes_for(index: CodeIndex, vectors: np.ndarray) -> int:
+    """The fewest lists, each time a quarter more, in which GOOD_RECALL of the ten nearest of queries like these are.
+
+    The queries lie a little beside the vectors, which would else be looked for where they are.
+    """
+    queries = moved(vectors)
+    exact, probes = index.search(queries, 10, None, approximate=False)[1], 1
+    while probes < index.codes.nlist and shared(index.look_into(probes, queries, 10)[1], exact) < GOOD_RECALL:
+        probes += max(1, probes // 4)
+    return min(probes, index.codes.nlist)
+
+
+def moved(vectors: np.ndarray) -> np.ndarray:
+    """Unit vectors (N, D) a little at random beside these: queries of their kind that are none of them."""
+    noise = np.random.default_rng(SEED).standard_normal(vectors.shape, np.float32)
+    found = vectors + MOVED * noise / np.linalg.norm(noise, axis=1, keepdims=True)
+    return found / np.linalg.norm(found, axis=1, keepdims=True)
 
 
 def shared(found: np.ndarray, expected: np.ndarray) -> float:
@@ -111,10 +141,18 @@ def shared(found: np.ndarray, expected: np.ndarray) -> float:
 def read_index(path: Path, probes: int) -> CodeIndex:
     """An index from its file, mapped into memory: what is not looked at is not read. Raises RuntimeError if damaged."""
     faiss = load_faiss()
-    flags = faiss.IO_FLAG_MMAP if probes else faiss.IO_FLAG_MMAP_IFC
-    return CodeIndex(faiss.read_index(str(path), flags), probes)
+    if not probes:
+        return CodeIndex(faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC))
+    both = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
+    if not isinstance(both, faiss.IndexRefine):
+        raise RuntimeError(f"{path} holds no sketches")
+    return CodeIndex(faiss.downcast_index(both.refine_index), faiss.downcast_index(both.base_index), probes, both)
 
 
 def write_index(index: CodeIndex, path: Path) -> None:
     """Write the file. Raises RuntimeError when the disk is full."""
-    load_faiss().write_index(index.index, str(path))
+    faiss = load_faiss()
+    # To faiss it is sketches that are refined by codes, which is one file.
+    faiss.write_index(
+        index.codes if index.sketches is None else faiss.IndexRefine(index.sketches, index.codes), str(path)
+    )

@@ -14,7 +14,7 @@ import numpy as np
 from lexel.files import new_file, remove_unfinished, write_atomically
 from lexel.search.faiss_index import CodeIndex, read_index, write_index
 
-FORMAT = 1
+FORMAT = 2
 STAMP = "vectors.json"
 ENDS = 1 << 20  # bytes at each end of a file that are checked whenever it is opened
 CHECKED_WHOLE = 64 << 20  # bytes; larger files are checked whole only by `intact`, for it takes as long as a search
@@ -58,7 +58,7 @@ def read_cache(folder: Path, fingerprint: str, dimensions: int) -> Cached | None
         )
     except (OSError, ValueError, RuntimeError):
         return None
-    sound = cached.index.index.ntotal == len(cached.ids) == stamp.count and cached.index.index.d == dimensions
+    sound = cached.index.codes.ntotal == len(cached.ids) == stamp.count and cached.index.codes.d == dimensions
     return cached if sound else None
 
 
@@ -75,7 +75,7 @@ def write_cache(folder: Path, cached: Cached, fingerprint: str) -> None:
         generation=cached.generation,
         fingerprint=fingerprint,
         count=len(cached.ids),
-        dimensions=cached.index.index.d,
+        dimensions=cached.index.codes.d,
         probes=cached.index.probes,
         files={path.name: _facts(path) for path in (codes, ids)},
     )

@@ -15,11 +15,11 @@ from typing import Self
 import numpy as np
 
 from lexel.progress import say, track
-from lexel.search.faiss_index import SCANNED, build_index, sample_size, shared
+from lexel.search.faiss_index import SCANNED, build_index, moved, sample_size, shared
 from lexel.search.records import BLOCK, Records
 from lexel.search.vector_cache import Cached, read_cache, write_cache
 
-EXACT_UP_TO = 2_000_000  # vectors, of which a scan of all takes some 50 ms on a core; beyond, it is in part by itself
+EXACT_UP_TO = 2_000_000  # vectors, of which a scan of all takes some 200 ms on a core; beyond, it is in part by itself
 DEPTH = 4  # candidates that are rescored for each result
 AT_LEAST = 64  # candidates
 TOGETHER = 256  # queries whose candidates are read from the records at once
@@ -79,7 +79,7 @@ class Vectors:
 
     @property
     def kind(self) -> str:
-        """How faiss keeps them: SQ8, or IVF…,SQ8."""
+        """How faiss keeps them: SQ8, or IVF…,SQ8+RaBitQ."""
         return self._cached.index.kind
 
     def search(
@@ -93,8 +93,8 @@ class Vectors:
         """The best photos for each of the unit vectors `queries` (Q, D), best first.
 
         Only among the photos `ids`, where they are given: filtered search is as exact as unfiltered. `approximate`
-        scans a part of a large library, in a tenth of the time; by itself only beyond two million photos. Returns
-        cosines (Q, count) float32 and ids (Q, count) int64, −∞ and −1 where there are fewer.
+        looks at sketches in a part of a large library, in a tenth of the time or less; by itself only beyond two
+        million photos. Returns cosines (Q, count) float32 and ids (Q, count) int64, −∞ and −1 where there are fewer.
         """
         queries = np.ascontiguousarray(queries, np.float32)
         beside = np.ones(len(self._fresh), bool) if ids is None else np.isin(self._fresh, ids)
@@ -132,8 +132,7 @@ class Vectors:
         """
         random = np.random.default_rng(0)
         chosen = random.choice(self._live, min(sample, self.count), replace=False)
-        queries = self.vectors_of(chosen)
-        queries = _unit(queries + 0.5 * _unit(random.standard_normal(queries.shape, np.float32)))
+        queries = moved(self.vectors_of(chosen))
         exact_scores = np.full((len(queries), 10), -np.inf, np.float32)
         exact = np.full((len(queries), 10), -1, np.int64)
         for ids, vectors in self.blocks():
