@@ -25,7 +25,7 @@ def test_duplicates_are_told_and_the_others_are_for_pipes(lexel, home, tmp_path)
     assert "1 pictures are there more than once" in told.out
     assert (tmp_path / "page.html").exists()
     (group,) = lexel("duplicates", home / "photos.lexel", "--threshold", "1", "--json").json
-    paths = lexel("duplicates", home / "photos.lexel", "--threshold", "1", "--paths", "-0").out
+    paths = lexel("duplicates", home / "photos.lexel", "--threshold", "1", "-0").out
     assert paths == f"{group['others'][0]['path']}\0"
 
 
@@ -69,6 +69,7 @@ def test_a_filter_flags_reviews_and_learns(lexel, home, tiny_model, tmp_path):
         (["label", "--labels", "a", "--into", "x.txt"], "--into takes tags"),
         (["group", "--count", "many"], "--count takes a number"),
         (["sort", "--labels", "a/b,a:b", "--into", "s"], "would share the folder"),
+        (["duplicates", "--paths", "--json"], "--paths and --json are two ways"),
         (["filter"], "Say where to look"),
         (["filter", "--train", "x"], "Training takes"),
     ],

@@ -42,6 +42,11 @@ def test_paths_are_for_pipes(lexel, library):
     assert paths[-1] == ""
 
 
+def test_a_nul_after_each_means_paths(lexel, library):
+    asked = ("search", library, "--where", "width > 0", "--top", "60")
+    assert lexel(*asked, "-0").out == lexel(*asked, "--paths", "-0").out
+
+
 def test_a_contact_sheet_and_copies_are_written(lexel, library, tmp_path):
     sheet, copies = tmp_path / "sheet.html", tmp_path / "copies"
     lexel("search", library, "<b>star</b>", "--all", "--top", "4", "--html", sheet, "--copy", copies)
@@ -62,6 +67,7 @@ def test_a_contact_sheet_and_copies_are_written(lexel, library, tmp_path):
         (["x", "--weights", "a"], "takes numbers"),
         (["x", "--preview", "--all"], "draws in a terminal"),
         (["x", "--after", "soon"], "is no day"),
+        (["x", "-0", "--json"], "-0 and --json are two ways"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line_or_two(refused, library, arguments, said):

@@ -65,11 +65,13 @@ def filter(
       lexel filter --train memes --yes memes/ --no photos/ --model runs/demo/model -o memes-head
       lexel filter ~/Downloads --concept memes-head --paths
     """
+    from lexel.cli.paths import wants_paths
     from lexel.progress import say
     from lexel.search.filtering import filtered, write_scores
     from lexel.search.library_model import ModelChoice
     from lexel.search.review import write_review
 
+    paths = wants_paths(paths, zero, json)
     choice = ModelChoice(model, runtime, number_format) if model else None
     if train is not None:
         if photos is not None or concept is not None or yes is None or no is None or output is None or choice is None:

@@ -40,7 +40,7 @@ Html = Annotated[
     Path | None, typer.Option("--html", metavar="FILE", help="Write a page with the pictures.", show_default=False)
 ]
 Paths = Annotated[bool, typer.Option("--paths", help="Print only paths, for pipes.")]
-Zero = Annotated[bool, typer.Option("-0", help="With --paths: end each with a NUL, for xargs -0.")]
+Zero = Annotated[bool, typer.Option("-0", help="Like --paths, but end each with a NUL, for xargs -0.")]
 Architecture = Annotated[
     str | None,
     typer.Option(

@@ -1,15 +1,13 @@
 """`lexel search`"""
 
-import os
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from lexel.cli.options import Json, NumberFormat, Runtime
+from lexel.cli.options import Json, NumberFormat, Paths, Runtime, Zero
 from lexel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,8 +62,8 @@ def search(
     copy: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Copy the photos there.", show_default=False)
     ] = None,
-    paths: Annotated[bool, typer.Option("--paths", help="Print only paths, for pipes.")] = False,
-    zero: Annotated[bool, typer.Option("-0", help="With --paths: end each with a NUL, for xargs -0.")] = False,
+    paths: Paths = False,
+    zero: Zero = False,
     model: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Where the library's model lies now.", show_default=False)
     ] = None,
@@ -82,11 +80,13 @@ def search(
     Examples:
       lexel search photos.lexel "a red bicycle in the snow"
       lexel search photos.lexel "a beach" --without people --after 2024 --html beach.html
-      lexel search photos.lexel --like sunset.jpg --diversity 0.5 --paths -0 | xargs -0 ls -l
+      lexel search photos.lexel --like sunset.jpg --diversity 0.5 -0 | xargs -0 ls -l
     """
+    from lexel.cli.paths import wants_paths
     from lexel.search.library_model import ModelChoice
     from lexel.search.query import Query
 
+    paths = wants_paths(paths, zero, json)
     words = list(texts or [])
     likes = [_picture(given) for given in like or []]
     factors = _weights(weights, len(words) + len(likes))
@@ -151,8 +151,9 @@ def _show(
 
         print_json([_as_json(hit) for hit in hits])
     elif paths:
-        ends = b"\0" if zero else b"\n"
-        sys.stdout.buffer.write(b"".join(os.fsencode(hit.photo.path) + ends for hit in hits))
+        from lexel.cli.paths import print_paths
+
+        print_paths((hit.photo.path for hit in hits), zero)
     elif not hits:
         nearest = f" The nearest, {found[0].photo.shown}, hardly does: --all shows it." if found else ""
         print(f"Nothing {'more ' if page > 1 else ''}found: no photo fits.{nearest}")
