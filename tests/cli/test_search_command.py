@@ -35,6 +35,15 @@ def test_json_tells_all_and_pages_go_on(lexel, library):
     assert {"path", "score", "match", "strength", "why", "width", "caption", "tags"} <= first[0].keys()
 
 
+def test_what_only_a_filter_was_asked_for_has_no_score(lexel, library):
+    asked = ("search", library, "--where", "width > 0", "--top", "3")
+    assert [line.split()[0] for line in lexel(*asked).out.splitlines()] == ["1", "2", "3"]
+    assert [len(line.split()) for line in lexel(*asked).out.splitlines()] == [2, 2, 2]
+    assert [hit["score"] for hit in lexel(*asked, "--json").json] == [None] * 3
+    scored = lexel("search", library, "a circle", "--all", "--top", "1").out
+    assert scored.index("/") == lexel(*asked).out.index("/")  # one column for the paths
+
+
 def test_paths_are_for_pipes(lexel, library):
     found = lexel("search", library, "--where", "width > 0", "--top", "60", "--paths", "-0")
     paths = found.out.split("\0")
@@ -54,6 +63,8 @@ def test_a_contact_sheet_and_copies_are_written(lexel, library, tmp_path):
     assert page.count("<li>") == 4
     assert "&lt;b&gt;star" in page
     assert len(list(copies.iterdir())) == 4
+    lexel("search", library, "--where", "width > 0", "--html", sheet)
+    assert "></small>" not in sheet.read_text()
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,8 @@ def _show(
 
             print_previews(hits, library.records.thumbnail)
         for place, hit in enumerate(hits, start=1):
-            print(f"{place:4}  {hit.score:6.3f}  {hit.strength or '':<9} {hit.photo.shown}")
+            score = "" if hit.score is None else f"{hit.score:.3f}"
+            print(f"{place:4}  {score:>6}  {hit.strength or '':<9} {hit.photo.shown}")
 
 
 def _as_json(hit: "Hit") -> dict[str, object]:

@@ -37,7 +37,7 @@ class Hit:
     """One photo that was found."""
 
     photo: Photo
-    score: float  # cosine with what was asked, or of keywords alone minus their BM25
+    score: float | None  # cosine with what was asked, or of keywords alone minus their BM25; None for filters alone
     match: float | None  # the probability that it fits the words, where that can be told
     strength: Strength | None
     why: str  # what each part of the query made of it
@@ -137,7 +137,7 @@ class _Search:
         return self._hits(ids[chosen], scores[chosen])
 
     def _ranked(self, wanted: int) -> tuple[np.ndarray, np.ndarray]:
-        """Ids and scores of the best `wanted` photos."""
+        """Ids and scores of the best `wanted` photos; a score is not a number where only filters were asked."""
         if self.vector is None:
             return self._by_keywords_or_date(wanted)
         depth = wanted * POOL if self.query.diversity else wanted
@@ -211,7 +211,7 @@ class _Search:
             dated = self.library.records.rows("SELECT id FROM photos ORDER BY taken IS NULL, taken DESC, id")
             passing = set(self.allowed.tolist())
             ids = np.array([id for (id,) in dated if id in passing], np.int64)
-            scores = np.zeros(len(ids))
+            scores = np.full(len(ids), np.nan)
         ids, scores = self._kept(ids, scores)
         return ids[:wanted], scores[:wanted]
 
@@ -236,7 +236,8 @@ class _Search:
             if photo.id in self.keyword_ranks:
                 why.append(f"keywords, place {self.keyword_ranks[photo.id][0]}")
             probability = None if match is None else float(match[row])
-            hits.append(Hit(photo, float(scores[row]), probability, in_words(probability), "; ".join(why)))
+            score = None if np.isnan(scores[row]) else float(scores[row])
+            hits.append(Hit(photo, score, probability, in_words(probability), "; ".join(why)))
         return hits
 
 
