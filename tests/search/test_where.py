@@ -52,6 +52,13 @@ def test_filters_let_through_what_they_say(records, asked, expected):
     assert (found if found is None else found.tolist()) == expected
 
 
+@pytest.mark.parametrize(("folder", "hint"), [("/a/c", '/a/b"?'), ("/elsewhere/of/old", "--stats")])
+def test_a_folder_without_photos_of_the_library_is_told(records, folder, hint):
+    with pytest.raises(UsageError, match=f"No photo of {records.folder} is below {folder}.") as refused:
+        Filter(folder=folder).ids(records)
+    assert hint in str(refused.value)
+
+
 @pytest.mark.parametrize(
     "condition",
     [

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import numpy as np
@@ -51,9 +51,7 @@ class Filter:
             check(self.where)
             conditions.append((f"({self.where}\n)", []))
         if self.folder is not None:
-            folder = readable(absolute(self.folder))
-            below = f"{folder.rstrip('/')}/"
-            conditions.append(("(folder = ? OR substr(folder, 1, ?) = ?)", [folder, len(below), below]))
+            conditions.append(_below(records, readable(absolute(self.folder))))
         if self.after is not None:
             conditions.append(("taken >= ?", [first_day(self.after)]))
         if self.before is not None:
@@ -71,6 +69,18 @@ class Filter:
             return records.ids_where(" AND ".join(sql for sql, _ in conditions), values)
         except sqlite3.Error as error:
             raise _refusal(self.where or "", str(error)) from None
+
+
+def _below(records: Records, folder: str) -> tuple[str, list[Any]]:
+    """The condition that a photo lies below the folder, and its values. Raises UsageError where none does."""
+    start = f"{folder.rstrip('/')}/"
+    condition, values = "(folder = ? OR substr(folder, 1, ?) = ?)", [folder, len(start), start]
+    if not records.rows(f"SELECT 1 FROM photos WHERE {condition} LIMIT 1", values):
+        folders = [PurePosixPath(path) for (path,) in records.rows("SELECT DISTINCT folder FROM photos")]
+        known = {str(path) for path in folders} | {str(above) for path in folders for above in path.parents}
+        hint = did_you_mean(folder, known) or f"\nWhat has been added: lexel index {records.folder} --stats"
+        raise UsageError(f"No photo of {records.folder} is below {folder}.{hint}")
+    return condition, values
 
 
 def check(condition: str) -> None:
