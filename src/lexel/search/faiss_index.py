@@ -5,6 +5,8 @@ rescoring with the stored vectors undoes. Beyond, codes lie in the lists of an i
 scanned in part: how many lists to look into is measured when it is built. Looking into all of them is as exact.
 """
 
+import errno
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ CODED_ON = 65_536  # vectors that the range of the codes is learned from
 PROBE_QUERIES = 200
 GOOD_RECALL = 0.96  # of the ten nearest codes, that a scan in part is to reach
 SEED = 0
+FULL = (errno.ENOSPC, errno.EDQUOT)  # how a system says that there is no room
 
 
 def load_faiss() -> Any:
@@ -116,5 +119,11 @@ def read_index(path: Path, probes: int) -> CodeIndex:
 
 
 def write_index(index: CodeIndex, path: Path) -> None:
-    """Write the file. Raises RuntimeError when the disk is full."""
-    load_faiss().write_index(index.index, str(path))
+    """Write the file. Raises OSError when the disk is full, RuntimeError for what else faiss cannot do."""
+    try:
+        load_faiss().write_index(index.index, str(path))
+    except RuntimeError as error:
+        for code in FULL:
+            if os.strerror(code) in str(error):  # all that faiss lets through of it
+                raise OSError(code, os.strerror(code)) from None
+        raise
