@@ -137,6 +137,9 @@ class ClusterLibrary:
         """A filter as Qdrant takes it; None when nothing is asked."""
         return as_conditions(asked)
 
+    def newest(self, asked: Filter, count: int) -> np.ndarray:
+        raise UsageError("On a cluster a filter needs words or a picture beside it.")
+
 
 class ClusterRecords:
     """What a search asks of a library's `Records`, of the payloads."""
@@ -191,11 +194,8 @@ class ClusterRecords:
     def thumbnail(self, id: int) -> bytes:
         raise UsageError(f"{self.folder} holds no thumbnails; print --paths or --json instead.")
 
-    def search_text(self, match: str, limit: int) -> list[tuple[int, float]]:
+    def search_text(self, match: str, limit: int, ids: Any = None) -> list[tuple[int, float]]:
         raise UsageError("Keywords are searched in a library on disk, not in one on a cluster.")
-
-    def rows(self, query: str, parameters: Iterable[Any] = ()) -> list[Any]:
-        raise UsageError("On a cluster a filter needs words or a picture beside it.")
 
 
 class ClusterVectors:

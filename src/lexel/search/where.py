@@ -46,6 +46,20 @@ class Filter:
 
     def ids(self, records: Records) -> np.ndarray | None:
         """The photos that pass, ids (N,) int64 ascending; None when nothing is asked. Raises UsageError."""
+        condition, values = self._condition(records)
+        return self._found(records, condition, values, "ORDER BY id") if condition else None
+
+    def newest(self, records: Records, count: int) -> np.ndarray:
+        """The newest `count` of the photos that pass, ids (N,) int64; those without a date are last. Raises UsageError.
+
+        SQLite sorts them and gives no more than these, however many pass.
+        """
+        condition, values = self._condition(records)
+        order = "ORDER BY taken IS NULL, taken DESC, id LIMIT ?"
+        return self._found(records, condition or "1", [*values, count], order)
+
+    def _condition(self, records: Records) -> tuple[str, list[Any]]:
+        """In SQL, with its values; empty when nothing is asked."""
         conditions: list[tuple[str, list[Any]]] = []
         if self.where is not None:
             check(self.where)
@@ -62,11 +76,12 @@ class Filter:
             conditions.append(("EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?)", [self.tag]))
         if self.least_side is not None:
             conditions.append(("min(width, height) >= ?", [self.least_side]))
-        if not conditions:
-            return None
-        values = [value for _, given in conditions for value in given]
+        return " AND ".join(sql for sql, _ in conditions), [value for _, given in conditions for value in given]
+
+    def _found(self, records: Records, condition: str, values: list[Any], order: str) -> np.ndarray:
         try:
-            return records.ids_where(" AND ".join(sql for sql, _ in conditions), values)
+            rows = records.rows(f"SELECT id FROM photos WHERE {condition} {order}", values)
+            return np.fromiter((id for (id,) in rows), np.int64)
         except sqlite3.Error as error:
             raise _refusal(self.where or "", str(error)) from None
 
