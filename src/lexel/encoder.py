@@ -24,6 +24,7 @@ from lexel.runtimes import Runtime
 from lexel.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
+    from lexel.loading import ModelChoice
     from lexel.models.clip import CLIP
 
 ImageLike = str | Path | bytes | Image.Image | np.ndarray | Picture
@@ -38,6 +39,8 @@ class Encoder:
     decodes every JPEG whole; by itself it decodes those much larger than needed at a smaller scale, which is several
     times as fast and changes pixels by half a grey level on average.
     """
+
+    source: "ModelChoice | None" = None  # from which it can be loaded again, if it was loaded from there
 
     def __init__(
         self,

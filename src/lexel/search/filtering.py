@@ -88,9 +88,7 @@ def train_from(name: str, yes: str, no: str, choice: ModelChoice, rate: float = 
         found, _, unreadable = encoder.embed_readable([picture for _, picture in named])
         vectors.append(found)
         bad += [reason for _, reason in unreadable]
-    path = Path(choice.model).expanduser()
-    model = str(path.absolute()) if path.exists() else choice.model
-    return train_head(encoder, name, *vectors, model=model, rate=rate), bad
+    return train_head(encoder, name, *vectors, model=choice.for_later().model, rate=rate), bad
 
 
 def write_scores(path: Path, found: Filtered) -> None:
