@@ -83,7 +83,9 @@ class Encoder:
     @cached_property
     def dimensions(self) -> int:
         """D, the length of an embedding."""
-        return self.embed_texts([""]).shape[1]
+        # Of a black picture: who asks for it embeds pictures, and need not wait for the text tower to be loaded.
+        side = self.preprocessing.image_size
+        return self.runtime.image_vectors(np.zeros((1, 3, side, side), np.float32)).shape[1]
 
     def preprocess(self, image: ImageLike) -> np.ndarray:
         """(3, H, W) float32, as the image tower sees it. Raises BadImageError."""
