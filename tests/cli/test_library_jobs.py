@@ -22,7 +22,7 @@ def home(tiny_model, tmp_path_factory):
 def test_duplicates_are_told_and_the_others_are_for_pipes(lexel, home, tmp_path):
     told = lexel("duplicates", home / "photos.lexel", "--threshold", "1", "--html", tmp_path / "page.html")
     assert told.status == 0
-    assert "1 pictures are there more than once" in told.out
+    assert "1 picture is there more than once (1 as exact copies only): 1 file too many" in told.out
     assert (tmp_path / "page.html").exists()
     (group,) = lexel("duplicates", home / "photos.lexel", "--threshold", "1", "--json").json
     paths = lexel("duplicates", home / "photos.lexel", "--threshold", "1", "-0").out
