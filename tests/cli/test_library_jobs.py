@@ -69,6 +69,8 @@ def test_a_filter_flags_reviews_and_learns(lexel, home, tiny_model, tmp_path):
         (["label", "--labels", "a", "--into", "x.txt"], "--into takes tags"),
         (["group", "--count", "many"], "--count takes a number"),
         (["sort", "--labels", "a/b,a:b", "--into", "s"], "would share the folder"),
+        (["label", "--labels", "a", "--runtime", "onnx"], "--runtime says how --model MODEL is run"),
+        (["group", "--number-format", "int8"], "--number-format says how"),
         (["duplicates", "--paths", "--json"], "--paths and --json are two ways"),
         (["filter"], "Say where to look"),
         (["filter", "--train", "x"], "Training takes"),

@@ -78,6 +78,7 @@ def test_a_contact_sheet_and_copies_are_written(lexel, library, tmp_path):
         (["x", "--weights", "a"], "takes numbers"),
         (["x", "--preview", "--all"], "draws in a terminal"),
         (["x", "--after", "soon"], "is no day"),
+        (["x", "--runtime", "onnx"], "--runtime says how"),
         (["x", "--folder", "nowhere"], "is below"),
         (["x", "-0", "--json"], "-0 and --json are two ways"),
     ],

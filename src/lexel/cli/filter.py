@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lexel.cli.options import Json, NumberFormat, Paths, Runtime, Zero
+from lexel.cli.options import Json, NumberFormat, Paths, Runtime, Zero, chosen_model
 from lexel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -68,11 +68,10 @@ def filter(
     from lexel.cli.paths import wants_paths
     from lexel.progress import say
     from lexel.search.filtering import filtered, write_scores
-    from lexel.search.library_model import ModelChoice
     from lexel.search.review import write_review
 
     paths = wants_paths(paths, zero, json)
-    choice = ModelChoice(model, runtime, number_format) if model else None
+    choice = chosen_model(model, runtime, number_format)
     if train is not None:
         if photos is not None or concept is not None or yes is None or no is None or output is None or choice is None:
             raise UsageError(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lexel.cli.options import Html, Json, LibraryFolder, LibraryModelOption, NumberFormat, Runtime
+from lexel.cli.options import Html, Json, LibraryFolder, LibraryModelOption, NumberFormat, Runtime, chosen_model
 from lexel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,11 +39,10 @@ def group(
     from lexel.evaluation.prompts import read_labels
     from lexel.search.groups import group_library, write_groups
     from lexel.search.library import Library
-    from lexel.search.library_model import ModelChoice
 
     wanted = _count(count)
     names = read_labels(phrases) if phrases is not None else None
-    with Library.open(library, ModelChoice(model, runtime, number_format) if model else None) as opened:
+    with Library.open(library, chosen_model(model, runtime, number_format)) as opened:
         groups = group_library(opened, wanted, names)
         if html:
             write_groups(html, groups, opened)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from lexel.cli.options import Json, NumberFormat, Paths, Runtime, Zero
+from lexel.cli.options import Json, NumberFormat, Paths, Runtime, Zero, chosen_model
 from lexel.errors import UsageError
 
 if TYPE_CHECKING:
+    from lexel.loading import ModelChoice
     from lexel.search.library import Library
-    from lexel.search.library_model import ModelChoice
     from lexel.search.query import Hit
 
 
@@ -83,7 +83,6 @@ def search(
       lexel search photos.lexel --like sunset.jpg --diversity 0.5 -0 | xargs -0 ls -l
     """
     from lexel.cli.paths import wants_paths
-    from lexel.search.library_model import ModelChoice
     from lexel.search.query import Query
 
     paths = wants_paths(paths, zero, json)
@@ -108,7 +107,7 @@ def search(
         diversity=diversity,
         approximate=approximate or None,
     )
-    chosen = ModelChoice(model, runtime, number_format) if model else None
+    chosen = chosen_model(model, runtime, number_format)
     if html:
         _check_page(html)
     with _open(library, chosen) as opened:
