@@ -74,6 +74,8 @@ def test_a_filter_flags_reviews_and_learns(lexel, home, tiny_model, tmp_path):
         (["duplicates", "--paths", "--json"], "--paths and --json are two ways"),
         (["filter"], "Say where to look"),
         (["filter", "--train", "x"], "Training takes"),
+        (["filter", "--concept", "x", "--yes", "examples"], "are for training a head"),
+        (["filter", "--concept", "x", "--false-positives", "0.1"], "needs --clean pictures"),
     ],
 )
 def test_what_cannot_be_meant_is_told(refused, home, words, said):

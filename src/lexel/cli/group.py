@@ -18,7 +18,9 @@ def group(
     count: Annotated[str, typer.Option(metavar="N|auto", help="How many groups; auto finds out.")] = "auto",
     phrases: Annotated[
         str | None,
-        typer.Option(help="Names to choose from, with commas between, or a .txt file.", show_default=False),
+        typer.Option(
+            metavar="A,B…|FILE.txt", help="Names to choose from, with commas between, or a file.", show_default=False
+        ),
     ] = None,
     html: Html = None,
     model: LibraryModelOption = None,

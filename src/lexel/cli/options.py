@@ -35,7 +35,12 @@ LibraryModelOption = Annotated[
 ]
 Labels = Annotated[
     str,
-    typer.Option("--labels", help="Labels with commas between, or a text file with one a line.", show_default=False),
+    typer.Option(
+        "--labels",
+        metavar="A,B…|FILE.txt",
+        help="Labels with commas between, or a text file with one a line.",
+        show_default=False,
+    ),
 ]
 Least = Annotated[
     Literal["strong", "possible", "any"],

@@ -21,37 +21,44 @@ def search(
         str, typer.Argument(help="The library: photos.lexel, or qdrant://host:6333/photos.", show_default=False)
     ],
     texts: Annotated[
-        list[str] | None, typer.Argument(metavar="[TEXT]...", help="What is to be seen.", show_default=False)
+        list[str] | None, typer.Argument(metavar="TEXT", help="What is to be seen.", show_default=False)
     ] = None,
     weights: Annotated[
         str | None, typer.Option(help="Of the texts, then of --like: 1,0.5", metavar="N,N…", show_default=False)
     ] = None,
     like: Annotated[
-        list[str] | None, typer.Option(help="A picture, or a photo's number: more like this.", show_default=False)
+        list[str] | None,
+        typer.Option(metavar="PICTURE|N", help="More like this picture, or photo of that number.", show_default=False),
     ] = None,
-    unlike: Annotated[list[str] | None, typer.Option(help="Less like this picture.", show_default=False)] = None,
+    unlike: Annotated[
+        list[str] | None, typer.Option(metavar="PICTURE|N", help="Less like this one.", show_default=False)
+    ] = None,
     without: Annotated[
-        list[str] | None, typer.Option(help="Leave out photos that show this.", show_default=False)
+        list[str] | None, typer.Option(metavar="TEXT", help="Leave out photos that show this.", show_default=False)
     ] = None,
     keywords: Annotated[
-        str | None, typer.Option(help="Words in caption, tags or file name; alone they need no model.")
+        str | None, typer.Option(metavar="WORDS", help="Words in caption, tags or file name; alone they need no model.")
     ] = None,
     where: Annotated[
         str | None,
         typer.Option(metavar="SQL", help="A condition, such as \"width > 1000 AND camera LIKE 'Canon%'\"."),
     ] = None,
-    folder: Annotated[Path | None, typer.Option(help="Only below this folder.", show_default=False)] = None,
+    folder: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Only below this folder.", show_default=False)
+    ] = None,
     after: Annotated[str | None, typer.Option(metavar="DATE", help="Taken on or after: 2024, 2024-05 …")] = None,
     before: Annotated[str | None, typer.Option(metavar="DATE", help="Taken before.", show_default=False)] = None,
     orientation: Annotated[
         Literal["landscape", "portrait", "square"] | None, typer.Option(help="Of the picture.", show_default=False)
     ] = None,
-    tag: Annotated[str | None, typer.Option(help="Only photos with this tag.", show_default=False)] = None,
+    tag: Annotated[
+        str | None, typer.Option(metavar="TAG", help="Only photos with this tag.", show_default=False)
+    ] = None,
     least_side: Annotated[
         int | None, typer.Option(metavar="PIXELS", help="Of the shorter side, at least.", show_default=False)
     ] = None,
-    top: Annotated[int, typer.Option(help="How many.", min=1)] = 20,
-    page: Annotated[int, typer.Option(help="The next ones: 2, 3 …", min=1)] = 1,
+    top: Annotated[int, typer.Option(metavar="N", help="How many.", min=1)] = 20,
+    page: Annotated[int, typer.Option(metavar="N", help="The next ones: 2, 3 …", min=1)] = 1,
     diversity: Annotated[float, typer.Option(help="Spread the results: 0 to 1.", min=0, max=1)] = 0.0,
     approximate: Annotated[bool, typer.Option("--approximate", help="Faster in a large library.")] = False,
     every: Annotated[bool, typer.Option("--all", help="Also show what hardly fits.")] = False,
@@ -74,7 +81,7 @@ def search(
     """Find photos by words, by pictures, or by both.
 
     A poem or paragraph is taken sentence by sentence. Where nothing fits, nothing is found; --all shows what came
-    nearest.
+    nearest. --like, --unlike and --without may be given several times.
 
     \b
     Examples:
