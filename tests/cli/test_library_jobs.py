@@ -74,6 +74,7 @@ def test_a_filter_flags_reviews_and_learns(lexel, home, tiny_model, tmp_path):
         (["duplicates", "--paths", "--json"], "--paths and --json are two ways"),
         (["filter"], "Say where to look"),
         (["filter", "--train", "x"], "Training takes"),
+        (["filter", "--concept", "heads/x"], "no trained head in heads/x"),
         (["filter", "--concept", "x", "--yes", "examples"], "are for training a head"),
         (["filter", "--concept", "x", "--false-positives", "0.1"], "needs --clean pictures"),
     ],
