@@ -81,7 +81,7 @@ def search(
     """Find photos by words, by pictures, or by both.
 
     A poem or paragraph is taken sentence by sentence. Where nothing fits, nothing is found; --all shows what came
-    nearest. --like, --unlike and --without may be given several times.
+    nearest. --like, --unlike and --without may be given several times. Filters alone give the newest photos first.
 
     \b
     Examples:
