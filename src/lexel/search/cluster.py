@@ -134,7 +134,13 @@ class ClusterLibrary:
         return Query(texts=texts, **options).run(cast("Library", self))
 
     def passing(self, asked: Filter) -> "models.Filter | None":
-        """A filter as Qdrant takes it; None when nothing is asked."""
+        """A filter as Qdrant takes it; None when nothing is asked. Raises UsageError for a folder without photos."""
+        if asked.folder is not None:
+            with self.collection.told():
+                below = as_conditions(Filter(folder=asked.folder))
+                found, _ = self.collection.client.scroll(self.collection.name, scroll_filter=below, limit=1)
+            if not found:
+                raise UsageError(f"No photo of {self.path} is below {absolute(asked.folder)}.")
         return as_conditions(asked)
 
     def newest(self, asked: Filter, count: int) -> np.ndarray:
