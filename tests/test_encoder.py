@@ -128,6 +128,13 @@ def test_embed_images_refuses_the_first_picture_that_cannot_be_read(encoder, sce
         encoder.embed_images([scenes[0], b"", b""])
 
 
+def test_pictures_of_which_none_can_be_read_need_no_text_tower(tiny_model, monkeypatch):
+    encoder = lexel.load(tiny_model)
+    expected = encoder.embed_texts([""]).shape[1]
+    monkeypatch.setattr(encoder.runtime, "text_vectors", None)
+    assert encoder.embed_readable([b"", b"no picture"])[0].shape == (0, expected)
+
+
 def test_nothing_gives_empty_arrays_of_the_right_shape(encoder):
     vectors, kept, bad = encoder.embed_readable([])
     assert (vectors.shape, kept.shape, bad) == ((0, encoder.dimensions), (0,), [])

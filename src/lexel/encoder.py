@@ -24,6 +24,7 @@ from lexel.runtimes import Runtime
 from lexel.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
+    from lexel.loading import ModelChoice
     from lexel.models.clip import CLIP
 
 ImageLike = str | Path | bytes | Image.Image | np.ndarray | Picture
@@ -38,6 +39,8 @@ class Encoder:
     decodes every JPEG whole; by itself it decodes those much larger than needed at a smaller scale, which is several
     times as fast and changes pixels by half a grey level on average.
     """
+
+    source: "ModelChoice | None" = None  # from which it can be loaded again, if it was loaded from there
 
     def __init__(
         self,
@@ -80,7 +83,9 @@ class Encoder:
     @cached_property
     def dimensions(self) -> int:
         """D, the length of an embedding."""
-        return self.embed_texts([""]).shape[1]
+        # Of a black picture: who asks for it embeds pictures, and need not wait for the text tower to be loaded.
+        side = self.preprocessing.image_size
+        return self.runtime.image_vectors(np.zeros((1, 3, side, side), np.float32)).shape[1]
 
     def preprocess(self, image: ImageLike) -> np.ndarray:
         """(3, H, W) float32, as the image tower sees it. Raises BadImageError."""

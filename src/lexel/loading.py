@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -29,6 +29,24 @@ if TYPE_CHECKING:
 RuntimeName = Literal["torch", "onnx", "openvino"]
 NumberFormat = Literal["float32", "bfloat16", "float16", "int8"]
 TorchFormat = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """A model as `load` takes it."""
+
+    model: str
+    runtime: RuntimeName | None = None
+    number_format: NumberFormat | None = None
+
+    def load(self) -> Encoder:
+        """Make it ready. Raises UsageError or ModelError."""
+        return load(self.model, runtime=self.runtime, number_format=self.number_format)
+
+    def for_later(self) -> ModelChoice:
+        """The same, with a path made absolute."""
+        path = Path(self.model).expanduser()
+        return replace(self, model=str(path.absolute())) if path.exists() else self
 
 
 def load(
@@ -60,13 +78,16 @@ def load(
     resize = {"image_size": image_size, "context_length": context_length}
     if _is_foreign(path, str(model)):
         found = read_model(model, architecture=architecture, activation=activation, tokenizer=tokenizer)
-        return _foreign(found, device, _on_torch(runtime, number_format), resize, exact)
-    folder = open_model_folder(path)
-    if not folder.is_exported:
-        return _own(folder, device, _on_torch(runtime, number_format), resize, exact)
-    if device or any(resize.values()):
+        encoder = _foreign(found, device, _on_torch(runtime, number_format), resize, exact)
+    elif not (folder := open_model_folder(path)).is_exported:
+        encoder = _own(folder, device, _on_torch(runtime, number_format), resize, exact)
+    elif device or any(resize.values()):
         raise UsageError(f"{path} is exported: it runs on the CPU, and at the sizes that it was exported with.")
-    return _exported(folder, runtime or "onnx", number_format, exact)
+    else:
+        encoder = _exported(folder, runtime or "onnx", number_format, exact)
+    if not (architecture or activation or tokenizer or any(resize.values())):
+        encoder.source = ModelChoice(str(model), runtime, number_format).for_later()
+    return encoder
 
 
 def read_model(

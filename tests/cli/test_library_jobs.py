@@ -22,10 +22,10 @@ def home(tiny_model, tmp_path_factory):
 def test_duplicates_are_told_and_the_others_are_for_pipes(lexel, home, tmp_path):
     told = lexel("duplicates", home / "photos.lexel", "--threshold", "1", "--html", tmp_path / "page.html")
     assert told.status == 0
-    assert "1 pictures are there more than once" in told.out
+    assert "1 picture is there more than once (1 as exact copies only): 1 file too many" in told.out
     assert (tmp_path / "page.html").exists()
     (group,) = lexel("duplicates", home / "photos.lexel", "--threshold", "1", "--json").json
-    paths = lexel("duplicates", home / "photos.lexel", "--threshold", "1", "--paths", "-0").out
+    paths = lexel("duplicates", home / "photos.lexel", "--threshold", "1", "-0").out
     assert paths == f"{group['others'][0]['path']}\0"
 
 
@@ -69,8 +69,14 @@ def test_a_filter_flags_reviews_and_learns(lexel, home, tiny_model, tmp_path):
         (["label", "--labels", "a", "--into", "x.txt"], "--into takes tags"),
         (["group", "--count", "many"], "--count takes a number"),
         (["sort", "--labels", "a/b,a:b", "--into", "s"], "would share the folder"),
+        (["label", "--labels", "a", "--runtime", "onnx"], "--runtime says how --model MODEL is run"),
+        (["group", "--number-format", "int8"], "--number-format says how"),
+        (["duplicates", "--paths", "--json"], "--paths and --json are two ways"),
         (["filter"], "Say where to look"),
         (["filter", "--train", "x"], "Training takes"),
+        (["filter", "--concept", "heads/x"], "no trained head in heads/x"),
+        (["filter", "--concept", "x", "--yes", "examples"], "are for training a head"),
+        (["filter", "--concept", "x", "--false-positives", "0.1"], "needs --clean pictures"),
     ],
 )
 def test_what_cannot_be_meant_is_told(refused, home, words, said):

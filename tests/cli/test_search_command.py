@@ -35,11 +35,25 @@ def test_json_tells_all_and_pages_go_on(lexel, library):
     assert {"path", "score", "match", "strength", "why", "width", "caption", "tags"} <= first[0].keys()
 
 
+def test_what_only_a_filter_was_asked_for_has_no_score(lexel, library):
+    asked = ("search", library, "--where", "width > 0", "--top", "3")
+    assert [line.split()[0] for line in lexel(*asked).out.splitlines()] == ["1", "2", "3"]
+    assert [len(line.split()) for line in lexel(*asked).out.splitlines()] == [2, 2, 2]
+    assert [hit["score"] for hit in lexel(*asked, "--json").json] == [None] * 3
+    scored = lexel("search", library, "a circle", "--all", "--top", "1").out
+    assert scored.index("/") == lexel(*asked).out.index("/")  # one column for the paths
+
+
 def test_paths_are_for_pipes(lexel, library):
     found = lexel("search", library, "--where", "width > 0", "--top", "60", "--paths", "-0")
     paths = found.out.split("\0")
     assert len(paths) == 61
     assert paths[-1] == ""
+
+
+def test_a_nul_after_each_means_paths(lexel, library):
+    asked = ("search", library, "--where", "width > 0", "--top", "60")
+    assert lexel(*asked, "-0").out == lexel(*asked, "--paths", "-0").out
 
 
 def test_a_contact_sheet_and_copies_are_written(lexel, library, tmp_path):
@@ -49,6 +63,8 @@ def test_a_contact_sheet_and_copies_are_written(lexel, library, tmp_path):
     assert page.count("<li>") == 4
     assert "&lt;b&gt;star" in page
     assert len(list(copies.iterdir())) == 4
+    lexel("search", library, "--where", "width > 0", "--html", sheet)
+    assert "></small>" not in sheet.read_text()
 
 
 @pytest.mark.parametrize(
@@ -62,6 +78,9 @@ def test_a_contact_sheet_and_copies_are_written(lexel, library, tmp_path):
         (["x", "--weights", "a"], "takes numbers"),
         (["x", "--preview", "--all"], "draws in a terminal"),
         (["x", "--after", "soon"], "is no day"),
+        (["x", "--runtime", "onnx"], "--runtime says how"),
+        (["x", "--folder", "nowhere"], "is below"),
+        (["x", "-0", "--json"], "-0 and --json are two ways"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line_or_two(refused, library, arguments, said):

@@ -20,6 +20,7 @@ class QuickEncoder:
     calibration: Calibration | None = None
     logit_scale = 10.0
     logit_bias: float | None = None
+    source = None
 
     def __init__(self, name: str = "quick", fingerprint: str = "0011c0de", dimensions: int = 3 * GRID**2) -> None:
         self.name = name

@@ -146,6 +146,11 @@ def test_another_model_or_library_is_refused(cluster, library, folder, tmp_path)
             fill_from_records(cluster.collection, second.records)
 
 
+def test_a_folder_without_photos_of_the_library_is_told(cluster, folder):
+    with pytest.raises(UsageError, match=f"No photo of qdrant://host:6333/photos is below {folder}/none"):
+        cluster.search("red", folder=folder / "none")
+
+
 def test_what_needs_sqlite_is_refused_in_a_sentence(cluster):
     with pytest.raises(UsageError, match="needs a library on disk"):
         cluster.search("red", where="width > 3")

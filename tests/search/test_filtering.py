@@ -156,8 +156,20 @@ def test_the_review_page_shows_nothing_unasked(home, head, tmp_path):
     page = (tmp_path / "review.html").read_text()
     assert page.count("<img") == page.count("<label><input") > 24
     assert "filter: blur" in page
-    assert "<script" not in page
     assert len((tmp_path / "scores.csv").read_text().splitlines()) == 81
+
+
+def test_the_review_page_takes_decisions_and_needs_no_network(home, head, tmp_path):
+    with filtered(str(home / "l.lexel"), str(home / "head")) as found:
+        write_review(tmp_path / "review.html", found)
+    page = (tmp_path / "review.html").read_text()
+    flagged = sum(one.flagged for one in found.judged)
+    assert page.count('value="keep"') == page.count('value="flag is wrong"') == flagged > 0
+    assert page.count('value="should be flagged"') == page.count("<img") - flagged
+    assert all(f'data-path="{one.name}"' in page for one in found.judged if one.flagged)
+    assert "as CSV</button>" in page
+    assert r'.join("\r\n")' in page  # two escapes in the script, not the end of a line
+    assert '="http' not in page
 
 
 def test_pictures_outside_a_library_are_reviewed_too(home, head, tmp_path):

@@ -12,7 +12,9 @@ import pytest
 from pictures import picture, save
 from quick_encoder import QuickEncoder
 
+import lexel
 from lexel.errors import UsageError
+from lexel.loading import ModelChoice
 from lexel.search import plan
 from lexel.search.library import Library
 
@@ -49,6 +51,23 @@ def test_a_new_library_needs_a_model_that_is_there(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_model_that_was_loaded_from_somewhere_is_found_there_again(tmp_path, pictures, tiny_model, monkeypatch):
+    monkeypatch.chdir(tiny_model.parent)
+    encoder = lexel.load(tiny_model.name, number_format="bfloat16")
+    monkeypatch.chdir(tmp_path)
+    with Library.open("new.lexel", encoder, create=True) as library:
+        library.add(pictures)
+    with Library.open("new.lexel") as again:
+        assert again.records.model == str(tiny_model)
+        assert again.encoder.fingerprint == encoder.fingerprint
+        assert len(again.search("a circle")) == 4
+
+
+def test_a_model_that_took_more_than_its_name_to_load_is_not_looked_for_by_it(tiny_model):
+    assert lexel.load(tiny_model).source == ModelChoice(str(tiny_model))
+    assert lexel.load(tiny_model, context_length=50).source is None
+
+
 def test_a_model_of_another_fingerprint_is_refused_before_anything_happens(library, pictures):
     other = QuickEncoder("other", "ffffffff")
     with pytest.raises(UsageError, match=r"was made with quick \(0011c0de\); other \(ffffffff\) is another"):
@@ -62,7 +81,7 @@ def test_the_model_is_remembered_and_loaded_when_it_is_needed(tmp_path, pictures
         asked.append((model, options))
         return encoder
 
-    monkeypatch.setattr("lexel.search.library_model.load", load)
+    monkeypatch.setattr("lexel.loading.load", load)
     (tmp_path / "model").mkdir()
     monkeypatch.chdir(tmp_path)
     with Library.open("photos.lexel", "model", create=True) as library:

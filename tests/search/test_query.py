@@ -8,6 +8,7 @@ from quick_encoder import QuickEncoder
 
 from lexel.calibration import Calibration
 from lexel.errors import UsageError
+from lexel.search import query
 from lexel.search.diversity import diversify
 from lexel.search.library import Library
 from lexel.search.query import Query
@@ -111,10 +112,41 @@ def test_keywords_beside_words_raise_what_has_them(library):
     assert "keywords, place 1" in found[names(found).index("red")].why
 
 
+def test_a_keyword_that_everything_has_costs_no_more_than_the_best_that_have_it(library, monkeypatch):
+    asked, search = [], library.vectors.search
+
+    def noted(queries, count, *rest, **options):
+        asked.append(count)
+        return search(queries, count, *rest, **options)
+
+    monkeypatch.setattr(library.vectors, "search", noted)
+    everything = library.search("blue", keywords="png", top=5)
+    monkeypatch.setattr(query, "KEYWORDS", 3)
+    assert len(library.search("blue", keywords="png", top=5)) == len(everything) == 5
+    assert asked == [80, 5 + 3]
+
+
+def test_what_is_asked_without_words_is_cut_by_the_database(library, monkeypatch):
+    lengths, rows = [], library.records.rows
+    monkeypatch.setattr(library.records, "rows", lambda *asked: lengths.append(len(found := rows(*asked))) or found)
+    assert len(library.search(keywords="png", top=5)) == 5
+    assert len(library.search(where="width > 0", top=5)) == 5
+    assert max(lengths) == 5
+
+
+@pytest.mark.parametrize("asked", [{"keywords": "png"}, {"where": "width > 0"}])
+def test_pages_of_what_is_asked_without_words_are_full_whatever_is_left_out(library, asked):
+    for without in ((), "red"):
+        everything = [hit.photo for hit in library.search(**asked, without=without, top=80)]
+        pages = [library.search(**asked, without=without, top=9, page=page) for page in range(1, 10)]
+        assert [hit.photo for page in pages for hit in page] == everything
+        assert len(everything) == 80 or "red" not in names(library.search(**asked, without=without, top=80))
+
+
 def test_filters_hold_for_every_kind_of_query(library):
     condition = "name LIKE '%-1.png'"
-    for query in ({"texts": "red"}, {"keywords": "png"}, {}):
-        found = Query(**query, where=condition, top=50).run(library)
+    for asked in ({"texts": "red"}, {"keywords": "png"}, {}):
+        found = Query(**asked, where=condition, top=50).run(library)
         assert {hit.photo.name for hit in found} == {f"{colour}-1.png" for colour in COLOURS}
 
 

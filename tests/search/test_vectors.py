@@ -1,5 +1,7 @@
+import errno
 import shutil
 
+import faiss
 import numpy as np
 import pytest
 from filled_records import filled, put, unit_vectors
@@ -146,13 +148,26 @@ def test_the_cache_of_another_model_is_not_believed(tmp_path, records, queries):
         check_exact(other, queries)
 
 
-def test_a_disk_without_room_for_the_cache_is_said_and_searched_all_the_same(records, queries, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "cannot be kept for lack of space on the disk. Searches"),
+        (
+            RuntimeError("Error in void faiss::write_index: 'ret == (size)' failed (No space left on device)"),
+            "cannot be kept for lack of space on the disk. Searches",
+        ),
+        (RuntimeError("no such luck"), "cannot be kept (no such luck). Searches"),
+    ],
+)
+def test_a_cache_that_cannot_be_written_is_said_and_searched_all_the_same(
+    records, queries, monkeypatch, capsys, error, said
+):
+    def refuse(*_):
+        raise error
 
-    monkeypatch.setattr(vectors, "write_cache", full)
-    with pytest.warns(UserWarning, match="cannot be kept"):
-        check_exact(records, queries)
+    monkeypatch.setattr(faiss, "write_index", refuse)
+    check_exact(records, queries)
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("lists")

@@ -53,6 +53,21 @@ def test_filters_let_through_what_they_say(records, asked, expected):
 
 
 @pytest.mark.parametrize(
+    ("asked", "count", "expected"),
+    [({}, 9, [2, 1, 3]), ({}, 2, [2, 1]), ({"where": "width > 10"}, 1, [2]), ({"tag": "none"}, 9, [])],
+)
+def test_the_newest_come_first_and_those_without_a_date_last(records, asked, count, expected):
+    assert Filter(**asked).newest(records, count).tolist() == expected
+
+
+@pytest.mark.parametrize(("folder", "hint"), [("/a/c", '/a/b"?'), ("/elsewhere/of/old", "--stats")])
+def test_a_folder_without_photos_of_the_library_is_told(records, folder, hint):
+    with pytest.raises(UsageError, match=f"No photo of {records.folder} is below {folder}.") as refused:
+        Filter(folder=folder).ids(records)
+    assert hint in str(refused.value)
+
+
+@pytest.mark.parametrize(
     "condition",
     [
         "1); DELETE FROM files; --",

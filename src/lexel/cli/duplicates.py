@@ -28,13 +28,14 @@ def duplicates(
     \b
     Examples:
       lexel duplicates photos.lexel --html duplicates.html
-      lexel duplicates photos.lexel --threshold 1 --paths -0 | xargs -0 ls -l
+      lexel duplicates photos.lexel --threshold 1 -0 | xargs -0 ls -l
     """
-    from lexel.cli.paths import print_paths
+    from lexel.cli.paths import print_paths, wants_paths
     from lexel.cli.printing import print_json
     from lexel.search.duplicates import find_duplicates, summary, write_duplicates
     from lexel.search.library import Library
 
+    paths = wants_paths(paths, zero, json)
     with Library.open(library) as opened:
         groups = find_duplicates(opened, threshold)
         if html:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lexel.cli.options import Json, NumberFormat, Paths, Runtime, Zero
+from lexel.cli.options import Json, NumberFormat, Paths, Runtime, Zero, chosen_model
 from lexel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,15 +21,24 @@ def filter(
     ] = None,
     concept: Annotated[
         str | None,
-        typer.Option(help="nsfw, violence, text, a trained head's folder, or your own words.", show_default=False),
+        typer.Option(
+            metavar="WORDS|FOLDER",
+            help="nsfw, violence, text, a trained head's folder, or your own words.",
+            show_default=False,
+        ),
     ] = None,
     clean: Annotated[
         str | None,
         typer.Option(metavar="FOLDER", help="Pictures without it, to choose the threshold by.", show_default=False),
     ] = None,
     false_positives: Annotated[
-        float, typer.Option(metavar="SHARE", help="Of pictures without it, how many may be flagged.")
-    ] = 0.01,
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Of pictures without it, how many may be flagged, by --clean or --no; by itself 0.01.",
+            show_default=False,
+        ),
+    ] = None,
     train: Annotated[
         str | None, typer.Option(metavar="NAME", help="Train a head from examples instead.", show_default=False)
     ] = None,
@@ -65,22 +74,29 @@ def filter(
       lexel filter --train memes --yes memes/ --no photos/ --model runs/demo/model -o memes-head
       lexel filter ~/Downloads --concept memes-head --paths
     """
+    from lexel.cli.paths import wants_paths
     from lexel.progress import say
     from lexel.search.filtering import filtered, write_scores
-    from lexel.search.library_model import ModelChoice
     from lexel.search.review import write_review
+    from lexel.search.threshold import RATE
 
-    choice = ModelChoice(model, runtime, number_format) if model else None
+    paths = wants_paths(paths, zero, json)
+    choice = chosen_model(model, runtime, number_format)
+    rate = RATE if false_positives is None else false_positives
     if train is not None:
         if photos is not None or concept is not None or yes is None or no is None or output is None or choice is None:
             raise UsageError(
                 "Training takes: lexel filter --train NAME --yes FOLDER --no FOLDER --model MODEL -o FOLDER"
             )
-        _train(train, yes, no, choice, output, false_positives, json)
+        _train(train, yes, no, choice, output, rate, json)
         return
     if photos is None or concept is None:
         raise UsageError("Say where to look and for what: lexel filter photos.lexel --concept nsfw")
-    with filtered(photos, concept, choice, clean, false_positives) as found:
+    if yes is not None or no is not None or output is not None:
+        raise UsageError("--yes, --no and --output are for training a head: give --train NAME too.")
+    if false_positives is not None and clean is None:
+        raise UsageError("--false-positives needs --clean pictures without the concept, to choose the threshold by.")
+    with filtered(photos, concept, choice, clean, rate) as found:
         if review:
             write_review(review, found)
     if table:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lexel.cli.options import Html, Json, LibraryFolder, LibraryModelOption, NumberFormat, Runtime
+from lexel.cli.options import Html, Json, LibraryFolder, LibraryModelOption, NumberFormat, Runtime, chosen_model
 from lexel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ def group(
     count: Annotated[str, typer.Option(metavar="N|auto", help="How many groups; auto finds out.")] = "auto",
     phrases: Annotated[
         str | None,
-        typer.Option(help="Names to choose from, with commas between, or a .txt file.", show_default=False),
+        typer.Option(
+            metavar="A,B…|FILE.txt", help="Names to choose from, with commas between, or a file.", show_default=False
+        ),
     ] = None,
     html: Html = None,
     model: LibraryModelOption = None,
@@ -39,11 +41,10 @@ def group(
     from lexel.evaluation.prompts import read_labels
     from lexel.search.groups import group_library, write_groups
     from lexel.search.library import Library
-    from lexel.search.library_model import ModelChoice
 
     wanted = _count(count)
     names = read_labels(phrases) if phrases is not None else None
-    with Library.open(library, ModelChoice(model, runtime, number_format) if model else None) as opened:
+    with Library.open(library, chosen_model(model, runtime, number_format)) as opened:
         groups = group_library(opened, wanted, names)
         if html:
             write_groups(html, groups, opened)

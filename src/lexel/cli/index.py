@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lexel.cli.options import Json, NumberFormat, Runtime
+from lexel.cli.options import Json, NumberFormat, Runtime, chosen_model
 
 if TYPE_CHECKING:
     from lexel.search.indexing import Added
@@ -55,7 +55,6 @@ def index(
     from lexel.errors import UsageError
     from lexel.search.cluster import is_cluster
     from lexel.search.library import Library
-    from lexel.search.library_model import ModelChoice
 
     task = _only_one(watch=watch, remove=remove, stats=stats, check=check, verify=verify, export=export is not None)
     if is_cluster(library):
@@ -67,7 +66,7 @@ def index(
         return
     given = folders or []
     _check_given(task, given, reembed)
-    choice = ModelChoice(model, runtime, number_format) if model else None
+    choice = chosen_model(model, runtime, number_format)
     adds = task is None or task == "watch"
     with Library.open(library, choice, create=adds and bool(given), reembed=reembed) as opened:
         if task == "stats":

@@ -17,6 +17,7 @@ from lexel.cli.options import (
     NumberFormat,
     Runtime,
     Templates,
+    chosen_model,
     chosen_templates,
 )
 from lexel.errors import UsageError
@@ -58,12 +59,11 @@ def label(
     from lexel.evaluation.prompts import read_labels
     from lexel.search.labelling import label_photos
     from lexel.search.library import Library
-    from lexel.search.library_model import ModelChoice
 
     if into is not None and into not in ("tags", "xmp") and not into.endswith(".csv"):
         raise UsageError(f'--into takes tags, xmp or a file name that ends in .csv, not "{into}".')
     words = read_labels(labels)
-    with Library.open(library, ModelChoice(model, runtime, number_format) if model else None) as opened:
+    with Library.open(library, chosen_model(model, runtime, number_format)) as opened:
         given = label_photos(opened, words, chosen_templates(templates), least=least, several=several)
         if json:
             photos = {photo.id: photo.shown for photo in opened.records.photos({one.id: None for one in given})}

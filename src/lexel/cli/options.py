@@ -1,9 +1,14 @@
 """The options that mean the same in every verb, said once."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from lexel.errors import UsageError
+
+if TYPE_CHECKING:
+    from lexel.loading import ModelChoice
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Model = Annotated[
@@ -30,7 +35,12 @@ LibraryModelOption = Annotated[
 ]
 Labels = Annotated[
     str,
-    typer.Option("--labels", help="Labels with commas between, or a text file with one a line.", show_default=False),
+    typer.Option(
+        "--labels",
+        metavar="A,B…|FILE.txt",
+        help="Labels with commas between, or a text file with one a line.",
+        show_default=False,
+    ),
 ]
 Least = Annotated[
     Literal["strong", "possible", "any"],
@@ -40,7 +50,7 @@ Html = Annotated[
     Path | None, typer.Option("--html", metavar="FILE", help="Write a page with the pictures.", show_default=False)
 ]
 Paths = Annotated[bool, typer.Option("--paths", help="Print only paths, for pipes.")]
-Zero = Annotated[bool, typer.Option("-0", help="With --paths: end each with a NUL, for xargs -0.")]
+Zero = Annotated[bool, typer.Option("-0", help="Like --paths, but end each with a NUL, for xargs -0.")]
 Architecture = Annotated[
     str | None,
     typer.Option(
@@ -93,6 +103,16 @@ Templates = Annotated[
         show_default=False,
     ),
 ]
+
+
+def chosen_model(model: str | None, runtime: Runtime, number_format: NumberFormat) -> "ModelChoice | None":
+    """The --model and how it is run; None where a library is to remember its own. Raises UsageError for half of it."""
+    from lexel.loading import ModelChoice
+
+    if model is None and (runtime or number_format):
+        option = "--runtime" if runtime else "--number-format"
+        raise UsageError(f"{option} says how --model MODEL is run, so give that too.")
+    return ModelChoice(model, runtime, number_format) if model is not None else None
 
 
 def chosen_templates(given: list[str] | None, default: str = "photo") -> str | list[str]:

@@ -1,20 +1,18 @@
 """`lexel search`"""
 
-import os
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from lexel.cli.options import Json, NumberFormat, Runtime
+from lexel.cli.options import Json, NumberFormat, Paths, Runtime, Zero, chosen_model
 from lexel.errors import UsageError
 
 if TYPE_CHECKING:
+    from lexel.loading import ModelChoice
     from lexel.search.library import Library
-    from lexel.search.library_model import ModelChoice
     from lexel.search.query import Hit
 
 
@@ -23,37 +21,44 @@ def search(
         str, typer.Argument(help="The library: photos.lexel, or qdrant://host:6333/photos.", show_default=False)
     ],
     texts: Annotated[
-        list[str] | None, typer.Argument(metavar="[TEXT]...", help="What is to be seen.", show_default=False)
+        list[str] | None, typer.Argument(metavar="TEXT", help="What is to be seen.", show_default=False)
     ] = None,
     weights: Annotated[
         str | None, typer.Option(help="Of the texts, then of --like: 1,0.5", metavar="N,N…", show_default=False)
     ] = None,
     like: Annotated[
-        list[str] | None, typer.Option(help="A picture, or a photo's number: more like this.", show_default=False)
+        list[str] | None,
+        typer.Option(metavar="PICTURE|N", help="More like this picture, or photo of that number.", show_default=False),
     ] = None,
-    unlike: Annotated[list[str] | None, typer.Option(help="Less like this picture.", show_default=False)] = None,
+    unlike: Annotated[
+        list[str] | None, typer.Option(metavar="PICTURE|N", help="Less like this one.", show_default=False)
+    ] = None,
     without: Annotated[
-        list[str] | None, typer.Option(help="Leave out photos that show this.", show_default=False)
+        list[str] | None, typer.Option(metavar="TEXT", help="Leave out photos that show this.", show_default=False)
     ] = None,
     keywords: Annotated[
-        str | None, typer.Option(help="Words in caption, tags or file name; alone they need no model.")
+        str | None, typer.Option(metavar="WORDS", help="Words in caption, tags or file name; alone they need no model.")
     ] = None,
     where: Annotated[
         str | None,
         typer.Option(metavar="SQL", help="A condition, such as \"width > 1000 AND camera LIKE 'Canon%'\"."),
     ] = None,
-    folder: Annotated[Path | None, typer.Option(help="Only below this folder.", show_default=False)] = None,
+    folder: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Only below this folder.", show_default=False)
+    ] = None,
     after: Annotated[str | None, typer.Option(metavar="DATE", help="Taken on or after: 2024, 2024-05 …")] = None,
     before: Annotated[str | None, typer.Option(metavar="DATE", help="Taken before.", show_default=False)] = None,
     orientation: Annotated[
         Literal["landscape", "portrait", "square"] | None, typer.Option(help="Of the picture.", show_default=False)
     ] = None,
-    tag: Annotated[str | None, typer.Option(help="Only photos with this tag.", show_default=False)] = None,
+    tag: Annotated[
+        str | None, typer.Option(metavar="TAG", help="Only photos with this tag.", show_default=False)
+    ] = None,
     least_side: Annotated[
         int | None, typer.Option(metavar="PIXELS", help="Of the shorter side, at least.", show_default=False)
     ] = None,
-    top: Annotated[int, typer.Option(help="How many.", min=1)] = 20,
-    page: Annotated[int, typer.Option(help="The next ones: 2, 3 …", min=1)] = 1,
+    top: Annotated[int, typer.Option(metavar="N", help="How many.", min=1)] = 20,
+    page: Annotated[int, typer.Option(metavar="N", help="The next ones: 2, 3 …", min=1)] = 1,
     diversity: Annotated[float, typer.Option(help="Spread the results: 0 to 1.", min=0, max=1)] = 0.0,
     approximate: Annotated[bool, typer.Option("--approximate", help="Faster in a large library.")] = False,
     every: Annotated[bool, typer.Option("--all", help="Also show what hardly fits.")] = False,
@@ -64,8 +69,8 @@ def search(
     copy: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Copy the photos there.", show_default=False)
     ] = None,
-    paths: Annotated[bool, typer.Option("--paths", help="Print only paths, for pipes.")] = False,
-    zero: Annotated[bool, typer.Option("-0", help="With --paths: end each with a NUL, for xargs -0.")] = False,
+    paths: Paths = False,
+    zero: Zero = False,
     model: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Where the library's model lies now.", show_default=False)
     ] = None,
@@ -76,17 +81,18 @@ def search(
     """Find photos by words, by pictures, or by both.
 
     A poem or paragraph is taken sentence by sentence. Where nothing fits, nothing is found; --all shows what came
-    nearest.
+    nearest. --like, --unlike and --without may be given several times. Filters alone give the newest photos first.
 
     \b
     Examples:
       lexel search photos.lexel "a red bicycle in the snow"
       lexel search photos.lexel "a beach" --without people --after 2024 --html beach.html
-      lexel search photos.lexel --like sunset.jpg --diversity 0.5 --paths -0 | xargs -0 ls -l
+      lexel search photos.lexel --like sunset.jpg --diversity 0.5 -0 | xargs -0 ls -l
     """
-    from lexel.search.library_model import ModelChoice
+    from lexel.cli.paths import wants_paths
     from lexel.search.query import Query
 
+    paths = wants_paths(paths, zero, json)
     words = list(texts or [])
     likes = [_picture(given) for given in like or []]
     factors = _weights(weights, len(words) + len(likes))
@@ -108,7 +114,7 @@ def search(
         diversity=diversity,
         approximate=approximate or None,
     )
-    chosen = ModelChoice(model, runtime, number_format) if model else None
+    chosen = chosen_model(model, runtime, number_format)
     if html:
         _check_page(html)
     with _open(library, chosen) as opened:
@@ -151,8 +157,9 @@ def _show(
 
         print_json([_as_json(hit) for hit in hits])
     elif paths:
-        ends = b"\0" if zero else b"\n"
-        sys.stdout.buffer.write(b"".join(os.fsencode(hit.photo.path) + ends for hit in hits))
+        from lexel.cli.paths import print_paths
+
+        print_paths((hit.photo.path for hit in hits), zero)
     elif not hits:
         nearest = f" The nearest, {found[0].photo.shown}, hardly does: --all shows it." if found else ""
         print(f"Nothing {'more ' if page > 1 else ''}found: no photo fits.{nearest}")
@@ -162,7 +169,8 @@ def _show(
 
             print_previews(hits, library.records.thumbnail)
         for place, hit in enumerate(hits, start=1):
-            print(f"{place:4}  {hit.score:6.3f}  {hit.strength or '':<9} {hit.photo.shown}")
+            score = "" if hit.score is None else f"{hit.score:.3f}"
+            print(f"{place:4}  {score:>6}  {hit.strength or '':<9} {hit.photo.shown}")
 
 
 def _as_json(hit: "Hit") -> dict[str, object]:

@@ -14,6 +14,7 @@ from lexel.cli.options import (
     NumberFormat,
     Runtime,
     Templates,
+    chosen_model,
     chosen_templates,
 )
 
@@ -48,12 +49,11 @@ def sort(
     from lexel.progress import say
     from lexel.search.labelling import label_photos
     from lexel.search.library import Library
-    from lexel.search.library_model import ModelChoice
     from lexel.search.sorting import folder_names, sort_photos
 
     words = read_labels(labels)
     folder_names(words, leave)
-    with Library.open(library, ModelChoice(model, runtime, number_format) if model else None) as opened:
+    with Library.open(library, chosen_model(model, runtime, number_format)) as opened:
         given = label_photos(opened, words, chosen_templates(templates), least=least)
         how = "link" if link else "copy"
         try:

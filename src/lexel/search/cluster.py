@@ -134,8 +134,17 @@ class ClusterLibrary:
         return Query(texts=texts, **options).run(cast("Library", self))
 
     def passing(self, asked: Filter) -> "models.Filter | None":
-        """A filter as Qdrant takes it; None when nothing is asked."""
+        """A filter as Qdrant takes it; None when nothing is asked. Raises UsageError for a folder without photos."""
+        if asked.folder is not None:
+            with self.collection.told():
+                below = as_conditions(Filter(folder=asked.folder))
+                found, _ = self.collection.client.scroll(self.collection.name, scroll_filter=below, limit=1)
+            if not found:
+                raise UsageError(f"No photo of {self.path} is below {absolute(asked.folder)}.")
         return as_conditions(asked)
+
+    def newest(self, asked: Filter, count: int) -> np.ndarray:
+        raise UsageError("On a cluster a filter needs words or a picture beside it.")
 
 
 class ClusterRecords:
@@ -191,11 +200,8 @@ class ClusterRecords:
     def thumbnail(self, id: int) -> bytes:
         raise UsageError(f"{self.folder} holds no thumbnails; print --paths or --json instead.")
 
-    def search_text(self, match: str, limit: int) -> list[tuple[int, float]]:
+    def search_text(self, match: str, limit: int, ids: Any = None) -> list[tuple[int, float]]:
         raise UsageError("Keywords are searched in a library on disk, not in one on a cluster.")
-
-    def rows(self, query: str, parameters: Iterable[Any] = ()) -> list[Any]:
-        raise UsageError("On a cluster a filter needs words or a picture beside it.")
 
 
 class ClusterVectors:

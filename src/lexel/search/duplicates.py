@@ -88,8 +88,9 @@ def summary(groups: list[Duplicates]) -> str:
     exact = sum(group.exact for group in groups)
     size = sum(other.size for other in others)
     return (
-        f"{len(groups):,} pictures are there more than once ({exact:,} as exact copies only): "
-        f"{len(others):,} files too many, {size / 1e6:,.1f} MB."
+        f"{len(groups):,} picture{' is' if len(groups) == 1 else 's are'} there more than once "
+        f"({exact:,} as exact copies only): "
+        f"{len(others):,} file{'s' * (len(others) != 1)} too many, {size / 1e6:,.1f} MB."
     )
 
 

@@ -6,6 +6,8 @@ share, and beside them sketches of one bit a number (RaBitQ, Gao and Long 2024) 
 need not be exact looks at the sketches in some of the lists: how many is measured when they are built.
 """
 
+import errno
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,7 @@ SKETCHED = 128  # candidates at least: sketches do not order them well
 MOSTLY = 0.25  # share of the vectors from which filtered sketches are worth it; few are sooner scanned by their codes
 MOVED = 0.5  # how far from a vector of the library a query lies that stands for one of its kind
 SEED = 0
+FULL = (errno.ENOSPC, errno.EDQUOT)  # how a system says that there is no room
 
 
 def load_faiss() -> Any:
@@ -150,9 +153,14 @@ def read_index(path: Path, probes: int) -> CodeIndex:
 
 
 def write_index(index: CodeIndex, path: Path) -> None:
-    """Write the file. Raises RuntimeError when the disk is full."""
+    """Write the file. Raises OSError when the disk is full, RuntimeError for what else faiss cannot do."""
     faiss = load_faiss()
     # To faiss it is sketches that are refined by codes, which is one file.
-    faiss.write_index(
-        index.codes if index.sketches is None else faiss.IndexRefine(index.sketches, index.codes), str(path)
-    )
+    both = index.codes if index.sketches is None else faiss.IndexRefine(index.sketches, index.codes)
+    try:
+        faiss.write_index(both, str(path))
+    except RuntimeError as error:
+        for code in FULL:
+            if os.strerror(code) in str(error):  # all that faiss lets through of it
+                raise OSError(code, os.strerror(code)) from None
+        raise

@@ -51,6 +51,8 @@ def filtered(
     """
     with ExitStack() as stack:
         head = Head.load(Path(concept)) if is_head(Path(concept)) else None
+        if head is None and "/" in concept:  # meant as a path, and would be taken for the user's own words
+            raise UsageError(f"There is no trained head in {concept}. To train one: lexel filter --train NAME …")
         is_library = (Path(photos).expanduser() / DATABASE).is_file()
         library = stack.enter_context(Library.open(photos, choice)) if is_library else None
         if head and library:
@@ -88,9 +90,7 @@ def train_from(name: str, yes: str, no: str, choice: ModelChoice, rate: float = 
         found, _, unreadable = encoder.embed_readable([picture for _, picture in named])
         vectors.append(found)
         bad += [reason for _, reason in unreadable]
-    path = Path(choice.model).expanduser()
-    model = str(path.absolute()) if path.exists() else choice.model
-    return train_head(encoder, name, *vectors, model=model, rate=rate), bad
+    return train_head(encoder, name, *vectors, model=choice.for_later().model, rate=rate), bad
 
 
 def write_scores(path: Path, found: Filtered) -> None:

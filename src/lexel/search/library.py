@@ -219,6 +219,10 @@ class Library:
         """Ids of the photos that pass a filter; None when nothing is asked."""
         return asked.ids(self.records)
 
+    def newest(self, asked: "Filter", count: int) -> "np.ndarray":
+        """Ids of the newest photos that pass a filter, newest first."""
+        return asked.newest(self.records, count)
+
     def bring_up_to_date(self, scope: Scope, pairs: Sequence = ()) -> Added:
         """What `add` does, for a part of the disk; `pairs` give captions and labels."""
         encoder = self.encoder

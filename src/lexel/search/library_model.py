@@ -5,22 +5,9 @@ from pathlib import Path
 
 from lexel.encoder import Encoder
 from lexel.errors import LexelError, UsageError
-from lexel.loading import NumberFormat, RuntimeName, load
+from lexel.loading import ModelChoice
 from lexel.search.changes import Changes
 from lexel.search.records import Records
-
-
-@dataclass(frozen=True, slots=True)
-class ModelChoice:
-    """A model as `lexel.load` takes it."""
-
-    model: str
-    runtime: RuntimeName | None = None
-    number_format: NumberFormat | None = None
-
-    def load(self) -> Encoder:
-        """Make it ready. Raises UsageError or ModelError."""
-        return load(self.model, runtime=self.runtime, number_format=self.number_format)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +26,9 @@ def made_ready(given: ModelLike) -> ReadyModel:
     if isinstance(given, ReadyModel):
         return given
     choice = _choice(given)
-    return ReadyModel(given, None) if choice is None else ReadyModel(choice.load(), choice)  # pyright: ignore
+    if choice is None:
+        return ReadyModel(given, given.source)  # pyright: ignore
+    return ReadyModel(choice.load(), choice)
 
 
 class LibraryModel:
@@ -123,11 +112,6 @@ class LibraryModel:
 
 def _choice(given: ModelLike) -> ModelChoice | None:
     """What is to be loaded; None for a model made ready."""
-    if isinstance(given, ModelChoice):
-        model, runtime, number_format = given.model, given.runtime, given.number_format
-    elif isinstance(given, str | Path):
-        model, runtime, number_format = str(given), None, None
-    else:
-        return None
-    path = Path(model).expanduser()
-    return ModelChoice(str(path.absolute()) if path.exists() else model, runtime, number_format)
+    if isinstance(given, str | Path):
+        given = ModelChoice(str(given))
+    return given.for_later() if isinstance(given, ModelChoice) else None

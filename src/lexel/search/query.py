@@ -6,6 +6,7 @@ wanted) is made up for by looking further down the list.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Weighted = str | tuple[str, float]
 LikeThis = ImageLike | int | tuple[ImageLike | int, float]
 UNLIKE = 0.5  # of what is wanted: as much again, and the opposite is all that counts
+KEYWORDS = 10_000  # photos with the keywords that are looked at beside words or pictures; see _fused
 FUSED = 60  # Cormack et al. 2009: what a rank is moved by before its inverse counts
 POOL = 5  # candidates for each result among which diverse ones are chosen
 FURTHER = 4  # times deeper each time that too many were dropped
@@ -37,7 +39,7 @@ class Hit:
     """One photo that was found."""
 
     photo: Photo
-    score: float  # cosine with what was asked, or of keywords alone minus their BM25
+    score: float | None  # cosine with what was asked, or of keywords alone minus their BM25; None for filters alone
     match: float | None  # the probability that it fits the words, where that can be told
     strength: Strength | None
     why: str  # what each part of the query made of it
@@ -107,6 +109,10 @@ class Query:
         """Ids of the photos that pass the filters; None for all."""
         return library.passing(self._filter)
 
+    def newest(self, library: "Library", count: int) -> np.ndarray:
+        """Ids of the newest photos that pass the filters, newest first."""
+        return library.newest(self._filter, count)
+
     def _filters(self) -> dict:
         names = ("where", "folder", "after", "before", "orientation", "tag", "least_side")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
@@ -121,14 +127,17 @@ class _Search:
         self.vectors = library.vectors
         self.parts = query.parts(library)
         self.unwanted = query.unwanted(library)
-        self.allowed = query.allowed(library)
         self.vector = compose(library, self.parts) if self.parts else None
         needs_sample = any(part.is_text for part in (*self.parts, *self.unwanted))
         calibrated = needs_sample and library.encoder.calibration is not None
         self.sample = sample_of(self.vectors, self.vectors.ids) if needs_sample and not calibrated else np.zeros((0, 1))
         self.calibration = library.encoder.calibration if calibrated else None
         self.generic = generic_of(library.encoder, self.sample) if needs_sample and not calibrated else None
-        self.keyword_ranks = self._keyword_ranks()
+        self.keyword_ranks: dict[int, tuple[int, float]] = {}  # by photo its rank among these, from 1, and its BM25
+
+    @cached_property
+    def allowed(self) -> np.ndarray | None:
+        return self.query.allowed(self.library)
 
     def page(self) -> list[Hit]:
         wanted = self.query.top * self.query.page
@@ -137,9 +146,10 @@ class _Search:
         return self._hits(ids[chosen], scores[chosen])
 
     def _ranked(self, wanted: int) -> tuple[np.ndarray, np.ndarray]:
-        """Ids and scores of the best `wanted` photos."""
+        """Ids and scores of the best `wanted` photos; a score is not a number where only filters were asked."""
         if self.vector is None:
             return self._by_keywords_or_date(wanted)
+        self.keyword_ranks = self._keyword_ranks(KEYWORDS)
         depth = wanted * POOL if self.query.diversity else wanted
         depth += len(self.keyword_ranks) + sum(part.id is not None for part in self.parts)
         while True:
@@ -171,8 +181,8 @@ class _Search:
                 kept &= ~seen
         return ids[kept], scores[kept]
 
-    def _keyword_ranks(self) -> dict[int, tuple[int, float]]:
-        """By photo its rank among those that have the keywords, from 1, and its BM25."""
+    def _keyword_ranks(self, limit: int) -> dict[int, tuple[int, float]]:
+        """By photo its rank among the best `limit` of those that have the keywords, from 1, and its BM25."""
         if self.query.keywords is None:
             return {}
         words = self.query.keywords.split()
@@ -180,14 +190,16 @@ class _Search:
             raise UsageError("The keywords are empty.")
         # Quoted, so that nothing in them is taken for an operator; all must occur, the last perhaps only begun.
         match = " ".join('"{}"'.format(word.replace('"', '""')) for word in words) + "*"
-        found = self.library.records.search_text(match, self.vectors.count)
-        if self.allowed is not None:
-            passing = set(self.allowed.tolist())
-            found = [(id, bm25) for id, bm25 in found if id in passing]
+        found = self.library.records.search_text(match, limit, self.allowed)
         return {id: (rank, bm25) for rank, (id, bm25) in enumerate(found, start=1)}
 
     def _fused(self, ids: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Both rankings as one, by the sum of inverse ranks; scores stay cosines."""
+        """Both rankings as one, by the sum of inverse ranks; scores stay cosines.
+
+        Of photos with the keywords only the best KEYWORDS are looked at: where all of a million photos have a word,
+        their vectors are not read. The others pass for photos without it: they lack less than 1 / (FUSED + KEYWORDS),
+        which is less than one place among the first forty is worth.
+        """
         if not self.keyword_ranks:
             return ids, scores
         assert self.vector is not None
@@ -203,17 +215,21 @@ class _Search:
 
     def _by_keywords_or_date(self, wanted: int) -> tuple[np.ndarray, np.ndarray]:
         """Without words or pictures: best keywords first, else the newest photo first."""
-        if self.query.keywords is not None:
-            ids = np.fromiter(self.keyword_ranks, np.int64)
-            scores = np.array([-bm25 for _, bm25 in self.keyword_ranks.values()])
-        else:
-            assert self.allowed is not None
-            dated = self.library.records.rows("SELECT id FROM photos ORDER BY taken IS NULL, taken DESC, id")
-            passing = set(self.allowed.tolist())
-            ids = np.array([id for (id,) in dated if id in passing], np.int64)
-            scores = np.zeros(len(ids))
-        ids, scores = self._kept(ids, scores)
-        return ids[:wanted], scores[:wanted]
+        depth = wanted
+        while True:
+            depth = min(depth, max(1, self.vectors.count))
+            if self.query.keywords is not None:
+                self.keyword_ranks = self._keyword_ranks(depth)
+                found = np.fromiter(self.keyword_ranks, np.int64)
+                scores = np.array([-bm25 for _, bm25 in self.keyword_ranks.values()])
+            else:
+                found = self.query.newest(self.library, depth)
+                scores = np.full(len(found), np.nan)
+            is_all = len(found) < depth or depth >= self.vectors.count
+            ids, scores = self._kept(found, scores)
+            if is_all or len(ids) >= wanted:
+                return ids[:wanted], scores[:wanted]
+            depth *= FURTHER
 
     def _hits(self, ids: np.ndarray, scores: np.ndarray) -> list[Hit]:
         if not len(ids):
@@ -236,7 +252,8 @@ class _Search:
             if photo.id in self.keyword_ranks:
                 why.append(f"keywords, place {self.keyword_ranks[photo.id][0]}")
             probability = None if match is None else float(match[row])
-            hits.append(Hit(photo, float(scores[row]), probability, in_words(probability), "; ".join(why)))
+            score = None if np.isnan(scores[row]) else float(scores[row])
+            hits.append(Hit(photo, score, probability, in_words(probability), "; ".join(why)))
         return hits
 
 

@@ -180,11 +180,16 @@ class Records:
         """Ids (N,) int64, ascending, of the photos for which this condition over the view `photos` holds."""
         return self._ids(f"SELECT id FROM photos WHERE {sql} ORDER BY id", parameters)
 
-    def search_text(self, match: str, limit: int) -> list[tuple[int, float]]:
-        """(id, BM25, lower is better) of the photos whose caption, tags, name or folder fit an FTS5 expression."""
-        query = """SELECT words.rowid, rank FROM words JOIN files ON files.id = words.rowid
-            WHERE words MATCH ? AND NOT missing ORDER BY rank, words.rowid LIMIT ?"""
-        return self.rows(query, (match, limit))
+    def search_text(self, match: str, limit: int, ids: Iterable[int] | None = None) -> list[tuple[int, float]]:
+        """(id, BM25, lower is better) of the best photos whose caption, tags, name or folder fit an FTS5 expression.
+
+        Only of the photos `ids`, where they are given.
+        """
+        among = "" if ids is None else f"AND {_AMONG}"
+        query = f"""SELECT words.rowid, rank FROM words JOIN files ON files.id = words.rowid
+            WHERE words MATCH ? AND NOT missing {among} ORDER BY rank, words.rowid LIMIT ?"""
+        given = () if ids is None else (json.dumps([int(id) for id in ids]),)
+        return self.rows(query, (match, *given, limit))
 
     def unreadable(self) -> list[tuple[str, str]]:
         """(path, reason) of every file that could not be read, sorted."""

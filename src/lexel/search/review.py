@@ -1,4 +1,7 @@
-"""A page on which people look through what a filter has flagged: every picture is blurred until it is clicked."""
+"""A page on which people look through what a filter has flagged: every picture is blurred until it is clicked.
+
+They say of each whether it may stay or is flagged wrongly, and take that with them as a CSV.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +16,8 @@ from lexel.search.records import Records
 
 SHOWN = 1000  # flagged pictures
 NEARLY = 24  # of the others, those that came nearest
+MARKS = ("keep", "flag is wrong")  # it shows what was looked for and may stay; it does not show it
+MISSED = ("should be flagged",)
 
 
 def write_review(path: Path, found: Filtered) -> None:
@@ -21,11 +26,15 @@ def write_review(path: Path, found: Filtered) -> None:
     flagged = [one for one in judged if one.flagged]
     others = [one for one in judged if not one.flagged][:NEARLY]
     more = f" The first {SHOWN:,} are shown." if len(flagged) > SHOWN else ""
+    note = f"{len(flagged):,} pictures, the surest first.{more}"
     sections = [
-        Section("Flagged", f"{len(flagged):,} pictures, the surest first.{more}", _cells(flagged[:SHOWN], records)),
-        Section("Nearly", "These came nearest and are not flagged.", _cells(others, records)),
+        Section("Flagged", note, _cells(flagged[:SHOWN], records), MARKS),
+        Section("Nearly", "These came nearest and are not flagged.", _cells(others, records), MISSED),
     ]
-    summary = f"{len(judged):,} pictures. {found.measured} Click one to see it. Nothing has been moved or deleted."
+    summary = (
+        f"{len(judged):,} pictures. {found.measured} Click one to see it. Nothing has been moved or deleted: what you "
+        "decide is only written into the CSV that you download."
+    )
     write_page(path, f"Filter: {found.name}", summary, sections, veiled=True)
 
 

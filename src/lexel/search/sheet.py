@@ -49,11 +49,10 @@ def _cell(place: int, hit: Hit, thumbnail: bytes) -> str:
     picture = base64.b64encode(thumbnail).decode()
     link = f"file://{quote(photo.path.encode(errors='surrogateescape'))}"
     strength = f' · <span class="{hit.strength}">{hit.strength}</span>' if hit.strength else ""
-    facts = [photo.taken and photo.taken.replace("T", " "), f"{photo.width} × {photo.height}", photo.caption]
+    facts = [photo.taken and photo.taken.replace("T", " "), f"{photo.width} × {photo.height}", photo.caption, hit.why]
     told = "".join(f"<small>{escape(str(fact).splitlines()[0])}</small>" for fact in facts if fact)
     name = escape(photo.shown.rpartition("/")[2])
     return (
         f'<li><a href="{link}"><img src="data:image/jpeg;base64,{picture}" alt="{name}" loading="lazy"></a>'
-        f'<div><b>{place}. {name}</b>{strength}{told}<small title="{escape(photo.shown)}">{escape(hit.why)}</small>'
-        "</div></li>"
+        f'<div><b title="{escape(photo.shown)}">{place}. {name}</b>{strength}{told}</div></li>'
     )

@@ -63,7 +63,7 @@ def read_cache(folder: Path, fingerprint: str, dimensions: int) -> Cached | None
 
 
 def write_cache(folder: Path, cached: Cached, fingerprint: str) -> None:
-    """Write the cache whole or leave the old one. Raises OSError or RuntimeError, when the disk is full for example."""
+    """Write the cache whole or leave the old one. Raises OSError when the disk is full for example, or RuntimeError."""
     stem = f"vectors-{cached.generation:08}-{fingerprint[:8]}"
     codes, ids = folder / f"{stem}.faiss", folder / f"{stem}.npy"
     with new_file(codes) as temporary:

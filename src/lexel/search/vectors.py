@@ -5,7 +5,6 @@ until there are enough of them to build it anew. Candidates are rescored with th
 order are those of an exact search as long as the codes let the right ones through: `check` measures that.
 """
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +14,7 @@ from typing import Self
 import numpy as np
 
 from lexel.progress import say, track
-from lexel.search.faiss_index import SCANNED, build_index, moved, sample_size, shared
+from lexel.search.faiss_index import FULL, SCANNED, build_index, moved, sample_size, shared
 from lexel.search.records import BLOCK, Records
 from lexel.search.vector_cache import Cached, read_cache, write_cache
 
@@ -224,7 +223,12 @@ def _keep(folder: Path, cached: Cached, records: Records, fingerprint: str) -> N
     try:
         write_cache(folder, cached, fingerprint)
     except (OSError, RuntimeError) as error:
-        warnings.warn(f"The index of {folder} cannot be kept, and is built again next time: {error}", stacklevel=2)
+        is_full = isinstance(error, OSError) and error.errno in FULL
+        reason = "for lack of space on the disk" if is_full else f"({error})"
+        say(
+            f"The index of {folder} cannot be kept {reason}. Searches find the same, but take longer to start: "
+            "it is built anew each time."
+        )
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import numpy as np
@@ -46,14 +46,26 @@ class Filter:
 
     def ids(self, records: Records) -> np.ndarray | None:
         """The photos that pass, ids (N,) int64 ascending; None when nothing is asked. Raises UsageError."""
+        condition, values = self._condition(records)
+        return self._found(records, condition, values, "ORDER BY id") if condition else None
+
+    def newest(self, records: Records, count: int) -> np.ndarray:
+        """The newest `count` of the photos that pass, ids (N,) int64; those without a date are last. Raises UsageError.
+
+        SQLite sorts them and gives no more than these, however many pass.
+        """
+        condition, values = self._condition(records)
+        order = "ORDER BY taken IS NULL, taken DESC, id LIMIT ?"
+        return self._found(records, condition or "1", [*values, count], order)
+
+    def _condition(self, records: Records) -> tuple[str, list[Any]]:
+        """In SQL, with its values; empty when nothing is asked."""
         conditions: list[tuple[str, list[Any]]] = []
         if self.where is not None:
             check(self.where)
             conditions.append((f"({self.where}\n)", []))
         if self.folder is not None:
-            folder = readable(absolute(self.folder))
-            below = f"{folder.rstrip('/')}/"
-            conditions.append(("(folder = ? OR substr(folder, 1, ?) = ?)", [folder, len(below), below]))
+            conditions.append(_below(records, readable(absolute(self.folder))))
         if self.after is not None:
             conditions.append(("taken >= ?", [first_day(self.after)]))
         if self.before is not None:
@@ -64,13 +76,26 @@ class Filter:
             conditions.append(("EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?)", [self.tag]))
         if self.least_side is not None:
             conditions.append(("min(width, height) >= ?", [self.least_side]))
-        if not conditions:
-            return None
-        values = [value for _, given in conditions for value in given]
+        return " AND ".join(sql for sql, _ in conditions), [value for _, given in conditions for value in given]
+
+    def _found(self, records: Records, condition: str, values: list[Any], order: str) -> np.ndarray:
         try:
-            return records.ids_where(" AND ".join(sql for sql, _ in conditions), values)
+            rows = records.rows(f"SELECT id FROM photos WHERE {condition} {order}", values)
+            return np.fromiter((id for (id,) in rows), np.int64)
         except sqlite3.Error as error:
             raise _refusal(self.where or "", str(error)) from None
+
+
+def _below(records: Records, folder: str) -> tuple[str, list[Any]]:
+    """The condition that a photo lies below the folder, and its values. Raises UsageError where none does."""
+    start = f"{folder.rstrip('/')}/"
+    condition, values = "(folder = ? OR substr(folder, 1, ?) = ?)", [folder, len(start), start]
+    if not records.rows(f"SELECT 1 FROM photos WHERE {condition} LIMIT 1", values):
+        folders = [PurePosixPath(path) for (path,) in records.rows("SELECT DISTINCT folder FROM photos")]
+        known = {str(path) for path in folders} | {str(above) for path in folders for above in path.parents}
+        hint = did_you_mean(folder, known) or f"\nWhat has been added: lexel index {records.folder} --stats"
+        raise UsageError(f"No photo of {records.folder} is below {folder}.{hint}")
+    return condition, values
 
 
 def check(condition: str) -> None:
