@@ -6,8 +6,9 @@ import pytest
 from coloured_library import coloured_library
 
 from lexel.calibration import Calibration
-from lexel.errors import UsageError
+from lexel.search import labelling
 from lexel.search.labelling import label_photos, write_csv, write_sidecars, write_tags
+from lexel.search.strength import Generic
 from lexel.search.xmp import keywords
 
 
@@ -28,8 +29,10 @@ def named(library, given) -> set[tuple[str, str]]:
 @pytest.mark.parametrize("calibration", [None, CALIBRATION])
 def test_what_no_label_fits_gets_none(library, monkeypatch, calibration):
     monkeypatch.setattr(library.encoder, "calibration", calibration, raising=False)
+    opposites = library.encoder.embed_texts(["white", "black"])  # every picture is between them
+    monkeypatch.setattr(labelling, "generic_of", lambda *_: Generic(opposites, 0.26))
     given = label_photos(library, ["yellow", "navy"], "plain")
-    assert calibration is None or ("yellow", "yellow") in named(library, given)
+    assert ("yellow", "yellow") in named(library, given)
     assert ("green", "navy") not in named(library, given)
     assert len(given) < 60
     any_given = label_photos(library, ["yellow", "navy"], "plain", least="any")
@@ -89,6 +92,10 @@ def test_side_cars_are_written_once_and_problems_named(library, tmp_path):
     assert write_sidecars(library.records, given)[0] == 0
 
 
-def test_a_library_too_small_to_tell_chance_is_refused(tmp_path):
-    with coloured_library(tmp_path / "small", each=2) as library, pytest.raises(UsageError, match="too few photos"):
-        label_photos(library, ["red"])
+def test_a_label_fits_every_photo_of_a_library_where_all_show_it(tmp_path):
+    with coloured_library(tmp_path, ("yellow",), each=6) as library:
+        opposites = library.encoder.embed_texts(["white", "black"])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(labelling, "generic_of", lambda *_: Generic(opposites, 0.26))
+            given = label_photos(library, ["yellow"], "plain")
+    assert len(given) == 6

@@ -8,11 +8,13 @@ from quick_encoder import QuickEncoder
 
 from lexel.calibration import Calibration
 from lexel.errors import UsageError
+from lexel.evaluation.prompts import TEMPLATES
 from lexel.search import query
+from lexel.search.composition import text_parts
 from lexel.search.diversity import diversify
 from lexel.search.library import Library
 from lexel.search.query import Query
-from lexel.search.strength import PRIOR, Generic, chance_of, in_words, matches
+from lexel.search.strength import PRIOR, Generic, in_words, matches, shows
 
 COLOURS = ("red", "orange", "yellow", "green", "blue", "navy", "purple", "white", "black", "gray")
 
@@ -169,19 +171,6 @@ def test_a_foreign_model_s_matches_are_told_by_the_library_s_own_pictures(librar
     assert worst.strength == "unlikely"
 
 
-def test_chance_is_read_off_the_lower_half():
-    random = np.random.default_rng(0)
-    scores = np.concatenate([random.normal(0.2, 0.02, 1900), np.full(100, 0.5)])
-    chance = chance_of(scores)
-    assert chance.middle == pytest.approx(0.2, abs=0.005)
-    assert chance.spread == pytest.approx(0.02, rel=0.15)
-    assert [in_words(float(chance.probability(np.array([score]))[0])) for score in (0.5, 0.275, 0.24)] == [
-        "strong",
-        "possible",
-        "unlikely",
-    ]
-
-
 def test_a_calibrated_model_says_it_by_its_calibration(library, monkeypatch):
     calibration = Calibration(slope=40, intercept=-20, pairs=100, expected_calibration_error=0.01, source="s")
     monkeypatch.setattr(library.encoder, "calibration", calibration, raising=False)
@@ -251,3 +240,57 @@ def test_without_a_calibration_a_match_stands_above_generic_texts_however_common
     chances = matches(cosines, photos, None, generic)
     assert {in_words(chance) for chance in chances[:290]} == {"strong"}
     assert {in_words(chance) for chance in chances[290:]} == {"unlikely"}
+
+
+def test_without_a_calibration_what_is_not_wanted_is_told_by_generic_texts_however_common_it_is():
+    photos = np.array([[0.9, 0.1], [0.8, 0.1], [0.9, 0.1], [0.1, 0.1]])
+    generic = Generic(np.array([[0.0, 1.0]]), 0.2)
+    assert shows(photos @ np.array([1.0, 0.0]), photos, None, generic).tolist() == [True, True, True, False]
+
+
+def test_deviations_of_several_texts_are_those_of_each():
+    photos, cosines = unit_rows(5, 8), np.random.default_rng(1).random((5, 3))
+    generic = Generic(unit_rows(4, 8), 0.1)
+    expected = [generic.deviations(photos, column) for column in cosines.T]
+    np.testing.assert_allclose(generic.deviations(photos, cosines), np.stack(expected, axis=1))
+
+
+def unit_rows(count: int, dimensions: int) -> np.ndarray:
+    rows = np.random.default_rng(count).standard_normal((count, dimensions))
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("dog", "dog"),
+        ("a beach", "beach"),
+        ("The old  oak", "old oak"),
+        ("père noël", "père noël"),
+        ("T-shirt", "T-shirt"),
+    ],
+)
+def test_a_word_or_two_are_asked_in_sentences_about_a_photo(text, label):
+    asked = []
+    encoder = QuickEncoder()
+    encoder.embed_texts = lambda texts: asked.extend(texts) or np.ones((len(texts), 48), np.float32)
+    [part] = text_parts(encoder, [(text, 1.0)])
+    assert asked[0] == f"a photo of a {label}."
+    assert len(asked) == len(TEMPLATES["photo"])
+    assert part.name == " ".join(text.split())
+
+
+@pytest.mark.parametrize("text", ["dog.", "a red bicycle in the snow", "狗", "42", "dog, cat"])
+def test_anything_else_is_asked_as_it_stands(text):
+    for literal in (False, True):
+        [part] = text_parts(QuickEncoder(), [(text, 1.0)], literal)
+        np.testing.assert_allclose(part.vector, QuickEncoder().embed_texts([text])[0], rtol=1e-6)
+
+
+def test_a_word_is_asked_as_it_stands_where_that_is_wanted(library):
+    asked = []
+    embed = library.encoder.embed_texts
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library.encoder, "embed_texts", lambda texts: asked.append(list(texts)) or embed(texts))
+        library.search("teal", without="red", literal=True)
+    assert asked[:2] == [["teal"], ["red"]]

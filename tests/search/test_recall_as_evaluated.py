@@ -31,7 +31,7 @@ def test_recall_of_known_captions_is_that_of_the_evaluation(source, tiny_model, 
         library.add(source)
         for count in (1, 5, 10):
             found = [
-                bool(names & {hit.photo.name for hit in library.search(caption, top=count)})
+                bool(names & {hit.photo.name for hit in library.search(caption, top=count, literal=True)})
                 for caption, names in names_of.items()
             ]
             assert np.mean(found) == pytest.approx(measured[f"retrieval/text_to_image/recall@{count}"], abs=1e-9)

@@ -36,6 +36,9 @@ def search(
     without: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="Leave out photos that show this.", show_default=False)
     ] = None,
+    literal: Annotated[
+        bool, typer.Option("--literal", help='Take a word or two as they stand, not as "a photo of a …".')
+    ] = False,
     keywords: Annotated[
         str | None, typer.Option(metavar="WORDS", help="Words in caption, tags or file name; alone they need no model.")
     ] = None,
@@ -80,8 +83,9 @@ def search(
 ) -> None:
     """Find photos by words, by pictures, or by both.
 
-    A poem or paragraph is taken sentence by sentence. Where nothing fits, nothing is found; --all shows what came
-    nearest. --like, --unlike and --without may be given several times. Filters alone give the newest photos first.
+    A word or two are looked for as "a photo of a …", a poem or paragraph sentence by sentence. Where nothing fits,
+    nothing is found; --all shows what came nearest. --like, --unlike and --without may be given several times.
+    Filters alone give the newest photos first.
 
     \b
     Examples:
@@ -101,6 +105,7 @@ def search(
         like=list(zip(likes, factors[len(words) :], strict=False)),
         unlike=[_picture(given) for given in unlike or []],
         without=without or (),
+        literal=literal,
         keywords=keywords,
         where=where,
         folder=folder,

@@ -2,6 +2,9 @@
 
 A text alone is its own unit vector. Texts and pictures lie in two cones of the shared space (Liang et al. 2022), so a
 sum of both would say little but which is which: each is first taken relative to the mean of its kind.
+
+A bare word is unlike what models read in training, which is sentences. As in zero-shot classification it is put into
+several and their mean taken: that finds two to nine times as many of the photos meant (docs/experiments.md).
 """
 
 import re
@@ -12,14 +15,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lexel.data.captions import fill
 from lexel.encoder import Encoder, ImageLike
 from lexel.errors import UsageError
+from lexel.evaluation.prompts import templates
 from lexel.search.strength import generic_texts, sample_of
 from lexel.search.walk import absolute
 
 if TYPE_CHECKING:
     from lexel.search.library import Library
 
+LETTER = "A-Za-zÀ-ɏ"  # Latin: elsewhere a sentence may have no spaces
+WORD = rf"[{LETTER}]+(?:['’-][{LETTER}]+)*"
+LABEL = re.compile(rf"(?:(?:an?|the) )?({WORD}(?: {WORD})?)", re.IGNORECASE)
 SENTENCE = re.compile(r"(?<=[.!?;:。])\s+|\s*\n\s*")
 
 
@@ -34,9 +42,12 @@ class Part:
     id: int | None = None  # of the library's own photo
 
 
-def text_parts(encoder: Encoder, texts: Sequence[tuple[str, float]]) -> list[Part]:
-    """A part for each text. A poem or paragraph is embedded sentence by sentence, and the mean is what it is about."""
-    pieces = [_sentences(encoder, text) for text, _ in texts]
+def text_parts(encoder: Encoder, texts: Sequence[tuple[str, float]], literal: bool = False) -> list[Part]:
+    """A part for each text. A poem or paragraph is embedded sentence by sentence, and the mean is what it is about.
+
+    A word or two are embedded in sentences about a photo, but for `literal` ones.
+    """
+    pieces = [(not literal and _prompts(text)) or _sentences(encoder, text) for text, _ in texts]
     vectors = iter(encoder.embed_texts([piece for several in pieces for piece in several]))
     parts = []
     for (text, weight), several in zip(texts, pieces, strict=True):
@@ -75,6 +86,12 @@ def compose(library: "Library", parts: Sequence[Part]) -> np.ndarray:
 
 def unit(vector: np.ndarray) -> np.ndarray:
     return vector / max(float(np.linalg.norm(vector)), 1e-12)
+
+
+def _prompts(text: str) -> list[str]:
+    """Sentences about a word or two; none about anything longer."""
+    label = LABEL.fullmatch(" ".join(text.split()))
+    return [fill(template, label[1]) for template in templates("photo")] if label else []
 
 
 def _sentences(encoder: Encoder, text: str) -> list[str]:

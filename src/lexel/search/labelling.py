@@ -2,13 +2,13 @@
 
 A label is given where it fits, not merely where it fits better than the others: a photo that shows none of them gets
 none. A calibrated model says how likely a match is when one photo in ten shows what a label says; for another model a
-match has to stand out from what the label scores over the library by chance (see `strength`).
+label has to fit a photo well above texts that say little (see `strength`).
 """
 
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from lexel.calibration import POSSIBLE, STRONG, Strength
-from lexel.errors import UsageError
 from lexel.evaluation.zero_shot import check_labels, label_embeddings
 from lexel.files import write_atomically
 from lexel.progress import track
 from lexel.search.records import Photo, Records
-from lexel.search.strength import FEWEST, chance_of, in_words, sample_of
+from lexel.search.strength import generic_of, in_words, sample_of
 from lexel.search.xmp import Problem, add_to_sidecar
 
 if TYPE_CHECKING:
@@ -55,16 +54,15 @@ def label_photos(
     """The label that fits each photo best, or with `several` each that fits, where it fits at least so well.
 
     In the order of the photos, of one photo the best first. `least` "any" takes the best label however badly it fits.
-    Raises UsageError for wrong labels, or when a library is too small to tell what an uncalibrated model's cosines
-    mean.
+    Raises UsageError for wrong labels.
     """
     check_labels(labels)
     texts = label_embeddings(library.encoder, labels, templates)
-    match_of = _Matches(library, texts)
+    match_of = _match_of(library)
     given = []
     for ids, vectors in library.vectors.blocks():
         cosines = vectors @ texts.T  # (n, L)
-        chances = match_of(cosines)
+        chances = match_of(vectors, cosines)
         fits = chances >= LEAST[least] if least != "any" else np.ones_like(chances, bool)
         order = np.argsort(-cosines, axis=1, kind="stable")
         for row, id in enumerate(ids.tolist()):
@@ -76,24 +74,14 @@ def label_photos(
     return given
 
 
-class _Matches:
-    """Turns cosines (n, L) into probabilities."""
-
-    def __init__(self, library: "Library", texts: np.ndarray) -> None:
-        self.calibration = library.encoder.calibration
-        if self.calibration is None:
-            sample = sample_of(library.vectors, library.vectors.ids)
-            if len(sample) < FEWEST:
-                raise UsageError(
-                    f"{library.path} has too few photos ({len(sample)}) to tell what fits: this model is not "
-                    f"calibrated,\nand then {FEWEST} are needed. Calibrate it: lexel models calibrate MODEL SOURCE"
-                )
-            self.chances = [chance_of(sample @ text) for text in texts]
-
-    def __call__(self, cosines: np.ndarray) -> np.ndarray:
-        if self.calibration is not None:
-            return self.calibration.probability(cosines, prior=SHARE)
-        return np.stack([chance.probability(column) for chance, column in zip(self.chances, cosines.T, strict=True)], 1)
+def _match_of(library: "Library") -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """What turns cosines (n, L) of photos (n, D) into probabilities."""
+    calibration = library.encoder.calibration
+    if calibration is not None:
+        return lambda _, cosines: calibration.probability(cosines, prior=SHARE)
+    generic = generic_of(library.encoder, sample_of(library.vectors, library.vectors.ids))
+    assert generic is not None or not library.vectors.count
+    return lambda photos, cosines: generic.probability(photos, cosines) if generic else cosines
 
 
 def write_tags(records: Records, given: Sequence[Labelled]) -> int:

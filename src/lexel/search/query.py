@@ -49,15 +49,18 @@ class Hit:
 class Query:
     """What is asked of a library.
 
-    `texts`, `like` and `unlike` may each carry a weight: ("beach", 2.0). `like` and `unlike` are pictures, or numbers
-    of the library's own photos. Photos that show a concept of `without` are left out. `keywords` must occur in caption,
-    tags or file name; beside other parts they only raise what has them. `diversity` from 0 to 1 spreads the results.
+    `texts`, `like` and `unlike` may each carry a weight: ("beach", 2.0). A word or two are asked as a label is, in
+    several sentences about a photo, unless `literal` says to take them as they stand. `like` and `unlike` are
+    pictures, or numbers of the library's own photos. Photos that show a concept of `without` are left out. `keywords`
+    must occur in caption, tags or file name; beside other parts they only raise what has them. `diversity` from 0 to 1
+    spreads the results.
     """
 
     texts: Sequence[Weighted] = ()
     like: Sequence[LikeThis] | str | Path = ()
     unlike: Sequence[LikeThis] | str | Path = ()
     without: Sequence[str] | str = ()
+    literal: bool = False
     keywords: str | None = None
     where: str | None = None
     folder: str | Path | None = None
@@ -97,13 +100,13 @@ class Query:
         pictures += [(picture, -UNLIKE * weight) for picture, weight in map(_weighted, _several(self.unlike))]
         if any(not str(text).strip() for text, _ in texts):
             raise UsageError("The words to search for are empty.")
-        found = text_parts(library.encoder, texts) if texts else []
+        found = text_parts(library.encoder, texts, self.literal) if texts else []
         return found + picture_parts(library, pictures)
 
     def unwanted(self, library: "Library") -> list[Part]:
         """The concepts that are not to be seen."""
         given = [self.without] if isinstance(self.without, str) else self.without
-        return text_parts(library.encoder, [(text, 1.0) for text in given]) if given else []
+        return text_parts(library.encoder, [(text, 1.0) for text in given], self.literal) if given else []
 
     def allowed(self, library: "Library") -> np.ndarray | None:
         """Ids of the photos that pass the filters; None for all."""
@@ -128,11 +131,11 @@ class _Search:
         self.parts = query.parts(library)
         self.unwanted = query.unwanted(library)
         self.vector = compose(library, self.parts) if self.parts else None
-        needs_sample = any(part.is_text for part in (*self.parts, *self.unwanted))
-        calibrated = needs_sample and library.encoder.calibration is not None
-        self.sample = sample_of(self.vectors, self.vectors.ids) if needs_sample and not calibrated else np.zeros((0, 1))
-        self.calibration = library.encoder.calibration if calibrated else None
-        self.generic = generic_of(library.encoder, self.sample) if needs_sample and not calibrated else None
+        has_text = any(part.is_text for part in (*self.parts, *self.unwanted))
+        self.calibration = library.encoder.calibration if has_text else None
+        self.generic = None
+        if has_text and self.calibration is None:
+            self.generic = generic_of(library.encoder, sample_of(self.vectors, self.vectors.ids))
         self.keyword_ranks: dict[int, tuple[int, float]] = {}  # by photo its rank among these, from 1, and its BM25
 
     @cached_property
@@ -175,10 +178,7 @@ class _Search:
         if self.unwanted and len(ids):
             found = self.vectors.vectors_of(ids)
             for part in self.unwanted:
-                seen = shows(found @ part.vector, part.vector, self.calibration, self.sample)
-                if seen is None:
-                    raise UsageError("The library has too few photos to tell which show what is not wanted.")
-                kept &= ~seen
+                kept &= ~shows(found @ part.vector, found, self.calibration, self.generic)
         return ids[kept], scores[kept]
 
     def _keyword_ranks(self, limit: int) -> dict[int, tuple[int, float]]:

@@ -16,29 +16,16 @@ from lexel.search.vectors import Vectors
 
 PRIOR = 0.05  # the share of true matches among the photos that a search looks at closely
 SAMPLE = 2000  # photos
-FEWEST = 50  # photos in the sample, of fewer nothing is said
 # Standard deviations of chance above its middle at which a match is as likely as not, and at which it is strong:
 # measured in docs/experiments.md.
 HALF, SURE = 3.2, 4.3
-UNWANTED = 1.5  # as many above, from which a photo counts as showing what is not wanted
+UNWANTED = 2.0  # as many above, from which a photo counts as showing what is not wanted
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing (Knuth 1973)
 GENERIC = (
     "a photo", "a picture of something", "an image", "a photo of a person", "a photo of an animal", "a place outdoors",
     "a room", "a thing on a table", "a drawing", "a photo of food", "a street", "a vehicle", "a landscape", "some text",
 )  # fmt: skip
 _generic: "WeakKeyDictionary[Encoder, np.ndarray]" = WeakKeyDictionary()
-
-
-@dataclass(frozen=True)
-class Chance:
-    """What a query scores by chance."""
-
-    middle: float
-    spread: float  # standard deviation
-
-    def probability(self, cosines: np.ndarray) -> np.ndarray:
-        """That a photo with such a score fits, float64 in 0..1."""
-        return _probability((cosines.astype(np.float64) - self.middle) / self.spread)
 
 
 @dataclass(frozen=True)
@@ -49,9 +36,13 @@ class Generic:
     spread: float  # standard deviation of a photo's cosines with them, in the middle of the library's photos
 
     def probability(self, photos: np.ndarray, cosines: np.ndarray) -> np.ndarray:
-        """That photos (N, D) with such cosines (N,) fit a text, float64 in 0..1."""
+        """That photos (N, D) fit texts with which they have such cosines (N,) or (N, L); float64 in 0..1, alike."""
+        return sigmoid(log_odds_of(STRONG) * (self.deviations(photos, cosines) - HALF) / (SURE - HALF))
+
+    def deviations(self, photos: np.ndarray, cosines: np.ndarray) -> np.ndarray:
+        """How many spreads the cosines lie above the photos' own with texts that say little, float64."""
         middle = (photos @ self.texts.T).mean(axis=1, dtype=np.float64)
-        return _probability((cosines.astype(np.float64) - middle) / self.spread)
+        return (cosines.T - middle).T / self.spread
 
 
 def matches(
@@ -82,26 +73,17 @@ def generic_texts(encoder: Encoder) -> np.ndarray:
 
 
 def shows(
-    cosines: np.ndarray, query: np.ndarray, calibration: Calibration | None, sample: np.ndarray
-) -> np.ndarray | None:
-    """Whether (N,) each photo may show what is not wanted, of its cosines (N,) with the unit vector `query` (D,).
+    cosines: np.ndarray, photos: np.ndarray, calibration: Calibration | None, generic: Generic | None
+) -> np.ndarray:
+    """Whether (N,) each of the photos (N, D) may show what is not wanted, of its cosines (N,) with that.
 
-    `sample` (S, D) are vectors of photos of the library; None when they are too few to tell without a calibration.
-    A photo too many is left out rather than one too few: it is enough that its cosine speaks for a match, or stands out
-    from the library's own.
+    One of the two is given. A photo too many is left out rather than one too few: less speaks for a match here than in
+    `matches`.
     """
     if calibration is not None:
         return calibration.probability(cosines) >= POSSIBLE
-    if len(sample) < FEWEST:
-        return None
-    chance = chance_of(sample @ query)
-    return cosines >= chance.middle + UNWANTED * chance.spread
-
-
-def chance_of(scores: np.ndarray) -> Chance:
-    """Chance, of the scores (S,) of a sample: its lower half is free of matches as long as most photos do not fit."""
-    low, middle = np.percentile(scores, [15.87, 50])
-    return Chance(float(middle), float(max(middle - low, 1e-6)))
+    assert generic is not None
+    return generic.deviations(photos, cosines) >= UNWANTED
 
 
 def sample_of(vectors: Vectors, ids: np.ndarray) -> np.ndarray:
@@ -110,10 +92,6 @@ def sample_of(vectors: Vectors, ids: np.ndarray) -> np.ndarray:
         hashes = ids.astype(np.uint64) * GOLDEN
         ids = np.sort(ids[np.argpartition(hashes, SAMPLE)[:SAMPLE]])
     return vectors.vectors_of(ids)
-
-
-def _probability(deviations: np.ndarray) -> np.ndarray:
-    return sigmoid(log_odds_of(STRONG) * (deviations - HALF) / (SURE - HALF))
 
 
 def in_words(probability: float | None) -> Strength | None:

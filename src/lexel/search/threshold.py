@@ -7,9 +7,9 @@ import numpy as np
 from lexel.calibration import STRONG, log_odds_of
 from lexel.errors import UsageError
 from lexel.evaluation.metrics import wilson
-from lexel.search.strength import FEWEST, chance_of
 
 RATE = 0.01
+FEWEST = 50  # pictures, of fewer one cannot tell what stands out
 DEVIATIONS = 2.0  # of chance above its middle, from which a picture stands out; chance flags some 2 %
 
 
@@ -52,5 +52,5 @@ def outstanding(scores: np.ndarray) -> float:
     """
     if len(scores) < FEWEST:
         return log_odds_of(STRONG)
-    chance = chance_of(scores)
-    return max(0.0, chance.middle + DEVIATIONS * chance.spread)
+    low, middle = np.percentile(scores, [15.87, 50])  # half of them are free of what is rare
+    return max(0.0, float(middle + DEVIATIONS * (middle - low)))
