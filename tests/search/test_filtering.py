@@ -145,8 +145,12 @@ def test_equal_scores_are_all_flagged_or_none():
 def test_what_stands_out_is_well_above_the_others():
     scores = np.concatenate([np.random.default_rng(0).normal(-3, 1, 1000), np.full(20, 5.0)])
     assert -1.5 < outstanding(scores) <= 0
-    assert outstanding(scores + 10) > 7
     assert outstanding(scores[:10]) > 2
+
+
+def test_what_fits_strongly_by_itself_is_flagged_where_most_pictures_do():
+    scores = np.random.default_rng(0).normal(7, 1, 1000)
+    assert 2 < outstanding(scores) < 2.5
 
 
 def test_the_review_page_shows_nothing_unasked(home, head, tmp_path):

@@ -45,12 +45,13 @@ def choose_threshold(clean: np.ndarray, rate: float = RATE) -> tuple[float, Fals
 
 
 def outstanding(scores: np.ndarray) -> float:
-    """A threshold for log-odds (N,) of pictures most of which do not show the concept, where nothing else is known.
+    """A threshold for log-odds (N,) of pictures that may or may not show the concept, where nothing else is known.
 
-    What is flagged fits the concept rather than its contrast and stands out from the other pictures; of a few pictures
-    one cannot tell that, and the log-odds have to be high by themselves.
+    What is flagged fits the concept rather than its contrast, and stands out from the other pictures or fits strongly
+    by itself: where most show the concept none stands out.
     """
+    strongly = log_odds_of(STRONG)
     if len(scores) < FEWEST:
-        return log_odds_of(STRONG)
+        return strongly
     low, middle = np.percentile(scores, [15.87, 50])  # half of them are free of what is rare
-    return max(0.0, float(middle + DEVIATIONS * (middle - low)))
+    return min(strongly, max(0.0, float(middle + DEVIATIONS * (middle - low))))
