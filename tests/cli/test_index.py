@@ -119,6 +119,7 @@ def test_another_model_is_refused_until_it_is_asked_for(lexel, refused, library,
     content["preprocessing"]["mean"][0] = 0.1
     manifest.write_text(json.dumps(content))
     assert "is another model" in refused("index", library, "pictures", "--model", "other")
+    assert "Name it: --model" in refused("index", library, "--reembed")
     done = lexel("index", library, "--model", "other", "--reembed", "--json")
     assert (done.status, done.json["unchanged"]) == (0, 2)
     assert lexel("index", library, "--stats", "--json").json["model"] == str(here / "other")

@@ -66,6 +66,8 @@ def index(
         return
     given = folders or []
     _check_given(task, given, reembed)
+    if reembed and not model:
+        raise UsageError("--reembed embeds all photos by another model. Name it: --model MODEL")
     choice = chosen_model(model, runtime, number_format)
     adds = task is None or task == "watch"
     with Library.open(library, choice, create=adds and bool(given), reembed=reembed) as opened:
