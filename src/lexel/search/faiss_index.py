@@ -63,7 +63,7 @@ class CodeIndex:
         selector = None if allowed is None else faiss.IDSelectorBitmap(allowed)
         if self.sketches is None:
             return self.codes.search(queries, count, params=faiss.SearchParameters(sel=selector))
-        share = 1.0 if allowed is None else np.unpackbits(allowed).sum() / self.codes.ntotal
+        share = np.unpackbits(allowed).sum() / self.codes.ntotal if approximate and allowed is not None else 1.0
         if not approximate or share < MOSTLY:
             self._share_lists(self.codes, queries)
             everywhere = faiss.SearchParametersIVF(nprobe=self.codes.nlist, sel=selector)
