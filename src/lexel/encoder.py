@@ -22,6 +22,7 @@ from lexel.images import Preprocessing, decode, fit, normalize, to_rgb
 from lexel.progress import track
 from lexel.runtimes import Runtime
 from lexel.tokenizer import Tokenizer
+from lexel.unit_vectors import unit
 
 if TYPE_CHECKING:
     from lexel.loading import ModelChoice
@@ -140,7 +141,7 @@ class Encoder:
         batches = self.runtime.batching.cut_texts([len(rows[index]) for index in by_length])
 
         def embed(batch: slice) -> np.ndarray:
-            return _unit(self.runtime.text_vectors(self.tokenizer.stack([rows[index] for index in by_length[batch]])))
+            return unit(self.runtime.text_vectors(self.tokenizer.stack([rows[index] for index in by_length[batch]])))
 
         vectors = np.concatenate(list(self._spread(embed, batches, len(batches))))
         order = [index for batch in batches for index in by_length[batch]]
@@ -213,7 +214,7 @@ class Encoder:
 
     def _embed_batch(self, decoded: Sequence[np.ndarray | BadImageError]) -> list[np.ndarray | BadImageError]:
         readable = [pixels for pixels in decoded if not isinstance(pixels, BadImageError)]
-        vectors = iter(_unit(self.runtime.image_vectors(np.stack(readable))) if readable else ())
+        vectors = iter(unit(self.runtime.image_vectors(np.stack(readable))) if readable else ())
         return [pixels if isinstance(pixels, BadImageError) else next(vectors) for pixels in decoded]
 
     def _attempt(self, image: ImageLike) -> np.ndarray | BadImageError:
@@ -233,11 +234,6 @@ class Encoder:
         if isinstance(image, (Image.Image, np.ndarray)):
             return fit(to_rgb(image, self.preprocessing.convention), self.preprocessing)
         return fit(image.load(), self.preprocessing)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.maximum(norms, 1e-12)).astype(np.float32)
 
 
 def _as_list(items: Iterable) -> list:

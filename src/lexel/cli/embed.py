@@ -65,7 +65,7 @@ def embed(
     for note in found.notes:
         say(note)
     if into_folder:
-        from lexel.search.library_model import ModelChoice
+        from lexel.loading import ModelChoice
 
         done = _embed_into_folder(ModelChoice(model, runtime, number_format), found, output, part, ray, rows)
         _show_part(done, output, part, json)

@@ -10,8 +10,8 @@ from lexel.cli.options import Json, NumberFormat, Paths, Runtime, Zero, chosen_m
 from lexel.errors import UsageError
 
 if TYPE_CHECKING:
+    from lexel.loading import ModelChoice
     from lexel.search.filtering import Filtered
-    from lexel.search.library_model import ModelChoice
 
 
 def filter(

@@ -28,6 +28,7 @@ from lexel.evaluation.metrics import (
 )
 from lexel.evaluation.prompts import templates as read_templates
 from lexel.files import write_atomically
+from lexel.unit_vectors import unit
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
@@ -40,7 +41,7 @@ def label_embeddings(encoder: Encoder, labels: Sequence[str], templates: str | S
     sentences = read_templates(templates)
     prompts = [fill(template, label) for label in labels for template in sentences]
     vectors = encoder.embed_texts(prompts).reshape(len(labels), len(sentences), -1).mean(axis=1)
-    return (vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    return unit(vectors)
 
 
 class ZeroShotClassifier:

@@ -24,6 +24,7 @@ from lexel.search.records import Photo
 from lexel.search.strength import SAMPLE
 from lexel.search.walk import absolute
 from lexel.search.where import Filter, first_day
+from lexel.unit_vectors import unit
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient, models
@@ -271,7 +272,7 @@ class ClusterVectors:
             found |= {int(point.id): point.vector for point in points}  # pyright: ignore[reportArgumentType]
         dimensions = self._collection.facts.get("dimensions", 0)
         vectors = np.array([found[id] for id in asked], np.float32).reshape(len(asked), dimensions)
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return unit(vectors)
 
 
 def as_conditions(asked: Filter) -> "models.Filter | None":

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from lexel.errors import UsageError
+from lexel.unit_vectors import unit
 
 SCANNED = 200_000  # vectors; a scan of as many takes some 20 ms on a core
 TRAINED_ON = 64  # vectors for each list; more gains nothing
@@ -88,6 +89,7 @@ def build_index(count: int, dimensions: int, sample: np.ndarray, blocks: Iterabl
     kind, cosine = faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
     if count <= SCANNED:
         index = CodeIndex(faiss.IndexScalarQuantizer(dimensions, kind, cosine))
+        index.codes.train(sample)
     else:
         lists, size = faiss.IndexFlatIP(dimensions), lists_for(count)
         codes = faiss.IndexIVFScalarQuantizer(lists, dimensions, size, kind, cosine, False)
@@ -95,12 +97,11 @@ def build_index(count: int, dimensions: int, sample: np.ndarray, blocks: Iterabl
         codes.cp.min_points_per_centroid = 1
         codes.train(sample)
         index = CodeIndex(codes, faiss.IndexIVFRaBitQ(faiss.clone_index(lists), dimensions, size, cosine))
-    parts = [part for part in (index.codes, index.sketches) if part is not None]
-    for part in parts:
-        part.train(sample)
+        index.sketches.train(sample)
     for block in blocks:
-        for part in parts:
-            part.add(block)
+        index.codes.add(block)
+        if index.sketches is not None:
+            index.sketches.add(block)
     if index.sketches is not None:
         index.probes = probes_for(index, sample[:PROBE_QUERIES])
     return index
@@ -131,8 +132,7 @@ def probes_for(index: CodeIndex, vectors: np.ndarray) -> int:
 def moved(vectors: np.ndarray) -> np.ndarray:
     """Unit vectors (N, D) a little at random beside these: queries of their kind that are none of them."""
     noise = np.random.default_rng(SEED).standard_normal(vectors.shape, np.float32)
-    found = vectors + MOVED * noise / np.linalg.norm(noise, axis=1, keepdims=True)
-    return found / np.linalg.norm(found, axis=1, keepdims=True)
+    return unit(vectors + MOVED * unit(noise))
 
 
 def shared(found: np.ndarray, expected: np.ndarray) -> float:

@@ -12,10 +12,10 @@ import numpy as np
 from lexel.encoder import Encoder
 from lexel.errors import UsageError
 from lexel.files import write_atomically
+from lexel.loading import ModelChoice
 from lexel.search.concept_head import Head, is_head, train_head
 from lexel.search.concepts import Judge, Judged, WordJudge, flag, judge_library, judge_pictures, pictures_of
 from lexel.search.library import Library
-from lexel.search.library_model import ModelChoice
 from lexel.search.schema import DATABASE, readable
 from lexel.search.threshold import RATE, FalsePositives, choose_threshold, outstanding
 

@@ -18,6 +18,7 @@ from lexel.search.faiss_index import load_faiss
 from lexel.search.group_names import name_groups
 from lexel.search.picture_page import Section, photo_cell, write_page
 from lexel.search.vectors import Vectors
+from lexel.unit_vectors import unit
 
 if TYPE_CHECKING:
     from lexel.search.library import Library
@@ -80,8 +81,7 @@ def find_centres(vectors: np.ndarray, count: int) -> np.ndarray:
         max_points_per_centroid=len(vectors),
     )
     means.train(np.ascontiguousarray(vectors, np.float32))
-    centres = means.centroids
-    return centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
+    return unit(means.centroids)
 
 
 def information(vectors: np.ndarray, centres: np.ndarray) -> float:

@@ -17,6 +17,7 @@ from lexel.progress import say, track
 from lexel.search.faiss_index import FULL, SCANNED, build_index, moved, sample_size, shared
 from lexel.search.records import BLOCK, Records
 from lexel.search.vector_cache import Cached, read_cache, write_cache
+from lexel.unit_vectors import unit
 
 EXACT_UP_TO = 2_000_000  # vectors, of which a scan of all takes some 200 ms on a core; beyond, it is in part by itself
 DEPTH = 4  # candidates that are rescored for each result
@@ -232,9 +233,8 @@ def _keep(folder: Path, cached: Cached, records: Records, fingerprint: str) -> N
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
-    """(N, D) float32 of unit length: float16 has rounded the stored ones a little."""
-    vectors = vectors.astype(np.float32)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+    """Stored vectors (N, D), which float16 has rounded a little, in float32 and of unit length."""
+    return unit(vectors.astype(np.float32))
 
 
 _NONE = np.zeros(0, np.int64)

@@ -1,0 +1,17 @@
+import numpy as np
+import pytest
+
+from lexel.unit_vectors import unit
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_rows_get_unit_length_and_keep_their_direction(dtype):
+    rows = np.random.default_rng(0).standard_normal((5, 7)).astype(dtype)
+    found = unit(rows)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=2e-3 if dtype == np.float16 else 1e-6)
+    np.testing.assert_allclose(found * np.linalg.norm(rows, axis=1, keepdims=True), rows, rtol=2e-3)
+
+
+def test_a_row_of_zeros_stays_one():
+    assert not unit(np.zeros((2, 3), np.float32)).any()
