@@ -41,9 +41,9 @@ def measure(batch_size: int, micro_batch: int, precision: str, file: Path) -> di
     from lexel.models.clip import CLIP, init_weights
     from lexel.models.config import CLIPConfig
     from lexel.runtimes.allocator import keep_freed_memory
-    from lexel.training.distributed import World
+    from lexel.training.distributed.world import World
     from lexel.training.recipe import Recipe
-    from lexel.training.step import Gradients
+    from lexel.training.step.gradients import Gradients
 
     keep_freed_memory()
     clip = CLIP(CLIPConfig.model_validate({"embedding": 256, "image": IMAGE, "text": TEXT}))

@@ -29,14 +29,14 @@ from lexel.images import Preprocessing
 from lexel.models.clip import CLIP, init_weights
 from lexel.models.config import CLIPConfig, TextTransformerConfig, VisionTransformerConfig
 from lexel.runtimes.allocator import keep_freed_memory
-from lexel.training.distributed import World
-from lexel.training.meter import Meter
-from lexel.training.optimizer import Optimizer, OptimizerSettings
+from lexel.training.distributed.world import World
+from lexel.training.metering.meter import Meter
+from lexel.training.optimization.optimizer import Optimizer, OptimizerSettings
+from lexel.training.optimization.schedule import Schedule
 from lexel.training.precision import precision_on
 from lexel.training.recipe import Recipe
-from lexel.training.schedule import Schedule
 from lexel.training.setup import deterministic
-from lexel.training.step import Gradients
+from lexel.training.step.gradients import Gradients
 
 BATCH, CONTEXT, VOCABULARY = 256, 77, 49408
 IMAGE = VisionTransformerConfig(image_size=64, patch_size=8, width=256, depth=6, heads=4)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lexel.models.cost import TRAINING, describe
-from lexel.training.plan import MFU, Plan, plan_run
-from lexel.training.plan_data import PAIR_BYTES, TOKENS
+from lexel.training.planning.plan import MFU, Plan, plan_run
+from lexel.training.planning.plan_data import PAIR_BYTES, TOKENS
 from lexel.training.recipe import Recipe
 
 PAGE = Path(__file__).with_name("scaling.md")

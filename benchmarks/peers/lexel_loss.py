@@ -6,9 +6,9 @@ import torch
 from loss_rounds import serve
 from torch import Tensor
 
-from lexel.training.loss import softmax_loss
-from lexel.training.positives import Groups
-from lexel.training.sigmoid_loss import sigmoid_loss
+from lexel.training.loss.positives import Groups
+from lexel.training.loss.sigmoid import sigmoid_loss
+from lexel.training.loss.softmax import softmax_loss
 
 kind = sys.argv[1]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lexel.training.log import read_log
+from lexel.training.run.log import read_log
 from lexel.training.trainer import train
 from tiny import tiny_recipe
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from lexel.errors import DataError, UsageError
 from lexel.training import trainer
 from lexel.training.recipe import Recipe
-from lexel.training.run import RunFolder
+from lexel.training.run.folder import RunFolder
 from lexel.training.trainer import Run, train
 from tiny import tiny_recipe
 

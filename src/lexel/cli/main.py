@@ -118,7 +118,7 @@ def main() -> None:
 def _tell(message: str) -> None:
     """Print the reason on standard error, once where all processes that torchrun has started find the same."""
     if "TORCHELASTIC_RUN_ID" in os.environ:
-        from lexel.training.distributed import is_told_by_another
+        from lexel.training.distributed.world import is_told_by_another
 
         if is_told_by_another(message):
             return

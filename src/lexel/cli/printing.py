@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lexel.evaluation.metrics import Metric
     from lexel.evaluation.report import Report
     from lexel.models.cost import ArchitectureCost
-    from lexel.training.plan import Plan
+    from lexel.training.planning.plan import Plan
 
 BAR = 20  # characters
 

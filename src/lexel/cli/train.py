@@ -113,7 +113,7 @@ def train(
         raise UsageError("--plan tells what a run would need, --profile takes some steps of it: give one of them.")
     described = Recipe.load(recipe, words) if recipe.endswith((".toml", ".json")) else default_recipe(recipe, words)
     if plan:
-        from lexel.training.plan import plan_run
+        from lexel.training.planning.plan import plan_run
 
         planned = plan_run(described, **given)
         print_json(planned.facts()) if json else print_plan(planned)

@@ -7,9 +7,9 @@ from typing import Any
 
 from lexel.data.readers import read_source
 from lexel.errors import UsageError
+from lexel.training.inputs.starting_weights import read_given
 from lexel.training.recipe import ModelSettings, Recipe
-from lexel.training.run import RECIPE
-from lexel.training.start import read_given
+from lexel.training.run.folder import RECIPE
 
 # Up to this many pairs: architecture, batch size, epochs. Small data wants a small model, small batches and many
 # epochs; the lengths keep two cores busy for minutes, not hours, up to about fifty thousand pairs.

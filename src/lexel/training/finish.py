@@ -9,12 +9,12 @@ from lexel.evaluation.calibration import calibrate
 from lexel.evaluation.evaluate import evaluate
 from lexel.evaluation.report import Report
 from lexel.progress import say
-from lexel.training.card import model_card
-from lexel.training.curves import draw_curves
-from lexel.training.log import read_log
-from lexel.training.prepare import evaluation_templates
+from lexel.training.distributed.sharding import whole_weights
+from lexel.training.inputs.training_data import evaluation_templates
+from lexel.training.run.card import model_card
+from lexel.training.run.curves import draw_curves
+from lexel.training.run.log import read_log
 from lexel.training.setup import Setup
-from lexel.training.sharding import whole_weights
 
 
 def finish(setup: Setup, seconds: float) -> Report:

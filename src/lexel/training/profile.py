@@ -28,18 +28,18 @@ from lexel.data.loader import Batch
 from lexel.errors import UsageError
 from lexel.files import make_folder, write_atomically
 from lexel.runtimes.allocator import keep_freed_memory
-from lexel.training.average import Average
-from lexel.training.distributed import World
-from lexel.training.log import RunLog, SilentLog, StepTimes
-from lexel.training.meter import Meter
-from lexel.training.optimizer import Optimizer
-from lexel.training.phases import Stopwatch, phase
+from lexel.training.distributed.world import World
+from lexel.training.metering.meter import Meter
+from lexel.training.metering.phases import Stopwatch, phase
+from lexel.training.optimization.average import Average
+from lexel.training.optimization.optimizer import Optimizer
 from lexel.training.precision import precision_on
 from lexel.training.recipe import Recipe
-from lexel.training.run import RunFolder
+from lexel.training.run.folder import RunFolder
+from lexel.training.run.log import RunLog, SilentLog, StepTimes
 from lexel.training.setup import Setup, deterministic, set_up
-from lexel.training.snapshot import Snapshots
-from lexel.training.step import Gradients
+from lexel.training.snapshots import Snapshots
+from lexel.training.step.gradients import Gradients
 
 WARM_UP = 3  # steps
 TOLD = 15  # operators

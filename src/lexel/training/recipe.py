@@ -14,17 +14,17 @@ from lexel.data.augment import Augmentation
 from lexel.errors import UsageError, did_you_mean
 from lexel.models.config import CLIPConfig, ImageConfig, TextConfig
 from lexel.models.zoo import architecture
-from lexel.training.average import AverageSettings
-from lexel.training.compilation import EngineSettings
-from lexel.training.explanation import explain
-from lexel.training.freezing import FreezeSettings
-from lexel.training.loss import LossSettings
-from lexel.training.micro_batch import MicroBatch
-from lexel.training.optimizer import OptimizerSettings
+from lexel.training.distributed.sharding import ParallelSettings
+from lexel.training.loss.softmax import LossSettings
+from lexel.training.optimization.average import AverageSettings
+from lexel.training.optimization.freezing import FreezeSettings
+from lexel.training.optimization.optimizer import OptimizerSettings
+from lexel.training.optimization.schedule import Schedule
 from lexel.training.ramp import Ramp
-from lexel.training.schedule import Schedule
-from lexel.training.sharding import ParallelSettings
-from lexel.training.snapshot import SnapshotSettings
+from lexel.training.recipe_errors import explain
+from lexel.training.snapshots import SnapshotSettings
+from lexel.training.step.compilation import EngineSettings
+from lexel.training.step.micro_batch import MicroBatch
 
 # What may be changed in a tower that comes with its weights: they keep their shapes, or are stretched to the new size.
 CHANGEABLE: dict[str, tuple[str, ...]] = {
@@ -217,7 +217,7 @@ class Recipe(Config):
     def architecture(self, vocabulary_size: int | None = None, end_of_text: int = 0) -> CLIPConfig:
         """The model for a vocabulary of this size; without one, of the size that the recipe asks for at most.
 
-        For a recipe that takes no weights over; `lexel.training.start` knows the others.
+        For a recipe that takes no weights over; `lexel.training.inputs.starting_weights` knows the others.
         """
         config = self.model.resolve(vocabulary_size or self.tokenizer.vocabulary_size, end_of_text)
         return config.model_copy(update={"logit_bias": config.logit_bias or self.loss.kind == "sigmoid"})

@@ -18,22 +18,22 @@ from lexel.models.config import CLIPConfig
 from lexel.progress import say
 from lexel.runtimes.torch import TorchRuntime
 from lexel.tokenizer import Tokenizer
-from lexel.training.distributed import World
-from lexel.training.embedding_cache import embed_pictures, embed_texts
-from lexel.training.freezing import freeze
-from lexel.training.log import RunLog, SilentLog
-from lexel.training.meter import Meter
-from lexel.training.micro_batch import check_batch_norm
-from lexel.training.optimizer import Optimizer
+from lexel.training.distributed.sharding import shard_towers, whole_clip
+from lexel.training.distributed.shared_encoder import SharedEncoder
+from lexel.training.distributed.world import World
+from lexel.training.inputs.embedding_cache import embed_pictures, embed_texts
+from lexel.training.inputs.starting_weights import Given, first_clip, read_given
+from lexel.training.inputs.training_data import Material, gather, say_truncated, train_tokenizer
+from lexel.training.metering.meter import Meter
+from lexel.training.optimization.freezing import freeze
+from lexel.training.optimization.optimizer import Optimizer
 from lexel.training.precision import precision_on
-from lexel.training.prepare import Material, gather, say_truncated, train_tokenizer
 from lexel.training.ramp import ImageSizes
 from lexel.training.recipe import Recipe
-from lexel.training.run import RunFolder
-from lexel.training.sharding import shard_towers, whole_clip
-from lexel.training.shared_encoder import SharedEncoder
-from lexel.training.snapshot import Snapshot, newest_snapshot
-from lexel.training.start import Given, first_clip, read_given
+from lexel.training.run.folder import RunFolder
+from lexel.training.run.log import RunLog, SilentLog
+from lexel.training.snapshots import Snapshot, newest_snapshot
+from lexel.training.step.micro_batch import check_batch_norm
 
 
 @dataclass(frozen=True)

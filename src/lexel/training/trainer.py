@@ -10,18 +10,18 @@ from lexel.evaluation.evaluate import evaluate
 from lexel.evaluation.report import Report
 from lexel.progress import say
 from lexel.runtimes.allocator import keep_freed_memory
-from lexel.training.average import Average
-from lexel.training.distributed import World
+from lexel.training.distributed.world import World
 from lexel.training.finish import finish
-from lexel.training.interruption import Interruption
-from lexel.training.log import RunLog, SilentLog, StepTimes, is_evaluated, seconds_in_log
-from lexel.training.optimizer import Optimizer
-from lexel.training.prepare import evaluation_templates
+from lexel.training.inputs.training_data import evaluation_templates
+from lexel.training.optimization.average import Average
+from lexel.training.optimization.optimizer import Optimizer
 from lexel.training.recipe import Recipe
-from lexel.training.run import RunFolder
+from lexel.training.run.folder import RunFolder
+from lexel.training.run.interruption import Interruption
+from lexel.training.run.log import RunLog, SilentLog, StepTimes, is_evaluated, seconds_in_log
 from lexel.training.setup import Setup, deterministic, resume, set_up
-from lexel.training.snapshot import SnapshotClock, Snapshots
-from lexel.training.step import Gradients
+from lexel.training.snapshots import SnapshotClock, Snapshots
+from lexel.training.step.gradients import Gradients
 
 MEASURED_IN_RUN = 1000  # held-out pairs at most; all of them at the end
 

@@ -1,0 +1,54 @@
+"""An Encoder whose work the processes of a training share."""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+import numpy as np
+
+from lexel.encoder import Encoder, ImageLike
+from lexel.images import Preprocessing
+from lexel.runtimes.torch import TorchRuntime
+from lexel.tokenizer import Tokenizer
+from lexel.training.distributed.world import World
+
+
+class SharedEncoder(Encoder):
+    """Each process embeds its share of the images and texts and gets the embeddings of all.
+
+    So every process must make the same calls, and can measure the model as if it were alone.
+    """
+
+    def __init__(
+        self,
+        runtime: TorchRuntime,
+        tokenizer: Tokenizer,
+        preprocessing: Preprocessing,
+        *,
+        name: str,
+        fingerprint: str,
+        world: World,
+    ) -> None:
+        super().__init__(runtime, tokenizer, preprocessing, name=name, fingerprint=fingerprint)
+        self.world = world
+
+    @cached_property
+    def dimensions(self) -> int:
+        """Known without embedding anything, which a process without a share would do alone."""
+        return self.clip.config.embedding
+
+    def embed_readable(
+        self, images: Iterable[ImageLike], what: str | None = "Embedding images"
+    ) -> tuple[np.ndarray, np.ndarray, list[tuple[int, str]]]:
+        images = list(images)
+        mine = self.world.share.of(len(images))
+        vectors, kept, bad = super().embed_readable(images[mine.start : mine.stop], what)
+        parts = self.world.gather((vectors, kept + mine.start, [(mine.start + index, reason) for index, reason in bad]))
+        return (
+            np.concatenate([vectors for vectors, _, _ in parts]),
+            np.concatenate([kept for _, kept, _ in parts]),
+            [image for _, _, bad in parts for image in bad],
+        )
+
+    def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
+        mine = self.world.share.of(len(texts))
+        return np.concatenate(self.world.gather(super().embed_texts(texts[mine.start : mine.stop])))

@@ -1,0 +1,91 @@
+"""The model card: what the model learned from, how, and how good it is, in the model folder's README.md."""
+
+from collections.abc import Sequence
+
+from lexel import __version__
+from lexel.data.pairs import Pair
+from lexel.evaluation.report import Report
+from lexel.images import Preprocessing
+from lexel.models.clip import CLIP
+from lexel.training.inputs.training_data import Material
+from lexel.training.recipe import Recipe
+
+
+def model_card(
+    recipe: Recipe,
+    material: Material,
+    clip: CLIP,
+    preprocessing: Preprocessing,
+    report: Report,
+    steps: int,
+    seconds: float,
+) -> str:
+    """Markdown."""
+    sources = "\n".join(
+        f"- `{settings.source}`: {len(source.pairs):,} pairs"
+        + (f", weight {source.weight:g}" if source.weight != 1 else "")
+        + (
+            f", labels shown as {', '.join(f'`{t}`' for t in source.templates)}"
+            if source.label_share or _has_bare_labels(source.pairs)
+            else ""
+        )
+        for settings, source in zip(recipe.data.sources, material.sources, strict=True)
+    )
+    numbers = "\n".join(f"| {name} | {value:.4g} |" for name, value in report.metrics().items())
+    text = clip.config.text
+    return f"""# {recipe.name}
+
+A CLIP trained with Lexel {__version__}: images and texts in one space of {clip.config.embedding} dimensions.
+
+```python
+import lexel
+
+encoder = lexel.load("path/to/this/folder")
+encoder.similarity(["picture.jpg"], ["a caption", "another caption"])
+```
+
+## Data
+
+{sources}
+- fingerprint of keys, captions and labels: `{material.fingerprint}`
+
+## Recipe
+
+{steps:,} steps of {recipe.batch_size} pairs in {seconds / 60:.1f} minutes; seed {recipe.seed}; {_origin(recipe)}, with
+{sum(p.numel() for p in clip.parameters()):,} parameters: {preprocessing.image_size}-pixel images
+({preprocessing.resize}), {text.vocabulary_size:,} tokens, captions of up to {text.context_length} tokens.
+
+<details><summary>The whole recipe</summary>
+
+```json
+{recipe.model_dump_json(indent=2)}
+```
+
+</details>
+
+## Numbers
+
+On {len(material.held_out.pairs):,} pairs that were not trained on ({material.held_out.name}); intervals, chance levels
+and examples are in the run's report.
+
+| | |
+|---|---|
+{numbers}
+
+## Limits
+
+Measured on data of the same kind only. It knows what its captions speak of, and shares their gaps and biases.
+"""
+
+
+def _origin(recipe: Recipe) -> str:
+    """Where the weights began."""
+    model = recipe.model
+    taken = {"both towers": model.weights, "image tower": model.image_weights, "text tower": model.text_weights}
+    parts = [f"{part} from `{origin}`" for part, origin in taken.items() if origin]
+    frozen = [f"{tower} tower frozen" for tower in ("image", "text") if getattr(recipe.freeze, tower)]
+    return ", ".join(([f"architecture `{model.architecture}`"] if model.architecture else []) + parts + frozen)
+
+
+def _has_bare_labels(pairs: Sequence[Pair]) -> bool:
+    return any(not pair.captions for pair in pairs)
