@@ -203,10 +203,10 @@ def make_many(folder: Path, count: int) -> None:
 
 def fill_library(path: Path, folder: Path, model: str, encoder) -> None:
     """A library of the folder with random vectors, in the place of hours of embedding."""
-    from lexel.search.changes import FileState
-    from lexel.search.library import Library
-    from lexel.search.photo_facts import PhotoFacts
-    from lexel.search.walk import walk
+    from lexel.library.disk.photo_facts import PhotoFacts
+    from lexel.library.disk.walk import walk
+    from lexel.library.library import Library
+    from lexel.library.store.changes import FileState
 
     dice = np.random.default_rng(0)
     with Library.open(path, model, create=True) as library, library.records.changing() as changes:
@@ -225,7 +225,7 @@ def fill_library(path: Path, folder: Path, model: str, encoder) -> None:
 def look_again(work: Path, library: Path, folder: Path, arguments: argparse.Namespace) -> None:
     script = (
         "import json, sys, time\n"
-        "from lexel.search.library import Library\n"
+        "from lexel.library.library import Library\n"
         "with Library.open(sys.argv[1]) as library:\n"
         "    library.encoder\n"
         "    began = time.perf_counter()\n"
@@ -257,7 +257,7 @@ def done(what):
     now = time.perf_counter()
     stages[what] = now - began
     began = now
-from lexel.search.library import Library
+from lexel.library.library import Library
 done("import")
 library = Library.open(sys.argv[1])
 done("open the records")

@@ -17,11 +17,11 @@ from pathlib import Path
 import faiss
 import numpy as np
 
-from lexel.search.changes import FileState
-from lexel.search.faiss_index import lists_for
-from lexel.search.photo_facts import PhotoFacts
-from lexel.search.records import FLOAT16, Records
-from lexel.search.vectors import Vectors
+from lexel.library.disk.photo_facts import PhotoFacts
+from lexel.library.index.codes import lists_for
+from lexel.library.index.vectors import Vectors
+from lexel.library.store.changes import FileState
+from lexel.library.store.records import FLOAT16, Records
 
 D, TOP, BLOCK = 512, 10, 50_000
 SHARES = (1.0, 0.5, 0.1, 0.01)

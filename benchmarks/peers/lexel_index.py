@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import lexel
-from lexel.search.library import Library
+from lexel.library.library import Library
 
 pictures, work, model, runtime, number_format = sys.argv[1:]
 encoder = lexel.load(model, runtime=runtime, number_format=number_format)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from lexel.evaluation.ranking import rank_captions
     from lexel.evaluation.report import Report
     from lexel.evaluation.zero_shot import ZeroShotClassifier
+    from lexel.library.library import Library
     from lexel.loading import load
-    from lexel.search.library import Library
     from lexel.training.recipe import Recipe
     from lexel.training.trainer import Run, train
 
@@ -37,7 +37,7 @@ __all__ = [
 _HOMES = {
     "Encoder": "lexel.encoder",
     "LexelError": "lexel.errors",
-    "Library": "lexel.search.library",
+    "Library": "lexel.library.library",
     "Recipe": "lexel.training.recipe",
     "Report": "lexel.evaluation.report",
     "Run": "lexel.training.trainer",

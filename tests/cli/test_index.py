@@ -64,7 +64,7 @@ def test_the_check_says_how_exact_search_is(lexel, library):
 
 
 def test_verify_says_when_all_is_whole_and_fails_when_it_is_not(lexel, library, here, monkeypatch):
-    from lexel.search import verification
+    from lexel.library.upkeep import verification
 
     monkeypatch.setattr(verification, "_of_the_cache", lambda _: [])
     assert lexel("index", library, "--verify").out == f"{here}/photos.lexel is whole: 2 photos.\n"
@@ -80,7 +80,7 @@ def test_verify_says_when_all_is_whole_and_fails_when_it_is_not(lexel, library, 
 
 
 def test_an_interrupt_is_told_in_a_line(lexel, library, monkeypatch):
-    from lexel.search.library import Library
+    from lexel.library.library import Library
 
     def interrupt(self):
         raise KeyboardInterrupt

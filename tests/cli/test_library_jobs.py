@@ -3,7 +3,7 @@ import json
 import pytest
 
 from lexel.data.readers import read_source
-from lexel.search.library import Library
+from lexel.library.library import Library
 
 
 @pytest.fixture(scope="module")

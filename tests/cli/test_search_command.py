@@ -1,7 +1,7 @@
 import pytest
 
 from lexel.data.readers import read_source
-from lexel.search.library import Library
+from lexel.library.library import Library
 
 
 @pytest.fixture(scope="module")

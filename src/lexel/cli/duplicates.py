@@ -7,7 +7,7 @@ import typer
 from lexel.cli.options import Html, Json, LibraryFolder, Paths, Zero
 
 if TYPE_CHECKING:
-    from lexel.search.duplicates import Duplicates
+    from lexel.curation.duplicates import Duplicates
 
 
 def duplicates(
@@ -32,8 +32,8 @@ def duplicates(
     """
     from lexel.cli.paths import print_paths, wants_paths
     from lexel.cli.printing import print_json
-    from lexel.search.duplicates import find_duplicates, summary, write_duplicates
-    from lexel.search.library import Library
+    from lexel.curation.duplicates import find_duplicates, summary, write_duplicates
+    from lexel.library.library import Library
 
     paths = wants_paths(paths, zero, json)
     with Library.open(library) as opened:

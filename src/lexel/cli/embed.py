@@ -8,8 +8,8 @@ import typer
 from lexel.cli.options import Json, Model, NumberFormat, Runtime
 
 if TYPE_CHECKING:
-    from lexel.search.embed import Embedded
-    from lexel.search.parts import PartDone
+    from lexel.bulk.one_file import Embedded
+    from lexel.bulk.shards import PartDone
 
 
 def embed(
@@ -52,10 +52,10 @@ def embed(
       lexel embed runs/demo/model photos/ -o photos.parquet
       lexel embed runs/demo/model photos/ -o photos-embedded/ --part 3/16
     """
+    from lexel.bulk.one_file import embed_source
     from lexel.data.readers import read_source
     from lexel.loading import load
     from lexel.progress import say
-    from lexel.search.embed import embed_source
 
     into_folder = _is_folder(output, part=part, ray=ray, rows=rows, finish=finish)
     if finish:
@@ -75,8 +75,8 @@ def embed(
 
 
 def _is_folder(output: str, **options: object) -> bool:
+    from lexel.bulk.output_folder import is_remote
     from lexel.errors import UsageError
-    from lexel.search.output_folder import is_remote
 
     is_there = Path(output).is_dir() and not output.endswith(".parquet")
     if output.endswith("/") or is_there or (is_remote(output) and not output.endswith(".parquet")):
@@ -92,15 +92,15 @@ def _is_folder(output: str, **options: object) -> bool:
 
 
 def _embed_into_folder(choice, source, output: str, part: str | None, ray: str | None, rows: int | None) -> "PartDone":
-    from lexel.search.embedding_table import need_pyarrow
-    from lexel.search.parts import WHOLE, Part, embed_part
+    from lexel.bulk.shards import WHOLE, Part, embed_part
+    from lexel.bulk.table import need_pyarrow
 
     need_pyarrow()
-    from lexel.search.output_folder import OutputFolder
+    from lexel.bulk.output_folder import OutputFolder
 
     chosen = Part.parse(part) if part else WHOLE
     if ray:
-        from lexel.search.bulk_ray import embed_on_ray
+        from lexel.bulk.ray import embed_on_ray
 
         return embed_on_ray(choice.load, source, OutputFolder.open(output), ray, rows)
     encoder = choice.load()  # first: a model that is not there must leave no empty folder
@@ -108,10 +108,10 @@ def _embed_into_folder(choice, source, output: str, part: str | None, ray: str |
 
 
 def _finish(output: str, json: bool) -> None:
+    from lexel.bulk.output_folder import OutputFolder
+    from lexel.bulk.shards import PartDone, finish, read_plan
+    from lexel.bulk.table import need_pyarrow
     from lexel.errors import DataError
-    from lexel.search.embedding_table import need_pyarrow
-    from lexel.search.output_folder import OutputFolder
-    from lexel.search.parts import PartDone, finish, read_plan
 
     need_pyarrow()
     folder = OutputFolder.open(output)
@@ -142,8 +142,8 @@ def _show_file(done: "Embedded", fingerprint: str, json: bool) -> None:
 
 
 def _show_part(done: "PartDone", output: str, part: str | None, json: bool) -> None:
+    from lexel.bulk.shards import BAD_IMAGES
     from lexel.cli.printing import print_json
-    from lexel.search.parts import BAD_IMAGES
 
     folder, manifest = output.rstrip("/"), done.manifest
     if json:

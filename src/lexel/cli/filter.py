@@ -10,8 +10,8 @@ from lexel.cli.options import Json, NumberFormat, Paths, Runtime, Zero, chosen_m
 from lexel.errors import UsageError
 
 if TYPE_CHECKING:
+    from lexel.curation.concepts.filtering import Filtered
     from lexel.loading import ModelChoice
-    from lexel.search.filtering import Filtered
 
 
 def filter(
@@ -75,10 +75,10 @@ def filter(
       lexel filter ~/Downloads --concept memes-head --paths
     """
     from lexel.cli.paths import wants_paths
+    from lexel.curation.concepts.filtering import filtered, write_scores
+    from lexel.curation.concepts.review import write_review
+    from lexel.curation.concepts.threshold import RATE
     from lexel.progress import say
-    from lexel.search.filtering import filtered, write_scores
-    from lexel.search.review import write_review
-    from lexel.search.threshold import RATE
 
     paths = wants_paths(paths, zero, json)
     choice = chosen_model(model, runtime, number_format)
@@ -112,8 +112,8 @@ def _train(
     name: str, yes: str, no: str, choice: "ModelChoice", output: Path, false_positives: float, json: bool
 ) -> None:
     from lexel.cli.printing import print_json
+    from lexel.curation.concepts.filtering import train_from
     from lexel.progress import say
-    from lexel.search.filtering import train_from
 
     head, bad = train_from(name, yes, no, choice, false_positives)
     head.save(output)
@@ -134,7 +134,7 @@ def _train(
 def _show(found: "Filtered", *, paths: bool, zero: bool, json: bool) -> None:
     from lexel.cli.paths import print_paths
     from lexel.cli.printing import print_json
-    from lexel.search.schema import readable
+    from lexel.library.store.schema import readable
 
     flagged = [one for one in found.judged if one.flagged]
     if json:

@@ -9,8 +9,8 @@ from lexel.cli.options import Html, Json, LibraryFolder, LibraryModelOption, Num
 from lexel.errors import UsageError
 
 if TYPE_CHECKING:
-    from lexel.search.groups import Group
-    from lexel.search.library import Library
+    from lexel.curation.groups import Group
+    from lexel.library.library import Library
 
 
 def group(
@@ -38,9 +38,9 @@ def group(
       lexel group photos.lexel --count 8 --phrases "people,animals,buildings,landscapes,food"
     """
     from lexel.cli.printing import print_json
+    from lexel.curation.groups import group_library, write_groups
     from lexel.evaluation.prompts import read_labels
-    from lexel.search.groups import group_library, write_groups
-    from lexel.search.library import Library
+    from lexel.library.library import Library
 
     wanted = _count(count)
     names = read_labels(phrases) if phrases is not None else None

@@ -9,10 +9,10 @@ import typer
 from lexel.cli.options import Json, NumberFormat, Runtime, chosen_model
 
 if TYPE_CHECKING:
-    from lexel.search.indexing import Added
-    from lexel.search.library import Library
-    from lexel.search.stats import Stats
-    from lexel.search.verification import Problem
+    from lexel.library.disk.indexing import Added
+    from lexel.library.library import Library
+    from lexel.library.upkeep.stats import Stats
+    from lexel.library.upkeep.verification import Problem
 
 NAMED = 10  # unreadable files
 
@@ -53,8 +53,8 @@ def index(
       lexel index photos.lexel
     """
     from lexel.errors import UsageError
-    from lexel.search.cluster import is_cluster
-    from lexel.search.library import Library
+    from lexel.library.cluster.library import is_cluster
+    from lexel.library.library import Library
 
     task = _only_one(watch=watch, remove=remove, stats=stats, check=check, verify=verify, export=export is not None)
     if is_cluster(library):
@@ -86,8 +86,8 @@ def index(
 
 
 def _bring_up_to_date(library: "Library", given: list[str], watch: bool, json: bool) -> None:
+    from lexel.library.disk.indexing import Added
     from lexel.progress import say
-    from lexel.search.indexing import Added
 
     try:
         added = sum((library.add(path) for path in given), Added()) if given else library.refresh()
@@ -102,12 +102,12 @@ def _bring_up_to_date(library: "Library", given: list[str], watch: bool, json: b
 
 def _fill_cluster(address: str, given: list[str], json: bool) -> None:
     """Put a library, or what `lexel embed` has written into a folder, onto a Qdrant cluster."""
+    from lexel.bulk.output_folder import OutputFolder, is_remote
     from lexel.errors import UsageError
-    from lexel.search.cluster import Collection
-    from lexel.search.cluster_filling import fill_from_folder, fill_from_records
-    from lexel.search.output_folder import OutputFolder, is_remote
-    from lexel.search.records import Records
-    from lexel.search.schema import DATABASE
+    from lexel.library.cluster.filling import fill_from_folder, fill_from_records
+    from lexel.library.cluster.library import Collection
+    from lexel.library.store.records import Records
+    from lexel.library.store.schema import DATABASE
 
     collection = Collection.connect(address)
     if len(given) != 1 or not (is_remote(given[0]) or Path(given[0]).is_dir()):
@@ -142,8 +142,8 @@ def _check_given(task: str | None, given: list[str], reembed: bool) -> None:
 
 def _show_added(library: "Library", added: "Added", json: bool) -> None:
     from lexel.cli.printing import print_json
+    from lexel.library.store.schema import readable
     from lexel.progress import say
-    from lexel.search.schema import readable
 
     for note in added.notes:
         say(note)

@@ -23,8 +23,8 @@ from lexel.cli.options import (
 from lexel.errors import UsageError
 
 if TYPE_CHECKING:
-    from lexel.search.labelling import Labelled
-    from lexel.search.library import Library
+    from lexel.curation.labelling import Labelled
+    from lexel.library.library import Library
 
 
 def label(
@@ -56,9 +56,9 @@ def label(
       lexel label photos.lexel --labels labels.txt --several --into tags
     """
     from lexel.cli.printing import print_json
+    from lexel.curation.labelling import label_photos
     from lexel.evaluation.prompts import read_labels
-    from lexel.search.labelling import label_photos
-    from lexel.search.library import Library
+    from lexel.library.library import Library
 
     if into is not None and into not in ("tags", "xmp") and not into.endswith(".csv"):
         raise UsageError(f'--into takes tags, xmp or a file name that ends in .csv, not "{into}".')
@@ -83,8 +83,8 @@ def _show(given: "Sequence[Labelled]", labels: list[str], photos: int) -> None:
 
 
 def _write(library: "Library", given: "Sequence[Labelled]", into: str) -> None:
+    from lexel.curation.labelling import write_csv, write_sidecars, write_tags
     from lexel.progress import say
-    from lexel.search.labelling import write_csv, write_sidecars, write_tags
 
     if into == "tags":
         say(f"{write_tags(library.records, given):,} photos have got a new tag.")

@@ -11,7 +11,7 @@ from lexel.errors import UsageError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from lexel.search.query import Hit
+    from lexel.library.search.query import Hit
 
 WIDTH = 28  # characters of a picture, with its frame
 HEIGHT = 12

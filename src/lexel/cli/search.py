@@ -11,9 +11,9 @@ from lexel.cli.options import Json, NumberFormat, Paths, Runtime, Zero, chosen_m
 from lexel.errors import UsageError
 
 if TYPE_CHECKING:
+    from lexel.library.library import Library
+    from lexel.library.search.query import Hit
     from lexel.loading import ModelChoice
-    from lexel.search.library import Library
-    from lexel.search.query import Hit
 
 
 def search(
@@ -94,7 +94,7 @@ def search(
       lexel search photos.lexel --like sunset.jpg --diversity 0.5 -0 | xargs -0 ls -l
     """
     from lexel.cli.paths import wants_paths
-    from lexel.search.query import Query
+    from lexel.library.search.query import Query
 
     paths = wants_paths(paths, zero, json)
     words = list(texts or [])
@@ -126,7 +126,7 @@ def search(
         found = query.run(opened)
         hits = [hit for hit in found if every or hit.strength != "unlikely"]
         if html:
-            from lexel.search.sheet import write_sheet
+            from lexel.library.pages.contact_sheet import write_sheet
 
             write_sheet(html, hits, opened.records.thumbnail, _title(words, like or [], keywords))
         if copy:
@@ -136,8 +136,8 @@ def search(
 
 def _open(library: str, model: "ModelChoice | None") -> "Library":
     """A library in a folder, or one on a cluster, which answers the same questions."""
-    from lexel.search.cluster import ClusterLibrary, is_cluster
-    from lexel.search.library import Library
+    from lexel.library.cluster.library import ClusterLibrary, is_cluster
+    from lexel.library.library import Library
 
     return cast("Library", ClusterLibrary.open(library, model)) if is_cluster(library) else Library.open(library, model)
 

@@ -45,11 +45,11 @@ def sort(
       lexel sort photos.lexel --labels "dog,cat,beach" --into sorted --link
     """
     from lexel.cli.printing import print_json
+    from lexel.curation.labelling import label_photos
+    from lexel.curation.sorting import folder_names, sort_photos
     from lexel.evaluation.prompts import read_labels
+    from lexel.library.library import Library
     from lexel.progress import say
-    from lexel.search.labelling import label_photos
-    from lexel.search.library import Library
-    from lexel.search.sorting import folder_names, sort_photos
 
     words = read_labels(labels)
     folder_names(words, leave)

@@ -1,0 +1,121 @@
+"""Filtering the pictures of a library, a folder or another source by a concept, and learning one from examples."""
+
+import csv
+import io
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lexel.curation.concepts.head import Head, is_head, train_head
+from lexel.curation.concepts.threshold import RATE, FalsePositives, choose_threshold, outstanding
+from lexel.curation.concepts.words import Judge, Judged, WordJudge, flag, judge_library, judge_pictures, pictures_of
+from lexel.encoder import Encoder
+from lexel.errors import UsageError
+from lexel.files import write_atomically
+from lexel.library.library import Library
+from lexel.library.store.schema import DATABASE, readable
+from lexel.loading import ModelChoice
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """What a filter has made of some pictures."""
+
+    name: str  # of the concept
+    judged: list[Judged]  # the surest first
+    threshold: float  # log-odds
+    false_positives: FalsePositives | None  # where it has been measured
+    bad: list[str]  # what could not be read
+    library: Library | None  # that they are in, open
+
+    @property
+    def measured(self) -> str:
+        """How far the flags can be trusted, in a sentence."""
+        if self.false_positives is None:
+            return "How many are flagged wrongly is not known: give --clean pictures without it."
+        return f"On examples kept apart, {self.false_positives}."
+
+
+@contextmanager
+def filtered(
+    photos: str, concept: str, choice: ModelChoice | None = None, clean: str | None = None, rate: float = RATE
+) -> Iterator[Filtered]:
+    """Judge all pictures of a library, folder or source by a head's folder, a bank's name, or the user's own words.
+
+    `clean` are pictures without the concept, by which the threshold is chosen at that `rate` of false positives; else
+    it is the head's own, or what stands out among these pictures is flagged. Raises UsageError, and ModelError for a
+    head of another model.
+    """
+    with ExitStack() as stack:
+        head = Head.load(Path(concept)) if is_head(Path(concept)) else None
+        if head is None and "/" in concept:  # meant as a path, and would be taken for the user's own words
+            raise UsageError(f"There is no trained head in {concept}. To train one: lexel filter --train NAME …")
+        is_library = (Path(photos).expanduser() / DATABASE).is_file()
+        library = stack.enter_context(Library.open(photos, choice)) if is_library else None
+        if head and library:
+            head.check(library.records.fingerprint)
+        needs_model = head is None or library is None or clean is not None
+        encoder = _encoder(library, choice, head) if needs_model else None
+        if head and encoder:
+            head.check(encoder.fingerprint)
+        judge: Judge = head if head is not None else WordJudge(_there(encoder), concept)
+        bad: list[str] = []
+        measured: FalsePositives | None = None
+        if library:
+            judged = judge_library(library, judge)
+        else:
+            judged, bad = judge_pictures(_there(encoder), pictures_of(photos), judge)
+        if clean is not None:
+            known, unreadable = judge_pictures(_there(encoder), pictures_of(clean), judge)
+            bad += unreadable
+            if not known:
+                raise UsageError(f"None of the pictures in {clean} can be read.")
+            threshold, measured = choose_threshold(_scores(known), rate)
+        elif head:
+            threshold, measured = head.facts.threshold, head.facts.false_positives
+        else:
+            threshold = outstanding(_scores(judged))
+        yield Filtered(judge.name, flag(judged, threshold), threshold, measured, bad, library)
+
+
+def train_from(name: str, yes: str, no: str, choice: ModelChoice, rate: float = RATE) -> tuple[Head, list[str]]:
+    """A head from two folders or sources of examples, and what in them could not be read. Raises UsageError."""
+    given = pictures_of(yes), pictures_of(no)
+    encoder = choice.load()
+    vectors, bad = [], []
+    for named in given:
+        found, _, unreadable = encoder.embed_readable([picture for _, picture in named])
+        vectors.append(found)
+        bad += [reason for _, reason in unreadable]
+    return train_head(encoder, name, *vectors, model=choice.for_later().model, rate=rate), bad
+
+
+def write_scores(path: Path, found: Filtered) -> None:
+    """A CSV with a row for each picture: path, score, flagged. Raises OSError."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["path", "score", "flagged"])
+    writer.writerows([readable(one.name), f"{one.score:.4f}", int(one.flagged)] for one in found.judged)
+    write_atomically(path, text.getvalue())
+
+
+def _encoder(library: Library | None, choice: ModelChoice | None, head: Head | None) -> Encoder:
+    if library is not None:
+        return library.encoder
+    if choice is None and head is not None and head.facts.model is not None:
+        choice = ModelChoice(head.facts.model)
+    if choice is None:
+        raise UsageError("Pictures outside a library need a model: --model MODEL, such as runs/demo/model.")
+    return choice.load()
+
+
+def _scores(judged: list[Judged]) -> np.ndarray:
+    return np.array([one.score for one in judged])
+
+
+def _there(encoder: Encoder | None) -> Encoder:
+    assert encoder is not None
+    return encoder

@@ -1,0 +1,55 @@
+"""A page on which people look through what a filter has flagged: every picture is blurred until it is clicked.
+
+They say of each whether it may stay or is flagged wrongly, and take that with them as a CSV.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lexel.curation.concepts.filtering import Filtered
+from lexel.curation.concepts.words import Judged
+from lexel.errors import BadImageError
+from lexel.images import decode
+from lexel.library.disk.file_picture import THUMBNAIL, make_thumbnail
+from lexel.library.pages.picture_page import Cell, Section, write_page
+from lexel.library.store.records import Records
+
+SHOWN = 1000  # flagged pictures
+NEARLY = 24  # of the others, those that came nearest
+MARKS = ("keep", "flag is wrong")  # it shows what was looked for and may stay; it does not show it
+MISSED = ("should be flagged",)
+
+
+def write_review(path: Path, found: Filtered) -> None:
+    """Write the page; a library has to be open still. Raises OSError."""
+    judged, records = found.judged, found.library.records if found.library else None
+    flagged = [one for one in judged if one.flagged]
+    others = [one for one in judged if not one.flagged][:NEARLY]
+    more = f" The first {SHOWN:,} are shown." if len(flagged) > SHOWN else ""
+    note = f"{len(flagged):,} pictures, the surest first.{more}"
+    sections = [
+        Section("Flagged", note, _cells(flagged[:SHOWN], records), MARKS),
+        Section("Nearly", "These came nearest and are not flagged.", _cells(others, records), MISSED),
+    ]
+    summary = (
+        f"{len(judged):,} pictures. {found.measured} Click one to see it. Nothing has been moved or deleted: what you "
+        "decide is only written into the CSV that you download."
+    )
+    write_page(path, f"Filter: {found.name}", summary, sections, veiled=True)
+
+
+def _cells(judged: Sequence[Judged], records: Records | None) -> list[Cell]:
+    cells = []
+    for one in judged:
+        jpeg = records.thumbnail(one.id) if records is not None and one.id is not None else _thumbnail(one)
+        if jpeg is not None:
+            cells.append(Cell(jpeg, one.name, (f"score {one.score:.2f}",)))
+    return cells
+
+
+def _thumbnail(one: Judged) -> bytes | None:
+    try:
+        is_file = isinstance(one.picture, str | Path | bytes)
+        return make_thumbnail(decode(one.picture, THUMBNAIL) if is_file else one.picture.load())
+    except BadImageError:  # gone since it was judged
+        return None

@@ -1,0 +1,153 @@
+"""Finding what a concept is seen in, by words alone: sentences that say it, against sentences of what it is not.
+
+The score is the log-odds that a picture is one of the first kind rather than of the second, all sentences of a kind
+being as likely. Any model can be asked; how far it can be trusted only examples show (`threshold`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from lexel.encoder import Encoder
+from lexel.errors import UsageError
+from lexel.library.search.strength import GENERIC
+
+if TYPE_CHECKING:
+    from lexel.library.library import Library
+
+STEEPEST = 100.0  # the scale of most published models
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """What is said of pictures that show a concept, and of the likest ones that do not."""
+
+    shown: tuple[str, ...]
+    not_shown: tuple[str, ...]
+
+
+BANKS = {
+    "nsfw": Bank(
+        (
+            "a photo of a naked person", "an explicit sexual picture", "pornography", "a nude body",
+            "a person with bare breasts", "two people having sex", "an erotic photo in bed", "a close-up of genitals",
+        ),
+        (
+            *GENERIC, "a person in everyday clothes", "people at the beach in swimwear", "a portrait of a face",
+            "a baby", "people doing sport", "a person asleep in bed, covered", "a marble statue", "bare hands",
+        ),
+    ),
+    "violence": Bank(
+        (
+            "a photo of a violent attack", "a person covered in blood", "a dead body", "an injured person, a wound",
+            "a person pointing a gun at someone", "people beating somebody", "a bloody knife", "soldiers shooting",
+            "an explosion with victims",
+        ),
+        (
+            *GENERIC, "people doing sport", "boys wrestling in play", "red paint", "a kitchen knife and vegetables",
+            "a fireworks display", "people dancing", "a parade in uniform", "a person asleep",
+        ),
+    ),
+    "text": Bank(
+        (
+            "a picture of written text", "a screenshot with words", "a scanned document", "a page of a book",
+            "a sign with writing on it", "a poster with large letters", "a handwritten note", "a receipt",
+            "a slide with bullet points",
+        ),
+        (
+            *(phrase for phrase in GENERIC if phrase != "some text"), "a wall without writing", "a striped pattern",
+            "a plain surface", "leaves and grass",
+        ),
+    ),
+}  # fmt: skip
+
+
+class Judge(Protocol):
+    """Scores vectors for a concept: log-odds, higher where it is seen."""
+
+    @property
+    def name(self) -> str: ...
+
+    def score(self, vectors: np.ndarray) -> np.ndarray:
+        """(N, D) unit vectors → (N,) float64"""
+        ...
+
+
+class WordJudge:
+    """Judges by the sentences of a bank, or by the user's own words against neutral ones."""
+
+    def __init__(self, encoder: Encoder, concept: str) -> None:
+        bank = BANKS.get(concept.lower())
+        if bank is None:
+            if not concept.strip():
+                raise UsageError("The concept is empty: name one of nsfw, violence, text, or say it in your own words.")
+            bank = Bank((concept, f"a photo of {concept}", f"a picture that shows {concept}"), GENERIC)
+        self.name = concept
+        self._scale = min(encoder.logit_scale, STEEPEST)
+        self._shown, self._not_shown = encoder.embed_texts(bank.shown), encoder.embed_texts(bank.not_shown)
+
+    def score(self, vectors: np.ndarray) -> np.ndarray:
+        return self._likelihood(vectors, self._shown) - self._likelihood(vectors, self._not_shown)
+
+    def _likelihood(self, vectors: np.ndarray, texts: np.ndarray) -> np.ndarray:
+        logits = (vectors @ texts.T).astype(np.float64) * self._scale
+        highest = logits.max(axis=1, keepdims=True)
+        return (highest + np.log(np.exp(logits - highest).mean(axis=1, keepdims=True)))[:, 0]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One picture, and whether the concept is seen in it."""
+
+    name: str  # its path, or key
+    score: float  # log-odds
+    flagged: bool = False
+    id: int | None = None  # of a library's photo
+    picture: Any = field(default=None, repr=False, compare=False)  # of another one
+
+
+def judge_library(library: "Library", judge: Judge) -> list[Judged]:
+    """Every photo, the surest first, none flagged yet."""
+    scored = [
+        (id, score)
+        for ids, vectors in library.vectors.blocks()
+        for id, score in zip(ids.tolist(), judge.score(vectors).tolist(), strict=True)
+    ]
+    photos = library.records.photos(id for id, _ in scored)
+    judged = [Judged(photo.path, score, id=photo.id) for photo, (_, score) in zip(photos, scored, strict=True)]
+    return _surest_first(judged)
+
+
+def judge_pictures(encoder: Encoder, named: Sequence[tuple[str, Any]], judge: Judge) -> tuple[list[Judged], list[str]]:
+    """Every picture that can be read, the surest first, none flagged yet, and what is wrong with each other one."""
+    vectors, kept, bad = encoder.embed_readable([picture for _, picture in named])
+    scores = judge.score(vectors).tolist() if len(vectors) else []
+    judged = [
+        Judged(named[index][0], score, picture=named[index][1])
+        for index, score in zip(kept.tolist(), scores, strict=True)
+    ]
+    return _surest_first(judged), [reason for _, reason in bad]
+
+
+def flag(judged: Sequence[Judged], threshold: float) -> list[Judged]:
+    """The same, flagged where the score reaches the threshold."""
+    return [replace(one, flagged=one.score >= threshold) for one in judged]
+
+
+def pictures_of(given: str) -> list[tuple[str, Any]]:
+    """(name, picture) of a folder, some files, a table or another source. Raises UsageError or DataError."""
+    from lexel.data.given import given_images
+    from lexel.data.readers import read_source
+    from lexel.data.readers.table import READERS
+
+    path = Path(given).expanduser()
+    if given.startswith("scenes:") or (not path.is_dir() and path.suffix.lower() in READERS):
+        return [(pair.key, pair.picture) for pair in read_source(given, text_required=False).pairs]
+    return [(str(Path(name).absolute()) if name != "-" else name, image) for name, image in given_images([given])]
+
+
+def _surest_first(judged: list[Judged]) -> list[Judged]:
+    return sorted(judged, key=lambda one: (-one.score, one.name))

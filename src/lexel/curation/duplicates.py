@@ -1,0 +1,198 @@
+"""Pictures that are there more than once: the same content, or nearly the same picture.
+
+Near ones are nearest neighbours by embedding whose thumbnails agree too. An embedding says what is seen, so that to
+many a model all beaches are one; pixels alone mistake one grey sky for another. The likeness is the lesser of both.
+Everything in a group is like the one that is kept, not merely like a neighbour: a series never chains together what
+differs. Nothing is deleted here.
+"""
+
+import io
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from lexel.errors import UsageError
+from lexel.library.index.codes import SCANNED
+from lexel.library.pages.picture_page import Section, photo_cell, write_page
+from lexel.library.store.records import Photo, Records
+from lexel.progress import track
+
+if TYPE_CHECKING:
+    from lexel.library.library import Library
+
+LIKENESS = 0.95
+NEIGHBOURS = 16  # looked at first; more of a photo that has as many near ones
+MOST = 64  # neighbours of one photo; further ones are reached through these
+BLOCK = 256  # photos whose neighbours are sought at a time
+SIDE = 12  # pixels, of the pictures that are compared
+SHOWN = 500  # groups on a page
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """One picture that is there more than once."""
+
+    keep: Photo  # of most pixels, then bytes, then the oldest
+    others: tuple[Photo, ...]
+    likeness: tuple[float, ...]  # of each of the others to `keep`; 1 of an exact copy
+
+    @property
+    def exact(self) -> bool:
+        """Whether all are the same file content."""
+        return all(other.hash == self.keep.hash for other in self.others)
+
+
+def find_duplicates(library: "Library", threshold: float = LIKENESS) -> list[Duplicates]:
+    """Groups of exact and near copies, the largest first. Needs no model. Raises UsageError for a wrong threshold."""
+    if not 0.5 <= threshold <= 1:
+        raise UsageError(f"A likeness goes from 0.5 to 1 (exact copies only), not {threshold}.")
+    files = _files_by_content(library.records)
+    contents = {ids[0]: ids for ids in files.values()}  # by the first file of each
+    components = _Components(contents)
+    prints = _Prints(library.records)
+    if threshold < 1:
+        for a, b in _neighbours(library, np.array(sorted(contents), np.int64), threshold):
+            if components.root(a) != components.root(b) and prints.likeness(a, [b])[0] >= threshold:
+                components.join(a, b)
+    groups = []
+    for members in components.sets():
+        groups += _stars(library, members, contents, prints, threshold)
+    return sorted(groups, key=lambda group: (-len(group.others), group.keep.id))
+
+
+def write_duplicates(path: Path, groups: list[Duplicates], records: Records) -> None:
+    """The groups as a page. Raises OSError."""
+    sections = []
+    for number, group in enumerate(groups[:SHOWN], start=1):
+        cells = [photo_cell(group.keep, records.thumbnail(group.keep.id), group.keep.shown, "keep", kept=True)]
+        for other, likeness in zip(group.others, group.likeness, strict=True):
+            said = "the same content" if other.hash == group.keep.hash else f"likeness {likeness:.3f}"
+            cells.append(photo_cell(other, records.thumbnail(other.id), other.shown, said))
+        sections.append(
+            Section(f"{number}. {len(cells)} files", "exact copies" if group.exact else "near copies", cells)
+        )
+    more = f" The first {SHOWN} are shown." if len(groups) > SHOWN else ""
+    write_page(path, "Duplicates", f"{summary(groups)} Nothing has been deleted.{more}", sections)
+
+
+def summary(groups: list[Duplicates]) -> str:
+    """What was found, in a sentence."""
+    others = [other for group in groups for other in group.others]
+    if not groups:
+        return "No duplicates found."
+    exact = sum(group.exact for group in groups)
+    size = sum(other.size for other in others)
+    return (
+        f"{len(groups):,} picture{' is' if len(groups) == 1 else 's are'} there more than once "
+        f"({exact:,} as exact copies only): "
+        f"{len(others):,} file{'s' * (len(others) != 1)} too many, {size / 1e6:,.1f} MB."
+    )
+
+
+def _files_by_content(records: Records) -> dict[int, list[int]]:
+    files: dict[int, list[int]] = defaultdict(list)
+    for id, content in records.rows("SELECT id, content FROM files WHERE NOT missing ORDER BY id"):
+        files[content].append(id)
+    return files
+
+
+def _neighbours(library: "Library", ids: np.ndarray, threshold: float) -> Iterator[tuple[int, int]]:
+    """Pairs of these photos with a cosine from the threshold on, each once; a few may be missed in a huge library."""
+    vectors = library.vectors
+    allowed = None if len(ids) == vectors.count else ids
+    in_part = len(ids) > SCANNED
+    blocks = [ids[start : start + BLOCK] for start in range(0, len(ids), BLOCK)]
+    for block in track(blocks, f"Comparing photos, in blocks of {BLOCK}") if len(blocks) > 8 else blocks:
+        depth = min(NEIGHBOURS, len(ids))
+        while len(block):
+            scores, found = vectors.search(vectors.vectors_of(block), depth, allowed, approximate=in_part)
+            unfinished = (scores[:, -1] >= threshold) & (depth < min(MOST, len(ids)))
+            near = (scores >= threshold) & ~unfinished[:, None]
+            for row, column in zip(*np.nonzero(near), strict=True):
+                if block[row] != found[row, column]:
+                    yield int(block[row]), int(found[row, column])
+            block, depth = block[unfinished], min(4 * depth, MOST, len(ids))
+
+
+def _stars(
+    library: "Library", members: list[int], contents: dict[int, list[int]], prints: "_Prints", threshold: float
+) -> list[Duplicates]:
+    """The members of a component as groups around the one that is kept."""
+    if len(members) == 1 and len(contents[members[0]]) == 1:
+        return []
+    photos = {photo.id: photo for photo in library.records.photos(id for one in members for id in contents[one])}
+    waiting = sorted(members, key=lambda one: min(_preference(photos[id]) for id in contents[one]))
+    vectors = dict(zip(waiting, library.vectors.vectors_of(np.array(waiting)), strict=True))
+    groups = []
+    while waiting:
+        centre, rest = waiting[0], waiting[1:]
+        likeness = dict.fromkeys(contents[centre], 1.0)
+        if rest:
+            cosines = np.stack([vectors[one] for one in rest]) @ vectors[centre]
+            for one, alike in zip(rest, np.minimum(cosines, prints.likeness(centre, rest)), strict=True):
+                if alike >= threshold:
+                    likeness |= dict.fromkeys(contents[one], min(float(alike), 1.0))
+        keep, *others = sorted(likeness, key=lambda id: _preference(photos[id]))
+        if others:
+            groups.append(
+                Duplicates(photos[keep], tuple(photos[id] for id in others), tuple(likeness[id] for id in others))
+            )
+        waiting = [one for one in rest if one not in likeness]
+    return groups
+
+
+def _preference(photo: Photo) -> tuple[int, int, int, int]:
+    return -photo.width * photo.height, -photo.size, photo.mtime_ns, photo.id
+
+
+@dataclass
+class _Prints:
+    """Thumbnails at SIDE × SIDE pixels less their mean, of unit length: products are correlations."""
+
+    records: Records
+    known: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def likeness(self, id: int, others: list[int]) -> np.ndarray:
+        """Correlations (N,) with the others; a mirrored picture is as like."""
+        one = self._print(id)
+        prints = np.stack([self._print(other).ravel() for other in others])
+        return np.maximum(prints @ one.ravel(), prints @ one[:, ::-1].ravel())
+
+    def _print(self, id: int) -> np.ndarray:
+        if id not in self.known:
+            with Image.open(io.BytesIO(self.records.thumbnail(id))) as thumbnail:
+                small = thumbnail.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
+            pixels = np.asarray(small, np.float32)
+            pixels = pixels - pixels.mean()  # not by channel: of flat pictures the colour tells
+            length = float(np.linalg.norm(pixels))
+            self.known[id] = pixels / length if length > 1 else np.full_like(pixels, pixels.size**-0.5)
+        return self.known[id]
+
+
+class _Components:
+    """Union-find with halved paths (Tarjan & van Leeuwen 1984)."""
+
+    def __init__(self, members: dict[int, list[int]]) -> None:
+        self._parent = {member: member for member in members}
+
+    def root(self, member: int) -> int:
+        parent = self._parent
+        while parent[member] != member:
+            parent[member] = parent[parent[member]]
+            member = parent[member]
+        return member
+
+    def join(self, a: int, b: int) -> None:
+        a, b = self.root(a), self.root(b)
+        self._parent[max(a, b)] = min(a, b)
+
+    def sets(self) -> list[list[int]]:
+        sets: dict[int, list[int]] = defaultdict(list)
+        for member in self._parent:
+            sets[self.root(member)].append(member)
+        return list(sets.values())

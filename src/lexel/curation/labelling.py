@@ -1,0 +1,128 @@
+"""Tags for a library's photos, by labels named only now, and where they are written.
+
+A label is given where it fits, not merely where it fits better than the others: a photo that shows none of them gets
+none. A calibrated model says how likely a match is when one photo in ten shows what a label says; for another model a
+label has to fit a photo well above texts that say little (see `strength`).
+"""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from lexel.calibration import POSSIBLE, STRONG, Strength
+from lexel.curation.sidecars import Problem, add_to_sidecar
+from lexel.evaluation.zero_shot import check_labels, label_embeddings
+from lexel.files import write_atomically
+from lexel.library.search.strength import generic_of, in_words, sample_of
+from lexel.library.store.records import Photo, Records
+from lexel.progress import track
+
+if TYPE_CHECKING:
+    from lexel.library.library import Library
+
+SHARE = 0.1  # of the photos that show what a label says, as far as is known before looking
+
+Least = Literal["strong", "possible", "any"]
+LEAST: dict[Least, float] = {"strong": STRONG, "possible": POSSIBLE, "any": 0.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A label that a photo is given."""
+
+    id: int
+    label: str
+    cosine: float
+    match: float  # probability
+    strength: Strength
+
+
+def label_photos(
+    library: "Library",
+    labels: list[str],
+    templates: str | Sequence[str] = "photo",
+    *,
+    least: Least = "possible",
+    several: bool = False,
+) -> list[Labelled]:
+    """The label that fits each photo best, or with `several` each that fits, where it fits at least so well.
+
+    In the order of the photos, of one photo the best first. `least` "any" takes the best label however badly it fits.
+    Raises UsageError for wrong labels.
+    """
+    check_labels(labels)
+    texts = label_embeddings(library.encoder, labels, templates)
+    match_of = _match_of(library)
+    given = []
+    for ids, vectors in library.vectors.blocks():
+        cosines = vectors @ texts.T  # (n, L)
+        chances = match_of(vectors, cosines)
+        fits = chances >= LEAST[least] if least != "any" else np.ones_like(chances, bool)
+        order = np.argsort(-cosines, axis=1, kind="stable")
+        for row, id in enumerate(ids.tolist()):
+            columns = [column for column in order[row].tolist() if fits[row, column]]
+            for column in columns if several else columns[:1]:
+                chance = float(chances[row, column])
+                strength = in_words(chance) or "unlikely"
+                given.append(Labelled(id, labels[column], float(cosines[row, column]), chance, strength))
+    return given
+
+
+def _match_of(library: "Library") -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """What turns cosines (n, L) of photos (n, D) into probabilities."""
+    calibration = library.encoder.calibration
+    if calibration is not None:
+        return lambda _, cosines: calibration.probability(cosines, prior=SHARE)
+    generic = generic_of(library.encoder, sample_of(library.vectors, library.vectors.ids))
+    assert generic is not None or not library.vectors.count
+    return lambda photos, cosines: generic.probability(photos, cosines) if generic else cosines
+
+
+def write_tags(records: Records, given: Sequence[Labelled]) -> int:
+    """Add the labels to the photos' tags, whose others stay; how many photos have got a tag that they had not."""
+    own = {id: (json.loads(tags), label) for id, tags, label in records.rows("SELECT id, tags, label FROM files")}
+    changed: dict[int, list[str]] = {}
+    for one in given:
+        tags, label = own[one.id]
+        if one.label not in tags and one.label != label:
+            tags.append(one.label)
+            changed[one.id] = tags
+    if changed:
+        records.set_tags(dict(changed))
+    return len(changed)
+
+
+def write_csv(path: Path, records: Records, given: Sequence[Labelled]) -> None:
+    """A row for each label of each photo: path, label, cosine, match, strength. Raises OSError."""
+    photos = _photos(records, given)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["path", "label", "cosine", "match", "strength"])
+    for one in given:
+        writer.writerow([photos[one.id].shown, one.label, f"{one.cosine:.4f}", f"{one.match:.4f}", one.strength])
+    write_atomically(path, text.getvalue())
+
+
+def write_sidecars(records: Records, given: Sequence[Labelled]) -> tuple[int, list[Problem]]:
+    """Add the labels to the XMP side-car of each photo; how many were written, and what could not be."""
+    labels: dict[int, list[str]] = {}
+    for one in given:
+        labels.setdefault(one.id, []).append(one.label)
+    written, problems = 0, []
+    for photo in track(records.photos(labels), "Writing side-cars"):
+        outcome = add_to_sidecar(photo.path, labels[photo.id])
+        if isinstance(outcome, Problem):
+            problems.append(outcome)
+        else:
+            written += outcome
+    return written, problems
+
+
+def _photos(records: Records, given: Sequence[Labelled]) -> dict[int, Photo]:
+    return {photo.id: photo for photo in records.photos({one.id: None for one in given})}

@@ -1,0 +1,138 @@
+"""Photos into a folder for each label, as copies or links. Nothing is overwritten and no photo is moved.
+
+The same call again goes on where one was cut off: what is there already, with the same content, is left.
+"""
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from lexel.curation.labelling import Labelled
+from lexel.curation.sidecars import Problem
+from lexel.errors import UsageError
+from lexel.files import UNFINISHED, make_folder
+from lexel.library.store.records import Photo
+from lexel.progress import track
+
+if TYPE_CHECKING:
+    from lexel.library.library import Library
+
+OTHER = "other"
+How = Literal["copy", "link"]
+STOPS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # not of one photo: what is there is whole, and a rerun goes on
+_UNFIT = re.compile(r'[/\\:*?"<>|\x00-\x1f]+')  # what some file system does not take
+
+
+@dataclass
+class Sorted:
+    """What a sorting did, or would do."""
+
+    folders: Counter[str] = field(default_factory=Counter)  # photos by folder, those that were there already too
+    new: int = 0
+    there: int = 0  # already
+    left: int = 0  # that no label fits
+    problems: list[Problem] = field(default_factory=list)
+
+
+def sort_photos(
+    library: "Library",
+    given: Sequence[Labelled],
+    into: Path,
+    labels: Sequence[str],
+    *,
+    how: How = "copy",
+    leave: bool = False,
+    dry_run: bool = False,
+) -> Sorted:
+    """Put each photo into the folder of the first label that it was given, one without into "other".
+
+    With `leave` those without stay where they are; a `dry_run` only counts. Raises UsageError when two labels would be
+    one folder.
+    """
+    folders = folder_names(labels, leave)
+    if not dry_run:
+        make_folder(into)
+    chosen: dict[int, str] = {}
+    for one in given:
+        chosen.setdefault(one.id, folders[one.label])
+    done = Sorted()
+    ids = library.vectors.ids.tolist()
+    for start in range(0, len(ids), 1000):
+        photos = library.records.photos(ids[start : start + 1000])
+        for photo in track(photos, f"Sorting, from photo {start + 1:,} of {len(ids):,}") if not dry_run else photos:
+            folder = chosen.get(photo.id)
+            if folder is None and leave:
+                done.left += 1
+                continue
+            done.folders[folder or OTHER] += 1
+            _put(photo, into / (folder or OTHER), how, dry_run, done)
+    return done
+
+
+def folder_names(labels: Sequence[str], leave: bool = False) -> dict[str, str]:
+    """The folder of each label: the label, less what no file system takes. Raises UsageError when two are the same."""
+    names = {label: _UNFIT.sub("-", label).strip(" .") or "-" for label in labels}
+    taken = Counter(name.casefold() for name in names.values()) + Counter([] if leave else [OTHER])
+    for label, name in names.items():
+        if taken[name.casefold()] > 1:
+            raise UsageError(f'The label "{label}" would share the folder "{name}" with another. Give it another name.')
+    return names
+
+
+def _put(photo: Photo, folder: Path, how: How, dry_run: bool, done: Sorted) -> None:
+    name = Path(photo.name)
+    targets = folder / name, folder / f"{name.stem}-{photo.id}{name.suffix}"
+    try:
+        if any(_is_it(target, photo) for target in targets):
+            done.there += 1
+            return
+        free = next((target for target in targets if not os.path.lexists(target)), None)
+        if free is None:
+            done.problems.append(Problem(photo.shown, f"both its names are taken in {folder}"))
+            return
+        if not dry_run:
+            make_folder(folder)
+            _link(photo, free) if how == "link" else _copy(photo, free)
+        done.new += 1
+    except OSError as error:
+        if error.errno in STOPS:
+            raise
+        done.problems.append(Problem(photo.shown, error.strerror or str(error)))
+
+
+def _is_it(target: Path, photo: Photo) -> bool:
+    """Whether this photo lies there already."""
+    if target.is_symlink():
+        return str(target.readlink()) == photo.path
+    return target.is_file() and target.stat().st_size == photo.size and _digest(target) == photo.hash
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def _link(photo: Photo, target: Path) -> None:
+    os.stat(photo.path)  # a link to what is gone is none  # noqa: PTH116 - of a str
+    target.symlink_to(photo.path)
+
+
+def _copy(photo: Photo, target: Path) -> None:
+    temporary = target.with_name(f".{target.name}.{os.getpid()}{UNFINISHED}")
+    try:
+        shutil.copy2(photo.path, temporary)
+        try:
+            os.link(temporary, target)  # unlike a rename it takes nobody's place
+        except OSError as error:  # a file system without hard links
+            if isinstance(error, FileExistsError) or os.path.lexists(target):
+                raise
+            temporary.rename(target)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,81 @@
+"""Captions and labels that lie beside pictures: in a text file of the same name, or in a metadata table."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from lexel.data.pairs import ImageFile, Pair
+from lexel.data.readers.columns import Wanted
+from lexel.data.readers.rows import read_table_pairs
+from lexel.data.readers.text import decode_text
+from lexel.errors import DataError, LexelError, UsageError
+from lexel.library.disk.walk import absolute, is_below
+from lexel.library.store.changes import Changes
+from lexel.library.store.records import Records
+from lexel.library.store.schema import as_column, as_path
+
+FROM_TABLE = -1  # the stamp of a caption that a table gave
+_LONGEST = 1_000_000  # bytes of a text file; longer ones are no captions
+
+
+def read_text_beside(picture: str) -> str | None:
+    """The caption in the text file beside a picture, a line each where there are several."""
+    try:
+        with open(f"{picture.rpartition('.')[0]}.txt", "rb") as file:
+            content = file.read(_LONGEST)
+    except OSError:
+        return None
+    text, _ = decode_text(content)
+    return "\n".join(line.strip() for line in text.splitlines() if line.strip()) or None
+
+
+def take_tables(records: Records, tables: Mapping[str, int], changed: Iterable[int]) -> list[str]:
+    """Take captions and labels from those metadata tables that are new or changed, or have changed photos below them.
+
+    `tables` are paths with their times, `changed` are photos. Returns notes on tables that cannot be read.
+    """
+    if not tables:
+        return []
+    stamps = {as_path(path): stamp for path, stamp in records.rows("SELECT path, stamp FROM caption_tables")}
+    folders = {photo.folder for photo in records.photos(changed)}
+    notes: list[str] = []
+    for path, stamp in sorted(tables.items()):
+        home = path.rpartition("/")[0] or "/"
+        if stamps.get(path) == stamp and not any(is_below(folder, home) for folder in folders):
+            continue
+        try:
+            pairs = read_table_pairs(Path(path), Wanted(text_required=False)).pairs
+        except LexelError as error:
+            notes.append(f"No captions taken from {path}: {error}")
+            pairs = []
+        with records.changing() as changes:
+            annotate(changes, pairs)
+            changes.connection.execute("INSERT OR REPLACE INTO caption_tables VALUES (?, ?)", (as_column(path), stamp))
+    return notes
+
+
+def annotate(changes: Changes, pairs: Iterable[Pair]) -> None:
+    """Give the photos that the pairs speak of their captions and labels, if they are in the library."""
+    changes.connection.executemany(
+        """UPDATE files SET caption = ?1, caption_stamp = ?2, label = ?3
+        WHERE path = ?4 AND (caption IS NOT ?1 OR caption_stamp IS NOT ?2 OR label IS NOT ?3)""",
+        (
+            ("\n".join(pair.captions) or None, FROM_TABLE, pair.label, as_column(absolute(pair.picture.path)))
+            for pair in pairs
+            if isinstance(pair.picture, ImageFile) and (pair.captions or pair.label)
+        ),
+    )
+
+
+def files_of(pairs: Iterable[Pair], name: str) -> list[str]:
+    """The absolute paths of the pairs' pictures. Raises UsageError when they are in no files of their own."""
+    found = []
+    for pair in pairs:
+        if not isinstance(pair.picture, ImageFile):
+            raise UsageError(
+                f"The pictures of {name} are in no files of their own, and a library is one of picture files.\n"
+                "  lexel embed embeds such a source into a Parquet file."
+            )
+        found.append(absolute(pair.picture.path))
+    if not found:
+        raise DataError(f"{name} names no pictures.")
+    return list(dict.fromkeys(found))

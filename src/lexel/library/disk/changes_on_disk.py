@@ -1,0 +1,196 @@
+"""What is to be done to bring a library up to date: what is on the disk, laid beside what is in the records.
+
+Nothing is read but directory entries and, in one query, the records: a file whose size and time are known is unchanged.
+A file that is not there has vanished only where the disk could be looked at: not below a folder that could not be
+read, and not on a drive that was there once and is not now.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from lexel.library.disk.walk import FoundFile, FoundFolder, is_below, is_mount, look_at, walk
+from lexel.library.store.records import Records
+from lexel.library.store.schema import as_column, as_path, ranges_below, readable
+from lexel.progress import track
+
+_KNOWN = "SELECT path, id, size, mtime_ns, settled, content, missing, caption_stamp FROM files"
+
+
+class KnownFile(NamedTuple):
+    """A photo as the records have it."""
+
+    id: int
+    size: int
+    mtime_ns: int
+    settled: int
+    content: int
+    missing: int
+    caption_stamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is to be looked at; all paths absolute."""
+
+    folders: tuple[str, ...] = ()  # with all below them
+    files: tuple[str, ...] = ()  # those that are not there have vanished
+
+
+@dataclass
+class Plan:
+    """What `Indexing` carries out."""
+
+    roots: list[str]  # folders that were ever added
+    drives: list[str]  # that were once mounted at or below them
+    todo: list[tuple[FoundFile, KnownFile | None]] = field(default_factory=list)  # to be read
+    unchanged: int = 0
+    found: list[int] = field(default_factory=list)  # photos that had vanished and are back as they were
+    captions: list[tuple[int, FoundFile]] = field(default_factory=list)  # of photos whose text file is another now
+    vanished: dict[int, str] = field(default_factory=dict)
+    gone_unreadable: list[str] = field(default_factory=list)  # files that could not be read and are no longer there
+    was_unreadable: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
+    tables: dict[str, int] = field(default_factory=dict)  # metadata tables, with their time
+    mounts: set[str] = field(default_factory=set)
+    problems: list[tuple[str, str]] = field(default_factory=list)  # folders that cannot be read, and why
+    kept: list[tuple[str, int]] = field(default_factory=list)  # drives that are away, and how many photos they have
+    all_kept: list[str] = field(default_factory=list)  # folders below which nothing is said to have vanished
+
+
+def make_plan(records: Records, scope: Scope) -> Plan:
+    """Look through the scope and compare it with the records."""
+    plan = Plan(roots=places(records, "folder"), drives=places(records, "mount"))
+    known = _known(records, scope)
+    plan.was_unreadable = _unreadable(records, scope)
+    unseen = dict(plan.was_unreadable)
+    no_vector = _without_vector(records)
+    excluded = {as_path(path) for (path,) in records.rows("SELECT path FROM excluded")}
+    with_files: list[str] = []  # folders
+
+    def see(file: FoundFile) -> None:
+        unseen.pop(file.path, None)
+        _compare(plan, file, known.pop(file.path, None), no_vector)
+
+    for folder in track(walk(scope.folders, excluded), "Looking through folders") if scope.folders else ():
+        _note_folder(plan, folder)
+        if folder.files:
+            with_files.append(folder.path)
+        for file in folder.files:
+            see(file)
+    for path in scope.files:
+        if not any(is_below(path, other) for other in excluded):
+            _look_at(plan, path, see)
+
+    away = _places_away(plan, scope, with_files)
+    plan.all_kept = [path for path, _ in plan.problems] + away
+    plan.kept = [(path, count) for path in away if (count := sum(is_below(file, path) for file in known))]
+    plan.vanished = {row.id: path for path, row in known.items() if not row.missing and not _is_kept(plan, path)}
+    plan.gone_unreadable = [path for path in unseen if not _is_kept(plan, path)]
+    return plan
+
+
+def places(records: Records, *kinds: str) -> list[str]:
+    """What was added, of the kinds "folder", "source", "mount", sorted."""
+    rows = records.rows("SELECT path, kind FROM places")
+    return sorted(as_path(path) for path, kind in rows if kind in kinds)
+
+
+def has_left(plan: Plan, path: str) -> bool:
+    """Whether a known photo is no longer at its path, and that is not for want of its drive."""
+    if os.path.lexists(path) or _is_kept(plan, path):
+        return False
+    return all(_is_reachable(plan, place) for place in (*plan.roots, *plan.drives) if is_below(path, place))
+
+
+def _compare(plan: Plan, file: FoundFile, row: KnownFile | None, no_vector: set[int]) -> None:
+    if plan.was_unreadable.get(file.path) == (file.size, file.mtime_ns):
+        return
+    if row is None or row.id in no_vector:
+        plan.todo.append((file, row))
+        return
+    if (row.size, row.mtime_ns) != (file.size, file.mtime_ns) or not row.settled:
+        plan.todo.append((file, row))
+    else:
+        plan.unchanged += not row.missing
+        if row.missing:
+            plan.found.append(row.id)
+    if row.caption_stamp not in (-1, file.text):
+        plan.captions.append((row.id, file))
+
+
+def _note_folder(plan: Plan, folder: FoundFolder) -> None:
+    if folder.problem is not None:
+        plan.problems.append((folder.path, folder.problem))
+    plan.tables |= folder.tables
+    if folder.is_mount:
+        plan.mounts.add(folder.path)
+
+
+def _known(records: Records, scope: Scope) -> dict[str, KnownFile]:
+    rows: list[tuple] = []
+    with records.reading() as connection:
+        for folder in scope.folders:
+            for bounds in ranges_below(folder):
+                rows += connection.execute(f"{_KNOWN} WHERE path > ? AND path < ?", bounds)
+        for path in scope.files:
+            rows += connection.execute(f"{_KNOWN} WHERE path = ?", (as_column(path),))
+    return {as_path(path): KnownFile(*row) for path, *row in rows}
+
+
+def _unreadable(records: Records, scope: Scope) -> dict[str, tuple[int | None, int | None]]:
+    rows = records.rows("SELECT path, size, mtime_ns FROM unreadable")
+    named = set(scope.files)
+    found = ((as_path(path), size, mtime_ns) for path, size, mtime_ns in rows)
+    return {
+        path: (size, mtime_ns)
+        for path, size, mtime_ns in found
+        if path in named or any(is_below(path, folder) for folder in scope.folders)
+    }
+
+
+def _without_vector(records: Records) -> set[int]:
+    query = "SELECT id FROM files WHERE missing AND content NOT IN (SELECT content FROM vectors)"
+    return {id for (id,) in records.rows(query)}
+
+
+def _is_kept(plan: Plan, path: str) -> bool:
+    return any(is_below(path, folder) for folder in plan.all_kept)
+
+
+def _look_at(plan: Plan, path: str, see: Callable[[FoundFile], None]) -> None:
+    try:
+        file = look_at(path)
+    except OSError as error:
+        plan.problems.append((path, error.strerror or str(error)))
+        return
+    if file is not None:
+        see(file)
+
+
+def _places_away(plan: Plan, scope: Scope, with_files: list[str]) -> list[str]:
+    """The roots and drives in or above the scope that are not there, or stand as empty as a mount point does."""
+    asked = (*scope.folders, *scope.files)
+    away = [
+        place
+        for place in (*plan.roots, *plan.drives)
+        if any(is_below(path, place) for path in asked) and not _is_reachable(plan, place)
+    ]
+    away += [
+        drive
+        for drive in plan.drives
+        if any(is_below(drive, folder) for folder in scope.folders)
+        and not (drive in plan.mounts and any(is_below(folder, drive) for folder in with_files))
+    ]
+    return sorted(set(away))
+
+
+def _is_reachable(plan: Plan, place: str) -> bool:
+    return os.path.isdir(place) and (place not in plan.drives or is_mount(place))  # noqa: PTH112
+
+
+def describe_kept(plan: Plan) -> list[str]:
+    """What to tell of drives that are away."""
+    return [
+        f"{readable(path)} is not there now (a drive?); its {count:,} photos are kept." for path, count in plan.kept
+    ]

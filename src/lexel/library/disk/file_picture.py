@@ -1,0 +1,156 @@
+"""A picture file on its way into a library: read, hashed and decoded once, for the towers and the thumbnail alike.
+
+It is a Picture, so that an Encoder's own threads do all this beside its towers' work. What is known already, broken or
+gone is no picture to the Encoder; what it is then says `state`.
+"""
+
+import hashlib
+import io
+import os
+import stat
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import BinaryIO, Literal
+
+from PIL import Image
+
+from lexel.errors import BadImageError
+from lexel.images import Convention, decode, to_rgb
+from lexel.library.disk.photo_facts import PhotoFacts, read_facts
+from lexel.library.store.changes import FileState
+from lexel.library.store.records import Records
+
+THUMBNAIL = 256  # pixels of the longer side, at most
+QUALITY = 75
+SETTLED = 2_000_000_000  # ns; file systems tell times to within two seconds at worst
+_ATTEMPTS = 3  # at a file that changes while it is read
+
+State = Literal["waiting", "decoded", "known", "broken", "unread", "gone", "stopped"]
+
+
+class Claims:
+    """Which contents are embedded already or being embedded by this process, asked by many threads at once."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._lock = threading.Lock()
+        self._claimed: dict[bytes, str] = {}
+
+    def is_known(self, digest: bytes, path: str) -> bool:
+        """Whether the content need not be embedded for this file; if it must, the file has now claimed to do it."""
+        with self._lock:
+            if self._claimed.setdefault(digest, path) != path:
+                return True
+            query = "SELECT 1 FROM contents JOIN vectors ON vectors.content = id WHERE hash = ?"
+            if self._records.rows(query, (digest,)):
+                del self._claimed[digest]
+                return True
+            return False
+
+    def release(self, digest: bytes) -> None:
+        """The content is in the records, or cannot be had from the file that had claimed it."""
+        with self._lock:
+            self._claimed.pop(digest, None)
+
+
+@dataclass(slots=True)
+class Reading:
+    """How files are read for one encoder."""
+
+    claims: Claims
+    at_least: int | None  # pixels, as `decode` has it
+    convention: Convention
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(slots=True, eq=False)
+class FilePicture:
+    """One file. After `load`, or an error from it, `state` says what came of it:
+
+    decoded: there are pixels and a thumbnail; known: another has or gets the same embedding; broken: it will not be
+    better until the file changes; unread: it may be the next time; gone; stopped: asked to.
+    """
+
+    path: str
+    reading: Reading
+    text: int = 0  # stamp of the text file beside it
+    state: State = "waiting"
+    reason: str = ""
+    digest: bytes = b""
+    file: FileState = field(default_factory=lambda: FileState(0, 0))
+    facts: PhotoFacts = field(default_factory=PhotoFacts)
+    thumbnail: bytes = b""
+
+    def load(self) -> Image.Image:
+        """The pixels for the towers. Raises BadImageError where none are wanted or to be had."""
+        if self.reading.stop.is_set():
+            raise self._ended("stopped", "stopped")
+        try:
+            for _ in range(_ATTEMPTS):
+                image = self._read()
+                if image is not None:
+                    return image
+        except FileNotFoundError:
+            raise self._ended("gone", "no such file") from None
+        except OSError as error:
+            raise self._ended("unread", error.strerror or str(error)) from None
+        raise self._ended("unread", "it changes while it is read")
+
+    def _read(self) -> Image.Image | None:
+        """The pixels, or None when the file changed meanwhile."""
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe in its place would block for ever
+        with open(descriptor, "rb") as file:
+            before = os.fstat(descriptor)
+            if not stat.S_ISREG(before.st_mode):
+                raise self._ended("gone", "not a file")
+            settled = before.st_mtime_ns < time.time_ns() - SETTLED
+            self.file = FileState(before.st_size, before.st_mtime_ns, settled)
+            self.digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
+            self.facts = read_facts(_rewound(file))
+            if self.reading.claims.is_known(self.digest, self.path):
+                if self._has_changed(descriptor):
+                    return None
+                raise self._ended("known", "known")
+            try:
+                image = decode(_rewound(file), self.reading.at_least, self.reading.convention)
+                self.thumbnail = make_thumbnail(image)
+            except BadImageError as error:
+                if self._has_changed(descriptor):
+                    self.reading.claims.release(self.digest)
+                    return None
+                raise self._ended("broken", str(error)) from error
+            if self._has_changed(descriptor):
+                self.reading.claims.release(self.digest)
+                return None
+        self.state = "decoded"
+        return image
+
+    def _has_changed(self, descriptor: int) -> bool:
+        now = os.fstat(descriptor)
+        return (now.st_size, now.st_mtime_ns) != (self.file.size, self.file.mtime_ns)
+
+    def _ended(self, state: State, reason: str) -> BadImageError:
+        self.state, self.reason = state, reason
+        return BadImageError(f"{self.path}: {reason}")
+
+
+def make_thumbnail(image: Image.Image) -> bytes:
+    """A JPEG of at most 256 pixels a side of an upright picture that `decode` gave."""
+    if image.mode != "RGB":
+        image = image.copy()
+        image.info.pop("exif", None)  # it is upright, and would be turned again
+        image.info.pop("XML:com.adobe.xmp", None)
+        image = to_rgb(image)
+    scale = THUMBNAIL / max(image.size)
+    if scale < 1:
+        size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+        image = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2)
+    content = io.BytesIO()
+    image.save(content, "JPEG", quality=QUALITY, comment=b"")
+    return content.getvalue()
+
+
+def _rewound(file: BinaryIO) -> BinaryIO:
+    file.seek(0)
+    return file

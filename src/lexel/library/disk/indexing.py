@@ -1,0 +1,198 @@
+"""Carrying out a plan: files are read, hashed, decoded and embedded side by side, and written down in transactions.
+
+Chunks of files go through the Encoder one after the other, of a size that takes a few seconds each; when one is done
+its photos are committed, while the next is under way. Killed at any instant, a library has whole chunks, and the next
+call finds the rest.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, fields, replace
+from itertools import islice
+from typing import Self
+
+import numpy as np
+
+from lexel.batches import ahead
+from lexel.encoder import Encoder
+from lexel.library.disk.captions import read_text_beside
+from lexel.library.disk.changes_on_disk import KnownFile, Plan, has_left
+from lexel.library.disk.file_picture import Claims, FilePicture, Reading
+from lexel.library.store.changes import Changes
+from lexel.library.store.records import FLOAT16, Records
+from lexel.progress import track
+
+SECONDS = 3.0  # that a chunk should take
+LEAST, MOST = 32, 512  # files in a chunk
+SHOWN_FROM = 64  # files, of fewer no progress is shown
+
+
+@dataclass
+class Added:
+    """What bringing a library up to date came to, in files."""
+
+    new: int = 0
+    changed: int = 0  # other pictures at known paths
+    moved: int = 0
+    vanished: int = 0
+    unchanged: int = 0
+    unreadable: list[tuple[str, str]] = field(default_factory=list)  # (path, reason) of what failed now
+    notes: list[str] = field(default_factory=list)  # to be said to the user
+    embedded: int = 0  # pictures that went through the towers
+
+    def __add__(self, other: Self) -> Self:
+        return replace(self, **{one.name: getattr(self, one.name) + getattr(other, one.name) for one in fields(self)})
+
+    @property
+    def read(self) -> int:
+        """How many photos are others than before."""
+        return self.new + self.changed + self.moved
+
+
+class Indexing:
+    """One run over a plan."""
+
+    def __init__(self, records: Records, encoder: Encoder, plan: Plan) -> None:
+        self.records = records
+        self.encoder = encoder
+        self.plan = plan
+        self.added = Added(unchanged=plan.unchanged)
+        self.ids: list[int] = []  # of the photos that are new, changed or moved
+        at_least = None if encoder.exact else encoder.preprocessing.image_size
+        self._reading = Reading(Claims(records), at_least, encoder.preprocessing.convention, threading.Event())
+        self._rows = {file.path: row for file, row in plan.todo if row is not None}
+        self._taken = {row.id for row in self._rows.values()}  # photos that have a file, if not the one that they had
+        self._waiting: list[FilePicture] = []  # for a copy that is being embedded
+        self._broken: dict[bytes, str] = {}  # contents that are no pictures
+        self._chunk = LEAST
+
+    def run(self) -> Added:
+        """Read what is to be read, then write down what has vanished or come back."""
+        with self.records.changing() as changes:  # first, or a copy elsewhere would pass for a photo that has moved
+            changes.mark_found(self.plan.found)
+        self.added.new += len(self.plan.found)
+        todo = sorted((file for file, _ in self.plan.todo), key=lambda file: file.path)
+        while todo:
+            pictures = [self._picture(file.path, file.text) for file in todo]
+            done = self._committed(pictures)
+            for _ in track(done, "Indexing", len(pictures)) if len(pictures) >= SHOWN_FROM else done:
+                pass
+            again = {picture.path for picture in self._waiting}  # the copy that they waited for could not be read
+            todo, self._waiting = [file for file in todo if file.path in again], []
+        self._finish()
+        return self.added
+
+    def _picture(self, path: str, text: int) -> FilePicture:
+        return FilePicture(path, self._reading, text=text)
+
+    def _committed(self, pictures: Sequence[FilePicture]) -> Iterator[FilePicture]:
+        """Each picture when it is in the records."""
+        with ThreadPoolExecutor(1) as tower:
+            try:
+                for done in ahead(tower, self._embed, self._cut(pictures), 2):
+                    chunk, vectors = done.result()
+                    self._commit(chunk, vectors)
+                    yield from chunk
+            finally:  # cut off: what is under way ends at the next picture
+                self._reading.stop.set()
+                tower.shutdown(cancel_futures=True)
+                self._reading.stop.clear()
+
+    def _cut(self, pictures: Sequence[FilePicture]) -> Iterator[list[FilePicture]]:
+        rest = iter(pictures)
+        while chunk := list(islice(rest, self._chunk)):
+            yield chunk
+
+    def _embed(self, chunk: list[FilePicture]) -> tuple[list[FilePicture], dict[FilePicture, np.ndarray]]:
+        began = time.monotonic()
+        vectors, kept, bad = self.encoder.embed_readable(chunk, None)
+        for index, reason in bad:
+            if chunk[index].state == "decoded":  # but not to be fitted to the towers
+                chunk[index].state, chunk[index].reason = "broken", reason
+        rate = len(chunk) / max(time.monotonic() - began, 1e-3)
+        self._chunk = int(min(MOST, max(LEAST, rate * SECONDS)))
+        return chunk, dict(zip((chunk[index] for index in kept), vectors, strict=True))
+
+    def _commit(self, chunk: list[FilePicture], vectors: dict[FilePicture, np.ndarray]) -> None:
+        waiting, self._waiting = self._waiting, []
+        with self.records.changing() as changes:
+            if vectors and not self.records.dimensions:
+                changes.set_fact("dimensions", len(next(iter(vectors.values()))))
+            for picture in chunk:
+                if picture.state == "decoded":
+                    vector = vectors[picture].astype(FLOAT16).tobytes()
+                    self._store(changes, picture, changes.add_content(picture.digest, picture.thumbnail, vector))
+                    self.added.embedded += 1
+                elif picture.state == "broken":
+                    self._broken[picture.digest] = picture.reason
+            for picture in [*waiting, *chunk]:
+                self._settle(changes, picture)
+        for picture in chunk:  # only now can others see them
+            if picture.state in ("decoded", "broken"):
+                self._reading.claims.release(picture.digest)
+
+    def _settle(self, changes: Changes, picture: FilePicture) -> None:
+        """Write down what came of a picture that gave no pixels."""
+        if picture.state == "known" and picture.digest in self._broken:
+            picture.state, picture.reason = "broken", self._broken[picture.digest]
+        if picture.state == "known":
+            content = changes.content(picture.digest)
+            if content is None:
+                self._waiting.append(picture)
+            else:
+                self._store(changes, picture, content)
+        elif picture.state == "broken":
+            changes.mark_unreadable(picture.path, picture.file, picture.reason)
+            self._lose(changes, picture)
+            self.added.unreadable.append((picture.path, picture.reason))
+        elif picture.state == "unread":
+            changes.mark_unreadable(picture.path, None, picture.reason)
+            self.added.unreadable.append((picture.path, picture.reason))
+        elif picture.state == "gone":
+            self._lose(changes, picture)
+
+    def _store(self, changes: Changes, picture: FilePicture, content: int) -> None:
+        row = self._rows.get(picture.path)
+        if picture.path in self.plan.was_unreadable:
+            changes.forget_unreadable([picture.path])
+        if row is not None and row.content == content and not row.missing:
+            changes.touch_file(row.id, picture.file)
+            self.added.unchanged += 1
+            return
+        id = self._change(changes, picture, content, row)
+        self.ids.append(id)
+        if picture.text and (row is None or row.caption_stamp not in (-1, picture.text)):
+            changes.set_caption(id, read_text_beside(picture.path), picture.text)
+
+    def _change(self, changes: Changes, picture: FilePicture, content: int, row: KnownFile | None) -> int:
+        if row is not None:
+            changes.change_file(row.id, picture.file, content, picture.facts)
+            self.added.changed += row.content != content
+            self.added.new += row.content == content
+            return row.id
+        for id, path, missing in changes.with_content(content):
+            if id not in self._taken and (missing or has_left(self.plan, path)):
+                changes.move_file(id, picture.path, picture.file)
+                self.plan.vanished.pop(id, None)
+                self.added.moved += 1
+                return id
+        self.added.new += 1
+        return changes.add_file(picture.path, picture.file, content, picture.facts)
+
+    def _lose(self, changes: Changes, picture: FilePicture) -> None:
+        row = self._rows.get(picture.path)
+        if row is not None:
+            self.added.vanished += changes.mark_missing([row.id])
+
+    def _finish(self) -> None:
+        plan = self.plan
+        with self.records.changing() as changes:
+            self.added.vanished += changes.mark_missing(plan.vanished)
+            changes.forget_unreadable(plan.gone_unreadable)
+            for id, file in plan.captions:
+                changes.set_caption(id, read_text_beside(file.path) if file.text else None, file.text)
+            for mount in plan.mounts:
+                changes.add_place(mount, "mount")
+            changes.drop_orphans()

@@ -1,0 +1,111 @@
+"""Another model for a library: every picture is embedded anew, beside the old vectors, which then give way at once.
+
+The new vectors grow in a table of their own, tied to their model's fingerprint. Cut off at any instant, the library is
+still the old model's and whole; the same call goes on. One transaction puts the new table in the place of the old.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from lexel.encoder import Encoder
+from lexel.errors import BadImageError
+from lexel.images import Convention, decode
+from lexel.library.model import LibraryModel
+from lexel.library.store.records import FLOAT16, Records
+from lexel.library.store.schema import as_path, readable
+from lexel.progress import say, track
+
+CHUNK = 128  # pictures in a transaction
+
+_TABLE = """CREATE TABLE IF NOT EXISTS next_vectors (
+    content INTEGER PRIMARY KEY REFERENCES contents ON DELETE CASCADE, vector BLOB NOT NULL)"""
+_LEFT = """SELECT contents.id, hash FROM contents WHERE contents.id NOT IN (SELECT content FROM next_vectors)
+    AND EXISTS (SELECT 1 FROM files WHERE content = contents.id AND NOT missing) ORDER BY contents.id"""
+
+
+class _SameContent:
+    """A content as a Picture, from whichever of its files still has it."""
+
+    def __init__(self, encoder: Encoder, digest: bytes, paths: Sequence[str]) -> None:
+        self._at_least = None if encoder.exact else encoder.preprocessing.image_size
+        self._convention: Convention = encoder.preprocessing.convention
+        self._digest = digest
+        self._paths = paths
+
+    def load(self) -> Image.Image:
+        for path in self._paths:
+            try:
+                content = Path(path).read_bytes()
+            except OSError:
+                continue
+            if hashlib.blake2b(content, digest_size=16).digest() == self._digest:
+                return decode(content, self._at_least, self._convention)
+        raise BadImageError("it is gone or has changed")
+
+
+def reembed(records: Records, model: LibraryModel) -> None:
+    """Bring all vectors over to the model; nothing is done where they are its already.
+
+    Pictures that cannot be read now count as vanished, and are embedded when they are back.
+    """
+    encoder = model.encoder
+    if records.fingerprint in (None, encoder.fingerprint):
+        model.remember()
+        return
+    with records.changing() as changes:
+        if records.fact("next_fingerprint") != encoder.fingerprint:
+            changes.connection.execute("DROP TABLE IF EXISTS next_vectors")
+            changes.set_fact("next_fingerprint", encoder.fingerprint)
+        changes.connection.execute(_TABLE)
+    left = records.rows(_LEFT)
+    if kept := records.rows("SELECT count(*) FROM next_vectors")[0][0]:
+        say(f"{kept:,} pictures are embedded anew already; {len(left):,} are left.")
+    for _ in track(_embedded(records, encoder, left), "Embedding anew", len(left)):
+        pass
+    _put_in_place(records, model)
+
+
+def _embedded(records: Records, encoder: Encoder, left: Sequence[tuple[int, bytes]]) -> Iterator[int]:
+    rest = iter(left)
+    while chunk := list(islice(rest, CHUNK)):
+        pictures = [_SameContent(encoder, digest, _paths(records, content)) for content, digest in chunk]
+        vectors, kept, _ = encoder.embed_readable(pictures, None)
+        with records.changing() as changes:
+            changes.connection.executemany(
+                "INSERT OR REPLACE INTO next_vectors VALUES (?, ?)",
+                ((chunk[index][0], _stored(vector)) for index, vector in zip(kept, vectors, strict=True)),
+            )
+        yield from (content for content, _ in chunk)
+
+
+def _put_in_place(records: Records, model: LibraryModel) -> None:
+    with records.changing() as changes:
+        lost = changes.connection.execute(
+            "SELECT id, path FROM files WHERE NOT missing AND content NOT IN (SELECT content FROM next_vectors)"
+        ).fetchall()
+        changes.mark_missing(id for id, _ in lost)
+        changes.connection.execute("DROP TABLE vectors")
+        changes.connection.execute("ALTER TABLE next_vectors RENAME TO vectors")
+        changes.connection.execute("UPDATE files SET changed = ?", (changes.generation,))
+        changes.set_fact("next_fingerprint", None)
+        model.write(changes)
+        first = changes.connection.execute("SELECT vector FROM vectors LIMIT 1").fetchone()
+        changes.set_fact("dimensions", len(first[0]) // FLOAT16.itemsize if first else None)
+        changes.new_generation()
+    if lost:
+        first = readable(as_path(lost[0][1]))
+        say(f"{len(lost):,} photos could not be read, such as {first}: they come back when they are found again.")
+
+
+def _paths(records: Records, content: int) -> list[str]:
+    rows = records.rows("SELECT path FROM files WHERE content = ? ORDER BY missing, id", (content,))
+    return [as_path(path) for (path,) in rows]
+
+
+def _stored(vector: np.ndarray) -> bytes:
+    return vector.astype(FLOAT16).tobytes()

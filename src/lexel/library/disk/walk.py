@@ -1,0 +1,147 @@
+"""Which picture files lie below some folders, told from directory entries alone: no file is opened.
+
+Hidden files and libraries are left out, links are followed but no folder is walked twice: what links to a folder comes
+after all real ones, so that a picture's path is the one without links where there is one.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lexel.data.readers.folder import METADATA
+from lexel.data.readers.paths import has_image_extension
+from lexel.library.store.schema import DATABASE
+
+Entry = os.DirEntry[str]
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+
+
+@dataclass(slots=True)
+class FoundFile:
+    """A picture file."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    text: int = 0  # mtime_ns of the text file beside it that has its caption; 0: there is none
+
+
+@dataclass(slots=True)
+class FoundFolder:
+    """What one folder holds; with a problem, not all of it can be told."""
+
+    path: str
+    files: list[FoundFile] = field(default_factory=list)
+    tables: dict[str, int] = field(default_factory=dict)  # metadata tables, with their mtime_ns
+    is_mount: bool = False  # another file system than the folder that it lies in
+    problem: str | None = None
+
+
+def walk(roots: Iterable[str], excluded: Collection[str] = ()) -> Iterator[FoundFolder]:
+    """Every folder at and below the absolute paths, but for the excluded folders and files."""
+    seen: set[tuple[int, int]] = set()
+    waiting = [(root, _device_above(root)) for root in sorted(roots, reverse=True)]
+    links: list[tuple[str, int]] = []
+    while waiting or links:
+        path, device_above = waiting.pop() if waiting else links.pop(0)
+        try:
+            status = os.stat(path)  # noqa: PTH116 - paths are strings here: Path costs more than the walk
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(path) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            if error.errno not in _NOT_THERE:
+                yield FoundFolder(path, problem=error.strerror or str(error))
+            continue
+        if any(entry.name == DATABASE for entry in entries):
+            continue
+        found, folders = _look(path, entries, excluded)
+        found.is_mount = status.st_dev != device_above
+        for entry in reversed(folders):
+            (links if entry.is_symlink() else waiting).append((f"{_prefix(path)}{entry.name}", status.st_dev))
+        yield found
+
+
+def look_at(path: str) -> FoundFile | None:
+    """What `walk` would tell of one file; None where there is none. Raises OSError where nobody may look."""
+    status = _regular(path)
+    if status is None:
+        return None
+    text = _regular(f"{path.rpartition('.')[0]}.txt")
+    return FoundFile(path, status.st_size, status.st_mtime_ns, text.st_mtime_ns if text else 0)
+
+
+def is_mount(path: str) -> bool:
+    """Whether a folder is there and lies on another file system than the one above it."""
+    try:
+        return os.stat(path).st_dev != _device_above(path)  # noqa: PTH116
+    except OSError:
+        return False
+
+
+def outermost(paths: Iterable[str]) -> list[str]:
+    """Those of the paths that lie below none of the others, sorted."""
+    kept: list[str] = []
+    for path in sorted(set(paths), key=lambda path: path.rstrip("/") + "/"):
+        if not kept or not is_below(path, kept[-1]):
+            kept.append(path)
+    return kept
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Whether the path is the folder or lies below it; both absolute and normal."""
+    return path == folder or path.startswith(_prefix(folder))
+
+
+def absolute(path: str | Path) -> str:
+    """The absolute, normal path of what a user gives; links stay."""
+    return os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111 - bytes that are no UTF-8 stay as they are
+
+
+def _look(path: str, entries: list[Entry], excluded: Collection[str]) -> tuple[FoundFolder, list[Entry]]:
+    found, folders, prefix = FoundFolder(path), [], _prefix(path)
+    texts = {entry.name[:-4]: entry for entry in entries if entry.name.lower().endswith(".txt")}
+    for entry in entries:
+        name = entry.name
+        if name.startswith((".", "__MACOSX")) or (excluded and f"{prefix}{name}" in excluded):
+            continue
+        try:
+            if entry.is_dir():
+                folders.append(entry)
+            elif has_image_extension(name) and entry.is_file():
+                status = entry.stat()
+                text = texts.get(name.rpartition(".")[0])
+                stamp = text.stat().st_mtime_ns if text is not None else 0
+                found.files.append(FoundFile(f"{prefix}{name}", status.st_size, status.st_mtime_ns, stamp))
+            elif name in METADATA and entry.is_file():
+                found.tables[f"{prefix}{name}"] = entry.stat().st_mtime_ns
+        except OSError as error:
+            if error.errno not in _NOT_THERE:
+                found.problem = error.strerror or str(error)
+    return found, folders
+
+
+def _prefix(folder: str) -> str:
+    return folder if folder.endswith("/") else f"{folder}/"
+
+
+def _regular(path: str) -> os.stat_result | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            return None
+        raise
+    return status if stat.S_ISREG(status.st_mode) else None
+
+
+def _device_above(path: str) -> int:
+    try:
+        return os.stat(os.path.dirname(os.path.realpath(path))).st_dev  # noqa: PTH116, PTH120
+    except OSError:
+        return 0

@@ -1,0 +1,79 @@
+"""Following folders while they change: what the system tells of is gathered until it is quiet, then looked at."""
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from lexel.data.readers.folder import METADATA
+from lexel.data.readers.paths import has_image_extension
+from lexel.errors import DataError, UsageError
+from lexel.library.disk.changes_on_disk import Scope, places
+from lexel.library.disk.indexing import Added
+from lexel.library.disk.walk import is_below, outermost
+
+if TYPE_CHECKING:
+    from lexel.library.library import Library
+
+QUIET = 1.0  # seconds without news of a file: it is written to the end, probably
+TICK = 250  # ms
+
+
+def watch(library: "Library", tell: Callable[[Added], None], stop: Callable[[], bool]) -> None:
+    """Refresh the library, then keep it up to date until Ctrl-C or `stop()`. See `Library.watch`."""
+    try:
+        from watchfiles import watch as follow
+    except ImportError:
+        raise UsageError('Watching needs watchfiles: pip install "lexel[search]"') from None
+    roots = [root for root in places(library.records, "folder") if os.path.isdir(root)]  # noqa: PTH112
+    if not roots:
+        raise UsageError(
+            f"{library.path} knows no folder to watch. Give one: lexel index {library.path} FOLDER --watch"
+        )
+    heard: dict[str, float] = {}  # path → when it was last told of
+    try:
+        # Its own debouncing holds back what keeps changing, and all else with it.
+        news = follow(*roots, debounce=TICK, step=TICK, rust_timeout=TICK, yield_on_timeout=True, raise_interrupt=True)
+        next(news)  # listening from here on, so that nothing falls between the refresh and the watch
+        tell(library.refresh())
+        for changes in news:
+            heard |= dict.fromkeys((path for _, path in changes), time.monotonic())
+            quiet = [path for path, at in heard.items() if time.monotonic() - at >= QUIET]
+            for path in quiet:
+                del heard[path]
+            if added := _look_at(library, [path for path in quiet if not _is_hidden(path, roots)]):
+                tell(added)
+            if stop():
+                return
+    except KeyboardInterrupt:
+        return
+    except OSError as error:
+        raise DataError(
+            f"The folders cannot be watched: {error}.\n"
+            "Linux allows so many watched folders: sudo sysctl fs.inotify.max_user_watches=1000000. Or look now and "
+            f"then: lexel index {library.path}"
+        ) from error
+
+
+def _is_hidden(path: str, roots: Iterable[str]) -> bool:
+    return any(is_below(path, root) and "/." in path[len(root.rstrip("/")) :] for root in roots)
+
+
+def _look_at(library: "Library", paths: Iterable[str]) -> Added | None:
+    """Bring the library up to date with what may have changed; None when that was nothing."""
+    folders, files = set(), set()
+    for path in paths:
+        name = path.rpartition("/")[2]
+        if os.path.isdir(path):  # noqa: PTH112
+            folders.add(path)
+        elif name in METADATA or name.lower().endswith(".txt"):
+            folders.add(path.rpartition("/")[0])
+        elif os.path.lexists(path) or has_image_extension(name):
+            files.add(path)
+        else:  # gone; it may have been a folder
+            folders.add(path)
+    files = {path for path in files if has_image_extension(path)}
+    if not folders and not files:
+        return None
+    added = library.bring_up_to_date(Scope(folders=tuple(outermost(folders)), files=tuple(sorted(files))))
+    return added if added.read or added.vanished or added.unreadable else None

@@ -1,0 +1,290 @@
+"""The Library: a folder of records and vectors that knows your pictures, kept up to date and searched.
+
+    library = Library.open("photos.lexel", "ViT-B-32/openai", create=True)
+    library.add("~/Pictures")
+    library.search("a red bicycle in the snow")
+
+The records are the truth; the vectors' file beside them is a cache that is rebuilt whenever it does not fit them.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from lexel.data.pairs import Source
+from lexel.data.readers import read_source
+from lexel.data.readers.paths import has_image_extension
+from lexel.encoder import Encoder
+from lexel.errors import LexelError, UsageError
+from lexel.library.disk.captions import annotate, files_of, take_tables
+from lexel.library.disk.changes_on_disk import Scope, describe_kept, make_plan, places
+from lexel.library.disk.indexing import Added, Indexing
+from lexel.library.disk.walk import absolute, is_below, outermost
+from lexel.library.model import LibraryModel, ModelLike, made_ready
+from lexel.library.store.locking import only_writer
+from lexel.library.store.records import Records
+from lexel.library.store.schema import DATABASE, as_path, readable
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lexel.library.index.vectors import Vectors
+    from lexel.library.search.filters import Filter
+    from lexel.library.search.query import Hit
+    from lexel.library.upkeep.stats import Stats
+    from lexel.library.upkeep.verification import Problem
+
+Given = str | Path | Source
+
+
+class Library:
+    """A library of pictures. Open with `Library.open`, close when done or use it in a `with` block.
+
+    Changing it raises UsageError while another process changes it, and DataError when the disk is full; what was
+    committed before is whole.
+    """
+
+    def __init__(self, records: Records, model: LibraryModel) -> None:
+        self.records = records
+        self._model = model
+        self._vectors: Vectors | None = None
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        encoder: ModelLike | None = None,
+        *,
+        create: bool = False,
+        reembed: bool = False,
+    ) -> Self:
+        """Open the library in a folder; with `create`, make an empty one where there is none.
+
+        `encoder` is a model made ready, or one as `lexel.load` takes it, which is loaded when first needed; by itself
+        the model that the library was made with. Another model is refused with UsageError, or with `reembed` every
+        picture is embedded anew by it, which goes on where it was cut off; until it is done, the old model's vectors
+        stay.
+        """
+        folder = absolute(path)
+        if create and not (Path(folder) / DATABASE).exists():
+            if encoder is None:
+                raise UsageError(f"A new library needs a model: lexel index {path} FOLDER --model MODEL")
+            encoder = made_ready(encoder)  # first: a model that is not there must leave no empty library
+        with ExitStack() as stack:
+            records = stack.enter_context(Records.open(folder, create=create))
+            library = cls(records, LibraryModel(records, encoder, may_differ=reembed))
+            if reembed:
+                library.reembed()
+            stack.pop_all()
+        return library
+
+    def close(self) -> None:
+        self.records.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def path(self) -> Path:
+        """The library's folder."""
+        return self.records.folder
+
+    @property
+    def encoder(self) -> Encoder:
+        """The model. Raises UsageError when it cannot be loaded or is not the one that the vectors are from."""
+        return self._model.encoder
+
+    @property
+    def vectors(self) -> "Vectors":
+        """The vectors as they are in the records now, ready to be searched."""
+        from lexel.library.index.vectors import Vectors
+
+        if self._vectors is None or self._vectors.generation != self.records.generation:
+            self._vectors = Vectors.open(self.path, self.records)
+        return self._vectors
+
+    @property
+    def folders(self) -> list[str]:
+        """The folders and sources that `refresh` looks through."""
+        return places(self.records, "folder", "source")
+
+    def add(self, given: Given | Sequence[str | Path]) -> Added:
+        """Bring the library up to date with a folder and all below it, some files, or a Source.
+
+        Only what is new or changed is embedded; what has vanished is marked, what has moved is followed. Text files
+        and metadata tables beside pictures give captions and labels. The same call again goes on where one was cut off.
+        Raises UsageError for what is not there.
+        """
+        if isinstance(given, Source):
+            return self._add_source(given)
+        if isinstance(given, str | Path):
+            if Path(absolute(given)).is_dir():
+                return self._add_folders([absolute(given)])
+            if not _is_picture(absolute(given)):
+                return self._add_source(read_source(str(given), text_required=False), absolute(given))
+            given = [given]
+        return self._add_each([absolute(path) for path in given])
+
+    def refresh(self) -> Added:
+        """Bring the library up to date with all that was ever added."""
+        from lexel.library.index.index_files import clear_unfinished
+
+        with only_writer(self.path):
+            clear_unfinished(self.path)
+        roots = places(self.records, "folder")
+        sources, notes = self._read_sources()
+        rows = self.records.rows("SELECT path FROM files WHERE NOT missing")
+        known = (as_path(row) for (row,) in rows)
+        loose = {path for path in known if not any(is_below(path, root) for root in roots)}
+        loose.update(path for source in sources for path in files_of(source.pairs, source.name))
+        if not (roots or loose):
+            raise UsageError(f"{self.path} knows no folder yet. Give one: lexel index {self.path} FOLDER")
+        there = [root for root in roots if Path(root).is_dir()]
+        scope = Scope(folders=tuple(outermost(there)), files=tuple(sorted(loose)))
+        added = self.bring_up_to_date(scope, [pair for source in sources for pair in source.pairs])
+        for root in roots:
+            if root not in there:
+                kept = len(self.records.ids_of(root))
+                notes.append(f"{readable(root)} is not there now; its {kept:,} photos are kept.")
+        added.notes += notes
+        return added
+
+    def watch(self, tell: Callable[[Added], None], stop: Callable[[], bool] = lambda: False) -> None:
+        """Refresh, then follow the folders until Ctrl-C or `stop()`; new files are found within seconds.
+
+        `tell` is given what came of each change. Needs the package watchfiles.
+        """
+        from lexel.library.disk.watching import watch
+
+        watch(self, tell, stop)
+
+    def remove(self, given: str | Path | Iterable[int]) -> int:
+        """Forget photos, by their numbers or by the file or folder; how many there were. No picture file is touched.
+
+        They stay away: a folder that was added is no longer looked through, and what lies below one that still is, is
+        passed over until it is added itself.
+        """
+        with only_writer(self.path):
+            if isinstance(given, str | Path):
+                removed = [absolute(given)]
+                ids = self.records.ids_of(removed[0])
+                if not ids and not any(is_below(place, removed[0]) for place in self.folders):
+                    raise UsageError(f"{self.path} has nothing of {given}.")
+            else:
+                ids = [int(id) for id in given]
+                removed = [photo.path for photo in self.records.photos(ids)]
+            with self.records.changing() as changes:
+                count = changes.remove_files(ids)
+                changes.drop_orphans()
+                for path in removed:
+                    changes.exclude(path)
+        return count
+
+    def stats(self) -> "Stats":
+        """How many photos of what kind, and what they are from."""
+        from lexel.library.upkeep.stats import stats
+
+        return stats(self.records)
+
+    def verify(self) -> "list[Problem]":
+        """Look at every row: what is damaged, and what to do about it. Empty when all is whole."""
+        from lexel.library.upkeep.verification import verify
+
+        return verify(self.records)
+
+    def export(self, path: str | Path) -> int:
+        """Write the photos with their vectors into a Parquet file; how many there were."""
+        from lexel.library.upkeep.table_export import export
+
+        return export(self.records, Path(path).expanduser())
+
+    def reembed(self) -> None:
+        """Embed every picture by this library's encoder where its vectors are of another; goes on where it stopped."""
+        from lexel.library.disk.reembedding import reembed
+
+        with only_writer(self.path):
+            reembed(self.records, self._model)
+
+    def search(self, *texts: str, **options: Any) -> "list[Hit]":
+        """The photos that fit best; what may be asked besides words is in `Query`."""
+        from lexel.library.search.query import Query
+
+        return Query(texts=texts, **options).run(self)
+
+    def passing(self, asked: "Filter") -> "np.ndarray | None":
+        """Ids of the photos that pass a filter; None when nothing is asked."""
+        return asked.ids(self.records)
+
+    def newest(self, asked: "Filter", count: int) -> "np.ndarray":
+        """Ids of the newest photos that pass a filter, newest first."""
+        return asked.newest(self.records, count)
+
+    def bring_up_to_date(self, scope: Scope, pairs: Sequence = ()) -> Added:
+        """What `add` does, for a part of the disk; `pairs` give captions and labels."""
+        encoder = self.encoder
+        with only_writer(self.path):
+            self._model.remember()
+            plan = make_plan(self.records, scope)
+            indexing = Indexing(self.records, encoder, plan)
+            added = indexing.run()
+            added.notes += describe_kept(plan)
+            added.unreadable += plan.problems
+            added.notes += take_tables(self.records, plan.tables, indexing.ids)
+            if pairs:
+                with self.records.changing() as changes:
+                    annotate(changes, pairs)
+        return added
+
+    def _add_each(self, given: list[str]) -> Added:
+        folders = [path for path in given if Path(path).is_dir()]
+        files = [path for path in given if path not in folders]
+        for path in files:
+            if not _is_picture(path):
+                raise UsageError(f"{path} is no picture file." if Path(path).exists() else f"There is no {path}.")
+        added = self._add_folders(folders) if folders else Added()
+        if files:
+            self._admit(files)
+            added += self.bring_up_to_date(Scope(files=tuple(files)))
+        return added
+
+    def _add_folders(self, folders: list[str]) -> Added:
+        for folder in folders:
+            if (Path(folder) / DATABASE).exists():
+                raise UsageError(f"{readable(folder)} is a library, not a folder of pictures. Give your pictures' own.")
+        self._admit(folders, "folder")
+        return self.bring_up_to_date(Scope(folders=tuple(outermost(folders))))
+
+    def _add_source(self, source: Source, named: str | None = None) -> Added:
+        """`named` is what to read it by again."""
+        files = files_of(source.pairs, source.name)
+        self._admit([named] if named else [], "source")
+        added = self.bring_up_to_date(Scope(files=tuple(files)), source.pairs)
+        added.notes += source.notes
+        return added
+
+    def _read_sources(self) -> tuple[list[Source], list[str]]:
+        """The sources that were added, and notes on those that cannot be read now."""
+        sources, notes = [], []
+        for name in places(self.records, "source"):
+            try:
+                sources.append(read_source(name, text_required=False))
+            except LexelError as error:
+                notes.append(f"{readable(name)} is passed over; its photos are kept: {error}")
+        return sources, notes
+
+    def _admit(self, given: list[str], kind: str | None = None) -> None:
+        """Note what is to be looked through from now on; what was removed and is given itself may come back."""
+        self._model.check()  # first: nothing is noted for a model that does not fit
+        with only_writer(self.path), self.records.changing() as changes:
+            for path in given:
+                if kind is not None:
+                    changes.add_place(path, kind)
+                changes.admit(path)
+
+
+def _is_picture(path: str) -> bool:
+    return has_image_extension(path) and Path(path).is_file()

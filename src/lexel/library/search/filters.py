@@ -1,0 +1,150 @@
+"""Filters over a library's metadata: an SQL condition that may read the view `photos` and nothing else.
+
+What a user writes is compiled by SQLite on an empty database of the same columns, under an authorizer that allows
+reading that view and plain functions. It is never executed before it has passed.
+"""
+
+import re
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+import numpy as np
+
+from lexel.errors import UsageError, did_you_mean
+from lexel.library.disk.walk import absolute
+from lexel.library.store.records import Records
+from lexel.library.store.schema import readable
+
+COLUMNS = (
+    "id", "path", "folder", "name", "size", "width", "height", "taken", "latitude", "longitude", "camera", "caption",
+    "tags", "orientation", "added",
+)  # fmt: skip
+FUNCTIONS = {
+    "abs", "coalesce", "date", "datetime", "glob", "ifnull", "iif", "instr", "json_array_length", "json_extract",
+    "julianday", "length", "like", "lower", "ltrim", "max", "min", "nullif", "replace", "round", "rtrim", "strftime",
+    "substr", "substring", "time", "trim", "upper",
+}  # fmt: skip
+DAY = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
+Orientation = Literal["landscape", "portrait", "square"]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which photos are searched. All conditions that are given must hold."""
+
+    where: str | None = None  # SQL over the columns of `photos`, such as "width > 1000 AND camera LIKE 'Canon%'"
+    folder: str | Path | None = None  # and all below it
+    after: str | None = None  # the first day: 2024, 2024-05 or 2024-05-31; photos without a date are left out
+    before: str | None = None  # the day after the last
+    orientation: Orientation | None = None
+    tag: str | None = None
+    least_side: int | None = None  # pixels, of the shorter side
+
+    def ids(self, records: Records) -> np.ndarray | None:
+        """The photos that pass, ids (N,) int64 ascending; None when nothing is asked. Raises UsageError."""
+        condition, values = self._condition(records)
+        return self._found(records, condition, values, "ORDER BY id") if condition else None
+
+    def newest(self, records: Records, count: int) -> np.ndarray:
+        """The newest `count` of the photos that pass, ids (N,) int64; those without a date are last. Raises UsageError.
+
+        SQLite sorts them and gives no more than these, however many pass.
+        """
+        condition, values = self._condition(records)
+        order = "ORDER BY taken IS NULL, taken DESC, id LIMIT ?"
+        return self._found(records, condition or "1", [*values, count], order)
+
+    def _condition(self, records: Records) -> tuple[str, list[Any]]:
+        """In SQL, with its values; empty when nothing is asked."""
+        conditions: list[tuple[str, list[Any]]] = []
+        if self.where is not None:
+            check(self.where)
+            conditions.append((f"({self.where}\n)", []))
+        if self.folder is not None:
+            conditions.append(_below(records, readable(absolute(self.folder))))
+        if self.after is not None:
+            conditions.append(("taken >= ?", [first_day(self.after)]))
+        if self.before is not None:
+            conditions.append(("taken < ?", [first_day(self.before)]))
+        if self.orientation is not None:
+            conditions.append(("orientation = ?", [self.orientation]))
+        if self.tag is not None:
+            conditions.append(("EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?)", [self.tag]))
+        if self.least_side is not None:
+            conditions.append(("min(width, height) >= ?", [self.least_side]))
+        return " AND ".join(sql for sql, _ in conditions), [value for _, given in conditions for value in given]
+
+    def _found(self, records: Records, condition: str, values: list[Any], order: str) -> np.ndarray:
+        try:
+            rows = records.rows(f"SELECT id FROM photos WHERE {condition} {order}", values)
+            return np.fromiter((id for (id,) in rows), np.int64)
+        except sqlite3.Error as error:
+            raise _refusal(self.where or "", str(error)) from None
+
+
+def _below(records: Records, folder: str) -> tuple[str, list[Any]]:
+    """The condition that a photo lies below the folder, and its values. Raises UsageError where none does."""
+    start = f"{folder.rstrip('/')}/"
+    condition, values = "(folder = ? OR substr(folder, 1, ?) = ?)", [folder, len(start), start]
+    if not records.rows(f"SELECT 1 FROM photos WHERE {condition} LIMIT 1", values):
+        folders = [PurePosixPath(path) for (path,) in records.rows("SELECT DISTINCT folder FROM photos")]
+        known = {str(path) for path in folders} | {str(above) for path in folders for above in path.parents}
+        hint = did_you_mean(folder, known) or f"\nWhat has been added: lexel index {records.folder} --stats"
+        raise UsageError(f"No photo of {records.folder} is below {folder}.{hint}")
+    return condition, values
+
+
+def check(condition: str) -> None:
+    """Raise UsageError unless the condition is one expression over the columns of `photos`."""
+    scratch = sqlite3.connect(":memory:")
+    scratch.execute(f"CREATE TABLE photos ({', '.join(COLUMNS)})")
+    scratch.set_authorizer(_authorize)
+    try:
+        # In brackets, so that it is no more than an expression, and without, so that its own brackets are in order.
+        # They are closed on a line of their own: a comment at its end cannot swallow them.
+        scratch.execute(f"EXPLAIN SELECT id FROM photos WHERE ({condition}\n)")
+        scratch.execute(f"EXPLAIN SELECT id FROM photos WHERE {condition}")
+    except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
+        raise _refusal(condition, str(error)) from None
+    finally:
+        scratch.close()
+
+
+def _authorize(action: int, first: str | None, second: str | None, *_: str | None) -> int:
+    allowed: dict[int, Callable[[], bool]] = {
+        sqlite3.SQLITE_SELECT: lambda: True,
+        sqlite3.SQLITE_READ: lambda: first == "photos" and (not second or second in COLUMNS),
+        sqlite3.SQLITE_FUNCTION: lambda: second in FUNCTIONS,
+    }
+    return sqlite3.SQLITE_OK if allowed.get(action, lambda: False)() else sqlite3.SQLITE_DENY
+
+
+def _refusal(condition: str, reason: str) -> UsageError:
+    unknown = re.search(r"no such column: (\S+)", reason)
+    hint = did_you_mean(unknown[1], COLUMNS) if unknown else ""
+    function = re.search(r"not authorized to use function: (\S+)", reason)
+    if function:
+        reason = f"{function[1]} is no function that may be used here"
+    elif reason == "not authorized":
+        reason = "it may only compare columns"
+    return UsageError(
+        f'The condition "{condition}" cannot be used: {reason.rstrip(".")}.{hint}\n'
+        f"  Columns: {', '.join(COLUMNS)}.\n"
+        "  Example: taken >= '2024-01-01' AND width > 1000"
+    )
+
+
+def first_day(given: str) -> str:
+    """The day that a year, a month or a day begins with, as ISO 8601."""
+    match = DAY.fullmatch(given.strip())
+    try:
+        if match is None:
+            raise ValueError
+        year, month, day = (int(part or 1) for part in match.groups())
+        return date(year, month, day).isoformat()
+    except ValueError:
+        raise UsageError(f'"{given}" is no day. Write 2024, 2024-05 or 2024-05-31.') from None

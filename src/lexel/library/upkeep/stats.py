@@ -1,0 +1,62 @@
+"""What is in a library, in numbers."""
+
+from dataclasses import dataclass
+
+from lexel.library.disk.changes_on_disk import places
+from lexel.library.store.records import Records
+from lexel.library.store.schema import readable
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Counts are of photos unless they say otherwise."""
+
+    photos: int  # to be searched
+    pictures: int  # distinct contents among them
+    vanished: int
+    unreadable: int  # files
+    with_caption: int
+    with_tags: int
+    with_date: int
+    with_place: int
+    first_taken: str | None
+    last_taken: str | None
+    cameras: list[tuple[str, int]]  # the most frequent
+    folders: list[str]  # that are looked through
+    model: str | None
+    fingerprint: str | None
+    dimensions: int
+    photo_bytes: int
+    library_bytes: int
+
+
+def stats(records: Records) -> Stats:
+    """Count what is there."""
+    present = "FROM files WHERE NOT missing"
+    photos, pictures, captioned, tagged, dated, placed, first, last, size = records.rows(
+        f"""SELECT count(*), count(DISTINCT content), count(caption),
+        coalesce(sum(tags != '[]' OR label IS NOT NULL), 0), count(taken),
+        count(latitude), min(taken), max(taken), coalesce(sum(size), 0) {present}"""
+    )[0]
+    cameras = records.rows(
+        f"SELECT camera, count(*) AS n {present} AND camera IS NOT NULL GROUP BY camera ORDER BY n DESC, camera LIMIT 5"
+    )
+    return Stats(
+        photos=photos,
+        pictures=pictures,
+        vanished=records.rows("SELECT count(*) FROM files WHERE missing")[0][0],
+        unreadable=records.rows("SELECT count(*) FROM unreadable")[0][0],
+        with_caption=captioned,
+        with_tags=tagged,
+        with_date=dated,
+        with_place=placed,
+        first_taken=first,
+        last_taken=last,
+        cameras=[(camera, count) for camera, count in cameras],
+        folders=[readable(path) for path in places(records, "folder", "source")],
+        model=records.model or records.fact("model_name"),
+        fingerprint=records.fingerprint,
+        dimensions=records.dimensions,
+        photo_bytes=size,
+        library_bytes=sum(file.stat().st_size for file in records.folder.iterdir() if file.is_file()),
+    )

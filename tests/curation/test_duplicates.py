@@ -1,0 +1,102 @@
+import os
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+from quick_encoder import QuickEncoder
+
+from lexel.curation.duplicates import find_duplicates, summary, write_duplicates
+from lexel.errors import UsageError
+from lexel.library.library import Library
+
+
+def scene(seed: int, size: int = 96) -> Image.Image:
+    """Coloured patches: smooth, so that it survives being made smaller."""
+    patches = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    return Image.fromarray(patches).resize((size, size), Image.Resampling.NEAREST)
+
+
+@pytest.fixture
+def library(tmp_path):
+    """Twelve different pictures; of 0 an exact copy, of 1 a smaller JPEG, of 2 a mirrored and an older equal one."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(12):
+        scene(number).save(folder / f"{number}.png")
+    shutil.copy(folder / "0.png", folder / "copy-of-0.png")
+    os.utime(folder / "copy-of-0.png", (1e9, 1e9))  # older
+    scene(1).resize((48, 48)).save(folder / "small-1.jpg", quality=90)
+    scene(2).transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((40, 40)).save(folder / "mirrored-2.png")
+    with Library.open(tmp_path / "l.lexel", Mirrored(), create=True) as library:
+        library.add(folder)
+        yield library
+
+
+class Mirrored(QuickEncoder):
+    """Sees no difference between left and right, as models hardly do."""
+
+    def _vector(self, pixels):
+        both = super()._vector(pixels) + super()._vector(pixels[:, :, ::-1])
+        return both / np.linalg.norm(both)
+
+
+def named(groups) -> dict[str, set[str]]:
+    return {group.keep.name: {other.name for other in group.others} for group in groups}
+
+
+def test_exact_smaller_and_mirrored_copies_are_found_and_the_best_is_kept(library):
+    groups = find_duplicates(library)
+    assert named(groups) == {
+        "copy-of-0.png": {"0.png"},  # the same pixels and bytes, but older
+        "1.png": {"small-1.jpg"},
+        "2.png": {"mirrored-2.png"},
+    }
+    assert [group.exact for group in groups if group.keep.name == "copy-of-0.png"] == [True]
+    assert "3 pictures are there more than once (1 as exact copies only): 3 files too many" in summary(groups)
+
+
+def test_a_threshold_of_one_finds_exact_copies_only(library):
+    assert named(find_duplicates(library, 1.0)) == {"copy-of-0.png": {"0.png"}}
+
+
+def test_alike_embeddings_of_different_pictures_are_no_duplicates(tmp_path):
+    class Blind(QuickEncoder):
+        def _vector(self, pixels):
+            return np.eye(1, self.dimensions, dtype=np.float32)[0]
+
+    (tmp_path / "p").mkdir()
+    for number in range(40):
+        scene(number).save(tmp_path / "p" / f"{number}.png")
+    scene(7, 64).save(tmp_path / "p" / "7-again.png")
+    with Library.open(tmp_path / "l.lexel", Blind(), create=True) as library:
+        library.add(tmp_path / "p")
+        assert named(find_duplicates(library)) == {"7.png": {"7-again.png"}}
+
+
+def test_a_slow_series_does_not_chain_its_ends_together(tmp_path):
+    (tmp_path / "p").mkdir()
+    first, last = (np.asarray(scene(seed)).astype(float) for seed in (1, 2))
+    for step in range(21):
+        mixed = first + (last - first) * step / 20
+        Image.fromarray(mixed.astype(np.uint8)).save(tmp_path / "p" / f"{step:02}.png")
+    with Library.open(tmp_path / "l.lexel", QuickEncoder(), create=True) as library:
+        library.add(tmp_path / "p")
+        groups = find_duplicates(library, 0.9)
+    assert len(groups) > 1
+    assert all(likeness >= 0.9 for group in groups for likeness in group.likeness)
+    files = [photo.id for group in groups for photo in (group.keep, *group.others)]
+    assert len(files) == len(set(files))
+
+
+def test_the_page_shows_every_file_and_says_which_to_keep(library, tmp_path):
+    write_duplicates(tmp_path / "page.html", find_duplicates(library), library.records)
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("<li") == 6
+    assert page.count('class="kept"') == 3
+    assert "<script" not in page
+
+
+def test_a_threshold_that_makes_no_sense_is_refused(library):
+    with pytest.raises(UsageError, match=r"from 0\.5 to 1"):
+        find_duplicates(library, 0.2)
