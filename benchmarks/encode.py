@@ -127,8 +127,8 @@ def read_captions() -> list[str]:
 
 def make_models(work: Path, given: Path | None) -> Path:
     """The same ViT-B/32 in Lexel's, open_clip's and transformers' formats; with random weights when none is given."""
-    from lexel.checkpoints.convert import write_huggingface, write_open_clip
-    from lexel.checkpoints.foreign import read_foreign
+    from lexel.checkpoints.formats.read import read_foreign
+    from lexel.checkpoints.formats.write import write_huggingface, write_open_clip
 
     folder = given or work / "lexel"
     if given is None:
@@ -140,7 +140,7 @@ def make_models(work: Path, given: Path | None) -> Path:
 
 
 def _make_random_model(folder: Path) -> None:
-    from lexel.checkpoints.folder import save_model_folder
+    from lexel.checkpoints.model_folder.folder import save_model_folder
     from lexel.images import Preprocessing
     from lexel.models.clip import CLIP, init_weights
     from lexel.models.zoo import architecture
@@ -175,7 +175,7 @@ def make_export(model: Path, work: Path) -> Path | None:
 
 def lexel_ways(model: Path, exported: Path | None) -> list[tuple[str, str, Path]]:
     """(runtime, number format, folder) of every way to run the model; one whose library is missing is skipped later."""
-    from lexel.checkpoints.exported import read_exported
+    from lexel.checkpoints.model_folder.exported import read_exported
 
     ways = [("torch", "float32", model), ("torch", "bfloat16", model)]
     if exported is not None:

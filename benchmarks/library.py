@@ -119,7 +119,7 @@ def make_rclip_model(exported: Path, home: Path) -> None:
     """Lexel's exported towers under the names that rclip expects of files, inputs and outputs."""
     import onnx
 
-    from lexel.checkpoints.exported import open_towers
+    from lexel.checkpoints.model_folder.exported import open_towers
 
     folder = home / "ViT-B-32-256-datacomp_s34b_b86k"
     folder.mkdir(parents=True)

@@ -5,7 +5,7 @@ A test compares the page with what this makes of the facts.
 
 from pathlib import Path
 
-from lexel.checkpoints.pretrained import Pretrained, all_pretrained
+from lexel.checkpoints.hub.pretrained import Pretrained, all_pretrained
 from lexel.models.config import VisionTransformerConfig
 
 PAGE = Path(__file__).with_name("pretrained.md")

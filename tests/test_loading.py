@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import lexel
-from lexel.checkpoints.folder import open_model_folder
+from lexel.checkpoints.model_folder.folder import open_model_folder
 from lexel.conversion import convert, export
 from lexel.data.readers import read_source
 from lexel.demo import demo_recipe

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 import lexel
-from lexel.checkpoints.export import export_onnx
-from lexel.checkpoints.folder import open_model_folder
+from lexel.checkpoints.model_folder.folder import open_model_folder
+from lexel.checkpoints.onnx.export import export_onnx
 from tiny_towers import KINDS, build, write_folder
 
 # What the extras bring, so that whatever of the core leans on it fails here as it would on a bare machine.

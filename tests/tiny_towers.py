@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lexel.checkpoints.folder import save_model_folder
+from lexel.checkpoints.model_folder.folder import save_model_folder
 from lexel.images import Preprocessing
 from lexel.models.clip import CLIP, init_weights
 from lexel.models.config import (

@@ -7,10 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-from lexel.checkpoints.convert import to_lexel, write_huggingface, write_open_clip
-from lexel.checkpoints.export import ExportReport, Sample, export_onnx
-from lexel.checkpoints.exported import NUMBER_FORMATS, NumberFormat
-from lexel.checkpoints.folder import MANIFEST, open_model_folder
+from lexel.checkpoints.formats.write import to_lexel, write_huggingface, write_open_clip
+from lexel.checkpoints.model_folder.exported import NUMBER_FORMATS, NumberFormat
+from lexel.checkpoints.model_folder.folder import MANIFEST, open_model_folder
+from lexel.checkpoints.onnx.export import ExportReport, Sample, export_onnx
 from lexel.data.pairs import Source
 from lexel.encoder import Encoder
 from lexel.errors import BadImageError, UsageError, did_you_mean

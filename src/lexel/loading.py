@@ -15,15 +15,23 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from lexel.calibration import Calibration
-from lexel.checkpoints.exported import open_towers
-from lexel.checkpoints.folder import MANIFEST, TOKENIZER, WEIGHTS, Manifest, ModelFolder, fingerprint, open_model_folder
-from lexel.checkpoints.hub import is_checkpoint_name, locate, pull_showing_progress
+from lexel.checkpoints.hub.locate import is_checkpoint_name, locate, pull_showing_progress
+from lexel.checkpoints.model_folder.exported import open_towers
+from lexel.checkpoints.model_folder.folder import (
+    MANIFEST,
+    TOKENIZER,
+    WEIGHTS,
+    Manifest,
+    ModelFolder,
+    fingerprint,
+    open_model_folder,
+)
 from lexel.encoder import Encoder
 from lexel.errors import UsageError
 from lexel.runtimes import Runtime
 
 if TYPE_CHECKING:
-    from lexel.checkpoints.foreign import ForeignModel
+    from lexel.checkpoints.formats.read import ForeignModel
     from lexel.models.config import Activation, CLIPConfig
 
 RuntimeName = Literal["torch", "onnx", "openvino"]
@@ -98,7 +106,7 @@ def read_model(
     tokenizer: str | Path | None = None,
 ) -> ForeignModel:
     """A model of any kind in Lexel's terms, for loading and converting; see `load`."""
-    from lexel.checkpoints.foreign import read_foreign
+    from lexel.checkpoints.formats.read import read_foreign
 
     path = Path(model).expanduser()
     words = Path(tokenizer).expanduser() if tokenizer else None

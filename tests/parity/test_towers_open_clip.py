@@ -9,9 +9,9 @@ import pytest
 import torch
 from golden.families import FAMILIES, LONGEST, captions, pixels, weight
 
-from lexel.checkpoints.names import to_ours
-from lexel.checkpoints.open_clip import read_open_clip_config
-from lexel.checkpoints.open_clip_names import open_clip_rows
+from lexel.checkpoints.formats.open_clip.config_in import read_open_clip_config
+from lexel.checkpoints.formats.open_clip.tensors import open_clip_rows
+from lexel.checkpoints.formats.tensor_tables import to_ours
 from lexel.models.clip import CLIP
 from lexel.models.config import CLIPConfig, ConvNeXtConfig, HuggingFaceTextConfig, TimmConfig, VisionTransformerConfig
 

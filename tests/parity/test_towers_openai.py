@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from golden.families import pixels, weight
 from torch import Tensor
 
-from lexel.checkpoints.names import to_ours
-from lexel.checkpoints.open_clip_names import open_clip_rows
+from lexel.checkpoints.formats.open_clip.tensors import open_clip_rows
+from lexel.checkpoints.formats.tensor_tables import to_ours
 from lexel.models.clip import CLIP
 from lexel.models.zoo import architecture
 

@@ -8,8 +8,8 @@ import torch
 import transformers as hf
 from torch import Tensor
 
-from lexel.checkpoints.huggingface import huggingface_rows, read_huggingface_config
-from lexel.checkpoints.names import to_ours
+from lexel.checkpoints.formats.huggingface.config_in import huggingface_rows, read_huggingface_config
+from lexel.checkpoints.formats.tensor_tables import to_ours
 from lexel.models.clip import CLIP
 
 VISION = {

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lexel.checkpoints.export import export_onnx
-from lexel.checkpoints.folder import open_model_folder
+from lexel.checkpoints.model_folder.folder import open_model_folder
+from lexel.checkpoints.onnx.export import export_onnx
 from lexel.models.clip import CLIP
 from tiny_towers import KINDS, build, write_folder
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lexel.checkpoints.exported import NumberFormat, open_towers
+from lexel.checkpoints.model_folder.exported import NumberFormat, open_towers
 from lexel.errors import ModelError
 from lexel.runtimes.onnx import OnnxRuntime
 from lexel.runtimes.torch import TorchRuntime

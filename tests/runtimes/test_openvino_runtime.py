@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from lexel.checkpoints.exported import ExportedTowers, open_towers
+from lexel.checkpoints.model_folder.exported import ExportedTowers, open_towers
 from lexel.errors import ModelError, UsageError
 from lexel.runtimes.openvino import OpenVINORuntime, Precision
 from lexel.runtimes.torch import TorchRuntime

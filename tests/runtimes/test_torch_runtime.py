@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from lexel.checkpoints.folder import open_model_folder
+from lexel.checkpoints.model_folder.folder import open_model_folder
 from lexel.errors import ModelError, UsageError
 from lexel.runtimes.torch import TorchRuntime, best_device, build_clip, choose_device
 

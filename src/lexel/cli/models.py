@@ -36,7 +36,7 @@ def list_models(
     from lexel.cli.printing import print_architectures, print_json, print_pretrained
 
     if pretrained:
-        from lexel.checkpoints.hub import pretrained_rows
+        from lexel.checkpoints.hub.locate import pretrained_rows
 
         rows = pretrained_rows()
         if json:
@@ -66,7 +66,7 @@ def pull(
     Example:
       lexel models pull ViT-B-32/datacomp_xl_s13b_b90k
     """
-    from lexel.checkpoints.hub import pull_showing_progress
+    from lexel.checkpoints.hub.locate import pull_showing_progress
 
     located = pull_showing_progress(name)
     print(located.weights)
@@ -161,7 +161,7 @@ def calibrate(
     Example:
       lexel models calibrate clip-vit-b-32 holiday-photos/
     """
-    from lexel.checkpoints.folder import open_model_folder
+    from lexel.checkpoints.model_folder.folder import open_model_folder
     from lexel.cli.printing import print_calibration, print_json
     from lexel.data.readers import read_source
     from lexel.evaluation.calibration import calibrate as fit

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lexel.calibration import Calibration
-    from lexel.checkpoints.hub import PretrainedRow
+    from lexel.checkpoints.hub.locate import PretrainedRow
     from lexel.data.audit import Audit, Spread
     from lexel.evaluation.metrics import Metric
     from lexel.evaluation.report import Report

@@ -9,9 +9,9 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 import lexel
-from lexel.checkpoints.convert import write_open_clip
-from lexel.checkpoints.folder import open_model_folder, save_model_folder
-from lexel.checkpoints.foreign import read_foreign
+from lexel.checkpoints.formats.read import read_foreign
+from lexel.checkpoints.formats.write import write_open_clip
+from lexel.checkpoints.model_folder.folder import open_model_folder, save_model_folder
 from lexel.data.readers import read_source
 from lexel.errors import UsageError
 from lexel.models.clip import CLIP, init_weights

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from lexel.checkpoints.folder import open_model_folder, save_model_folder
+from lexel.checkpoints.model_folder.folder import open_model_folder, save_model_folder
 from lexel.models.clip import CLIP, init_weights
 from lexel.models.config import ResNetConfig
 from lexel.training.optimization.freezing import FreezeSettings, freeze

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lexel.checkpoints.foreign import ForeignModel
+from lexel.checkpoints.formats.read import ForeignModel
 from lexel.errors import UsageError
 from lexel.images import Preprocessing
 from lexel.loading import read_model

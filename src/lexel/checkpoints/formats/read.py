@@ -1,0 +1,263 @@
+"""Reading a checkpoint that another library wrote, whatever its kind, into Lexel's names and configuration.
+
+The kind is told by what is in the files. What cannot be told, such as the activation of a bare weight file, is asked
+for and never guessed.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lexel.checkpoints.formats.arrays import number_format
+from lexel.checkpoints.formats.huggingface.config_in import huggingface_rows, read_huggingface_config, read_processor
+from lexel.checkpoints.formats.infer import infer_architecture, known_activation, with_activation
+from lexel.checkpoints.formats.open_clip.config_in import read_open_clip_config
+from lexel.checkpoints.formats.open_clip.tensors import open_clip_rows
+from lexel.checkpoints.formats.tensor_tables import Row, Shape, to_ours
+from lexel.checkpoints.formats.tokenizer import Style, find_tokenizer, fit_tokens
+from lexel.checkpoints.formats.weight_files import Stored, read_sharded, read_weight_file
+from lexel.checkpoints.hub.choose_files import choose
+from lexel.checkpoints.model_folder.folder import MANIFEST, open_model_folder
+from lexel.errors import LexelError, ModelError, UsageError
+from lexel.images import Preprocessing
+from lexel.models.config import Activation, CLIPConfig, VisionTransformerConfig
+from lexel.models.zoo import architecture as architecture_of
+from lexel.tokenizer import Tokenizer
+
+CONFIGS: dict[Style, str] = {"open_clip": "open_clip_config.json", "huggingface": "config.json"}
+PROCESSOR = "preprocessor_config.json"
+DECODER = "text_decoder."  # CoCa's captioner
+
+
+@dataclass(frozen=True)
+class ForeignModel:
+    """A model as it was found, in Lexel's terms."""
+
+    name: str
+    architecture: CLIPConfig
+    preprocessing: Preprocessing
+    weights: dict[str, np.ndarray] = field(repr=False)  # under Lexel's names, as stored, but bfloat16 as float32
+    tokenizer: Tokenizer | None
+    source: Path
+    format: str  # in words: what kind of file it came from
+    dtypes: dict[str, str] = field(default_factory=dict, repr=False)  # what each weight was stored as
+    notes: tuple[str, ...] = ()  # what a user should know about it, as sentences
+
+
+def read_foreign(
+    path: Path,
+    *,
+    architecture: str | None = None,
+    activation: Activation | None = None,
+    tokenizer: Path | None = None,
+) -> ForeignModel:
+    """Read a weight file or a folder of any known kind.
+
+    `architecture` names one of the zoo for files that come without a configuration, `activation` says what such files
+    do not, and `tokenizer` is CLIP's list of merges or a `tokenizer.json` where none lies beside the weights.
+    Raises UsageError for what is missing or must be said, ModelError for what is damaged or does not fit together.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UsageError(f"{path} does not exist.")
+    if path.is_dir() and (path / MANIFEST).is_file():
+        return _own(path)
+    weights = _weights_in(path) if path.is_dir() else path
+    stored = read_sharded(weights) if weights.name.endswith(".index.json") else read_weight_file(weights)
+    try:
+        style = _style(stored)
+        if style == "huggingface":
+            stored = _without_doubled_prefix(stored)
+        config = _json_beside(weights, CONFIGS[style]) if architecture is None else None
+        read = _read_open_clip if style == "open_clip" else _read_huggingface
+        found = read(stored, config, architecture, activation, weights)
+    except LexelError as error:
+        raise type(error)(f"{weights} {error}") from None
+    beside = path if path.is_dir() else path.parent if config is not None else None
+    words = find_tokenizer(beside, tokenizer, found.architecture, found.tokenizer_facts, style)
+    return ForeignModel(
+        name=path.name if path.is_dir() else path.stem,
+        architecture=found.architecture if words is None else fit_tokens(found.architecture, words),
+        preprocessing=found.preprocessing,
+        weights=found.weights,
+        tokenizer=words,
+        source=path,
+        format=found.format,
+        dtypes=found.dtypes,
+        notes=found.notes,
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    architecture: CLIPConfig
+    preprocessing: Preprocessing
+    weights: dict[str, np.ndarray]
+    dtypes: dict[str, str]
+    format: str
+    tokenizer_facts: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+def _own(path: Path) -> ForeignModel:
+    folder = open_model_folder(path)
+    if folder.is_exported:
+        raise UsageError(f"{path} holds exported towers and no weights. Give the folder that it was exported from.")
+    weights = folder.weights()
+    return ForeignModel(
+        name=folder.manifest.name,
+        architecture=folder.manifest.architecture,
+        preprocessing=folder.manifest.preprocessing,
+        weights=weights,
+        tokenizer=folder.tokenizer(),
+        source=path,
+        format="Lexel model folder",
+        dtypes={name: number_format(array) for name, array in weights.items()},
+    )
+
+
+def _weights_in(folder: Path) -> Path:
+    names = [entry.name for entry in folder.iterdir()]
+    choice = choose(names)
+    if choice is None:
+        found = ", ".join(sorted(names)[:8]) or "nothing"
+        raise UsageError(
+            f"{folder} holds no model that Lexel knows. It has: {found}.\n"
+            "  Give a weight file, or a folder with a configuration and weights."
+        )
+    return folder / choice.weights[0]
+
+
+def _style(stored: Stored) -> Style:
+    names = stored.arrays.keys()
+    if any(name.startswith("visual.") for name in names):
+        return "open_clip"
+    if any(name.startswith("vision_model.") for name in names):
+        return "huggingface"
+    if "image.projection.weight" in names or "text.position_embedding" in names:
+        raise UsageError("is part of a Lexel model folder. Give the folder.")
+    if any(name.startswith("image_encoder.model.") for name in names):
+        raise UsageError(
+            "is in Apple's own format. Take the model from OpenCLIP's list: lexel models list --pretrained"
+        )
+    raise ModelError(f"holds tensors, but of no model with two towers: {', '.join(list(names)[:3])} …")
+
+
+def _without_doubled_prefix(stored: Stored) -> Stored:
+    """Older transformers wrote `vision_model.vision_model.` for a CLIP tower beside a text model."""
+    arrays = {
+        name.replace(f"{tower}.{tower}.", f"{tower}.", 1): array
+        for tower in ("vision_model",)
+        for name, array in stored.arrays.items()
+    }
+    return Stored(arrays, stored.container, stored.program)
+
+
+def _json_beside(weights: Path, name: str) -> dict[str, Any] | None:
+    path = weights.with_name(name)
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise ModelError(f"has a {name} beside it that is not readable JSON: {error}. Download it again.") from None
+    if not isinstance(content, dict):
+        raise ModelError(f"has a {name} beside it that is no configuration. Download it again.")
+    return content
+
+
+def _read_open_clip(
+    stored: Stored, config: dict[str, Any] | None, name: str | None, activation: Activation | None, weights: Path
+) -> _Found:
+    known = known_activation(stored)
+    if known and activation and known != activation:
+        raise UsageError(f"was trained with {known}, not {activation}: its archive says so.")
+    pixels = None
+    if config is not None:
+        found, pixels = read_open_clip_config(config)
+    else:
+        found = architecture_of(name) if name else infer_architecture(stored)
+    chosen = activation or known
+    if chosen:
+        found = with_activation(found, chosen)
+    elif config is None and name is None and with_activation(found, "quick_gelu") != with_activation(found, "gelu"):
+        raise UsageError(
+            "does not tell its activation, and the wrong one ruins embeddings unseen.\n"
+            "  Say which it was trained with, by activation= or --activation: gelu (most of OpenCLIP's) or quick_gelu "
+            "(OpenAI's, DFN's, MetaCLIP's)."
+        )
+    found = found.model_copy(update={"logit_bias": "logit_bias" in stored.arrays})
+    shapes = shapes_of(found)
+    rows = open_clip_rows(found, shapes, flat="token_embedding.weight" in stored.arrays)
+    notes = []
+    if any(key.startswith(DECODER) for key in stored.arrays):
+        notes.append("CoCa's captioner is left out: its two contrastive towers are all that Lexel uses.")
+    return _Found(
+        architecture=found,
+        preprocessing=pixels or _usual_pixels(found),
+        weights=to_ours(rows, stored.arrays, shapes, ignored=(DECODER,)),
+        dtypes=_dtypes(rows, stored),
+        format=f"OpenCLIP ({stored.container})" if not stored.program else "OpenAI (TorchScript)",
+        tokenizer_facts=config or {},
+        notes=tuple(notes),
+    )
+
+
+def _read_huggingface(
+    stored: Stored, config: dict[str, Any] | None, name: str | None, activation: Activation | None, weights: Path
+) -> _Found:
+    if config is None and name is None:
+        raise UsageError("needs its config.json beside it, or its name by architecture= or --architecture.")
+    found = read_huggingface_config(config) if config is not None else architecture_of(name or "")
+    if activation:
+        found = with_activation(found, activation)
+    if not isinstance(found.image, VisionTransformerConfig):
+        raise UsageError(f"is in transformers' format, which {name} cannot be.")
+    shapes = shapes_of(found)
+    is_flat = stored.arrays.get("vision_model.embeddings.patch_embedding.weight", np.zeros(())).ndim == 2
+    rows = huggingface_rows(found, shapes, patches="patches" if is_flat else "same")
+    notes = ()
+    if is_flat:
+        notes = (f"Pictures are squashed to {found.image.image_size} pixels square; transformers keeps their shape.",)
+    kind = str((config or {}).get("model_type", "siglip" if found.logit_bias else "clip"))
+    return _Found(
+        architecture=found,
+        preprocessing=read_processor(_json_beside(weights, PROCESSOR) or {}, kind, found.image.image_size),
+        weights=to_ours(rows, stored.arrays, shapes),
+        dtypes=_dtypes(rows, stored),
+        format=f"Hugging Face {kind} ({stored.container})",
+        tokenizer_facts=config or {},
+        notes=notes,
+    )
+
+
+def shapes_of(config: CLIPConfig) -> dict[str, Shape]:
+    """The names and shapes of all weights of an architecture. Nothing is allocated."""
+    import torch
+
+    from lexel.models.clip import CLIP
+
+    with torch.device("meta"):
+        return {name: tuple(tensor.shape) for name, tensor in CLIP(config).state_dict().items()}
+
+
+def _dtypes(rows: list[Row], stored: Stored) -> dict[str, str]:
+    return {
+        name: number_format(stored.arrays[row.theirs[0]])
+        for row in rows
+        for name in row.ours
+        if row.theirs[0] in stored.arrays
+    }
+
+
+def _usual_pixels(config: CLIPConfig) -> Preprocessing:
+    """What goes with weights that come without a word on it: SigLIP's way for SigLIP, CLIP's for the others."""
+    image, half = config.image, (0.5, 0.5, 0.5)
+    usual = Preprocessing(image_size=image.image_size, convention="open_clip")
+    if isinstance(image, VisionTransformerConfig) and image.pooling == "map":
+        return usual.model_copy(update={"resize": "squash", "mean": half, "std": half})
+    return usual
