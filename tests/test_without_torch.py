@@ -7,11 +7,11 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_towers import KINDS, build, write_folder
 
 import lexel
 from lexel.checkpoints.model_folder.folder import open_model_folder
 from lexel.checkpoints.onnx.export import export_onnx
-from tiny_towers import KINDS, build, write_folder
 
 # What the extras bring, so that whatever of the core leans on it fails here as it would on a bare machine.
 EXTRAS = ["torch", "transformers", "timm", "onnx", "onnxscript", "openvino", "nncf", "scipy", "sklearn", "matplotlib"]

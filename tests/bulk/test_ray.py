@@ -47,7 +47,7 @@ class Cluster:
 @pytest.fixture(scope="module")
 def cluster():
     before = dict(os.environ)
-    os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # where nodes find quick_encoder
+    os.environ["PYTHONPATH"] = str(Path(__file__).parents[1] / "support")  # where nodes find quick_encoder
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     # What else fills this machine is not to end workers.
     os.environ["RAY_memory_monitor_refresh_ms"] = "0"  # noqa: SIM112

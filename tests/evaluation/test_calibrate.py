@@ -8,8 +8,8 @@ from sklearn.linear_model import LogisticRegression
 from lexel.calibration import sigmoid
 from lexel.data.pairs import Pair, Source
 from lexel.errors import DataError, ModelError
-from lexel.evaluation.calibration import BINS, CENTRES, FEWEST, calibrate, calibration_error, fit
-from lexel.evaluation.embedded import embed_source
+from lexel.evaluation.calibrate import BINS, CENTRES, FEWEST, calibrate, calibration_error, fit
+from lexel.evaluation.embedded_source import embed_source
 
 
 def counted(other: np.ndarray, true: np.ndarray) -> np.ndarray:

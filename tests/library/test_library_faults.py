@@ -21,7 +21,7 @@ from lexel.library.library import Library
 from lexel.library.store import locking
 from lexel.library.upkeep import verification
 
-HERE = Path(__file__).parent
+SUPPORT = Path(__file__).parents[1] / "support"
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def library(tmp_path, pictures) -> Iterator[Library]:
 def test_killed_at_random_moments_nothing_is_lost_doubled_or_half(tmp_path):
     """`killed.py` looks at every row after each kill; LEXEL_KILLS asks for more of them."""
     kills = os.environ.get("LEXEL_KILLS", "10")
-    command = [sys.executable, str(HERE / "killed.py"), str(tmp_path), kills, "1"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE)
+    command = [sys.executable, str(SUPPORT / "killed.py"), str(tmp_path), kills, "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=SUPPORT)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["in_the_middle"] >= int(kills) // 3
 
@@ -148,7 +148,7 @@ def test_a_library_on_read_only_media_is_searched_but_not_changed(pictures):
             path.chmod(0o444)
         for path in (folder / "photos.lexel", folder):
             path.chmod(0o555)
-        command = [sys.executable, "-c", READ_ONLY, str(folder / "photos.lexel"), str(folder), str(HERE)]
+        command = [sys.executable, "-c", READ_ONLY, str(folder / "photos.lexel"), str(folder), str(SUPPORT)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.stdout.startswith("40 40 40\n"), done.stderr
         assert "cannot be written here: it can be searched, not changed" in done.stdout

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
+from tiny_towers import KINDS, build, write_folder
 
 from lexel.checkpoints.model_folder.folder import open_model_folder
 from lexel.checkpoints.onnx.export import export_onnx
 from lexel.models.clip import CLIP
-from tiny_towers import KINDS, build, write_folder
 
 
 @pytest.fixture(scope="session", params=KINDS)

@@ -164,7 +164,7 @@ def calibrate(
     from lexel.checkpoints.model_folder.folder import open_model_folder
     from lexel.cli.printing import print_calibration, print_json
     from lexel.data.readers import read_source
-    from lexel.evaluation.calibration import calibrate as fit
+    from lexel.evaluation.calibrate import calibrate as fit
     from lexel.loading import load
 
     folder = open_model_folder(model)

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from lexel.data.augment import Augmentation, augment
 from lexel.data.captions import draw_caption, meaning_of_label
-from lexel.data.embedded import EmbeddedPictures, EmbeddedTexts
+from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts
 from lexel.data.order import ALONE, Order, Sample, Share
 from lexel.data.pairs import Pair, Picture
 from lexel.errors import BadImageError

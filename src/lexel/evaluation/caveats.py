@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lexel.evaluation.embedded import EmbeddedSource
+from lexel.evaluation.embedded_source import EmbeddedSource
 from lexel.evaluation.metrics import Metric
 from lexel.evaluation.phrases import interval, percent
 from lexel.evaluation.retrieval import RetrievalResult

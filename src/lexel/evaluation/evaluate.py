@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from lexel.data.pairs import Source
 from lexel.errors import UsageError, did_you_mean
 from lexel.evaluation import caveats
-from lexel.evaluation.embedded import EmbeddedSource, embed_source
+from lexel.evaluation.embedded_source import EmbeddedSource, embed_source
 from lexel.evaluation.gallery import caption_grid, label_grid, retrieval_section, zero_shot_section
 from lexel.evaluation.prompts import templates as read_templates
 from lexel.evaluation.report import Report, SourceReport

@@ -13,7 +13,7 @@ import numpy as np
 
 from lexel.data.pairs import Pair, Source
 from lexel.errors import UsageError
-from lexel.evaluation.embedded import EmbeddedSource, embed_source
+from lexel.evaluation.embedded_source import EmbeddedSource, embed_source
 from lexel.evaluation.metrics import Metric, best_positions, chance_median_rank, chance_recall, median_rank, proportion
 
 if TYPE_CHECKING:

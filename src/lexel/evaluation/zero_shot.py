@@ -16,7 +16,7 @@ from safetensors.numpy import save
 from lexel.data.captions import fill
 from lexel.data.pairs import Pair, Source
 from lexel.errors import DataError, ModelError, UsageError
-from lexel.evaluation.embedded import EmbeddedSource, embed_source
+from lexel.evaluation.embedded_source import EmbeddedSource, embed_source
 from lexel.evaluation.metrics import (
     Metric,
     best_positions,

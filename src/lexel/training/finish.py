@@ -5,7 +5,7 @@ import numpy as np
 from lexel.calibration import Calibration
 from lexel.checkpoints.model_folder.folder import save_model_folder
 from lexel.errors import DataError
-from lexel.evaluation.calibration import calibrate
+from lexel.evaluation.calibrate import calibrate
 from lexel.evaluation.evaluate import evaluate
 from lexel.evaluation.report import Report
 from lexel.progress import say

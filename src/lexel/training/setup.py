@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from lexel.data.embedded import EmbeddedPictures, EmbeddedTexts
+from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts
 from lexel.data.loader import Batch, BatchMaker, load_batches
 from lexel.data.order import Order
 from lexel.images import Preprocessing

@@ -20,7 +20,7 @@ from lexel.errors import UsageError
 from lexel.images import Preprocessing, decode, fit
 from lexel.models.config import CLIPConfig, TextTransformerConfig, VisionTransformerConfig
 
-MERGES = Path(__file__).parents[3] / "shared/data/clip/bpe_simple_vocab_16e6.txt.gz"
+MERGES = Path(__file__).parents[4] / "shared/data/clip/bpe_simple_vocab_16e6.txt.gz"
 
 
 def same(a: ForeignModel, b: ForeignModel) -> bool:

@@ -15,7 +15,7 @@ from lexel.errors import UsageError
 from lexel.models.config import VisionTransformerConfig
 from lexel.models.zoo import ARCHITECTURES
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 NAMES = sorted(alias for checkpoint in all_pretrained() for alias in checkpoint.aliases)
 
 

@@ -2,13 +2,13 @@ import json
 
 import numpy as np
 import pytest
+from tiny_towers import CAPTIONS, KINDS, bert, build, pixels, write_folder
 
 from lexel.checkpoints.model_folder.exported import open_towers, read_exported
 from lexel.checkpoints.model_folder.folder import WEIGHTS, open_model_folder
 from lexel.checkpoints.onnx.export import ExportReport, Sample, export_onnx
 from lexel.errors import ModelError, UsageError
 from lexel.models.clip import CLIP
-from tiny_towers import CAPTIONS, KINDS, bert, build, pixels, write_folder
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from PIL import ExifTags, Image
 from lexel.library.disk.photo_facts import PhotoFacts, read_facts
 
 CAMERA, GPS = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo
-ODD = Path(__file__).parents[2] / ".data" / "odd_images"
+ODD = Path(__file__).parents[3] / ".data" / "odd_images"
 
 
 def exif(main=None, camera=None, gps=None) -> Image.Exif:

@@ -18,7 +18,7 @@ from lexel.library.disk.indexing import Added
 from lexel.library.library import Library
 
 pytest.importorskip("watchfiles")
-HERE = Path(__file__).parent
+SUPPORT = Path(__file__).parents[2] / "support"
 SECONDS = 20  # until a test gives up; it takes one or two
 
 
@@ -110,7 +110,7 @@ print("ended")
 
 
 def test_ctrl_c_ends_it_cleanly(tmp_path, pictures):
-    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "photos.lexel"), str(pictures), str(HERE)]
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "photos.lexel"), str(pictures), str(SUPPORT)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "2\n"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
+from tiny import tiny_recipe
 
 import lexel
 from lexel.checkpoints.formats.read import read_foreign
@@ -20,7 +21,6 @@ from lexel.training.recipe import Recipe
 from lexel.training.run.folder import RunFolder
 from lexel.training.setup import Setup, set_up
 from lexel.training.trainer import train
-from tiny import tiny_recipe
 
 SCENES = [pair.picture for pair in read_source("scenes:6/val").pairs]
 TEXTS = ["a red circle", "two blue squares on a green ground"]

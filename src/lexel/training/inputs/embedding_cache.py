@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 from torch import nn
 
 from lexel.config import Config
-from lexel.data.embedded import EmbeddedPictures, EmbeddedTexts, Vectors
+from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts, Vectors
 from lexel.data.pairs import EmbeddedImage, ImageFile, Picture
 from lexel.files import make_folder, write_atomically
 from lexel.progress import say, track

@@ -3,7 +3,7 @@ import pickle
 import numpy as np
 import pytest
 
-from lexel.data.embedded import EmbeddedPictures, EmbeddedTexts, Vectors
+from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts, Vectors
 from lexel.data.order import Sample
 from lexel.errors import BadImageError
 

@@ -16,7 +16,7 @@ from lexel.calibration import Calibration, sigmoid
 from lexel.data.captions import fill, meaning_of_label
 from lexel.data.pairs import Pair, Source
 from lexel.errors import DataError, ModelError
-from lexel.evaluation.embedded import EmbeddedSource, embed_source
+from lexel.evaluation.embedded_source import EmbeddedSource, embed_source
 from lexel.evaluation.metrics import score_blocks
 from lexel.evaluation.prompts import templates as read_templates
 
