@@ -52,7 +52,7 @@ def test_labels_may_come_from_a_file(lexel, tiny_model, here):
         ("red,blue,red", "Labels given more than once: red."),
         (",", "holds no labels"),
         ("missing.txt", "There is no label file missing.txt"),
-        ("empty.txt", '"empty.txt" holds no labels'),
+        ("empty.txt", "empty.txt holds no labels"),
         ("binary.txt", "is not UTF-8 text"),
     ],
 )

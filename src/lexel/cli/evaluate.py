@@ -43,7 +43,7 @@ def evaluate(
     """
     from lexel.cli.printing import print_json, print_metrics
     from lexel.evaluation.evaluate import evaluate as measure
-    from lexel.evaluation.prompts import read_labels
+    from lexel.evaluation.labels import read_labels
     from lexel.files import make_folder
     from lexel.loading import load
 

@@ -37,8 +37,8 @@ Labels = Annotated[
     str,
     typer.Option(
         "--labels",
-        metavar="A,B…|FILE.txt",
-        help="Labels with commas between, or a text file with one a line.",
+        metavar="A,B…|FILE",
+        help="Labels with commas between; a text file with one a line; or a table with a label column.",
         show_default=False,
     ),
 ]

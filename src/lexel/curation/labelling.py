@@ -17,7 +17,8 @@ import numpy as np
 
 from lexel.calibration import POSSIBLE, STRONG, Strength
 from lexel.curation.sidecars import Problem, add_to_sidecar
-from lexel.evaluation.zero_shot import check_labels, label_embeddings
+from lexel.evaluation.labels import check_labels
+from lexel.evaluation.zero_shot import label_embeddings
 from lexel.files import write_atomically
 from lexel.library.search.strength import generic_of, in_words, sample_of
 from lexel.library.store.records import Photo, Records

@@ -5,7 +5,6 @@ is. A set of varied sentences is averaged, which is worth a few points of accura
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from lexel.errors import UsageError, did_you_mean
 
@@ -83,18 +82,3 @@ def templates(name_or_templates: str | Sequence[str]) -> tuple[str, ...]:
         if "{}" not in template:
             raise UsageError(f'The prompt template "{template}" has no {{}} where the label should go.')
     return tuple(name_or_templates)
-
-
-def read_labels(text: str) -> list[str]:
-    """Labels from a text file with one a line, or from a text with commas between them. Raises UsageError."""
-    path = Path(text)
-    if path.suffix == ".txt" and not path.is_file():
-        raise UsageError(f"There is no label file {text}.")
-    try:
-        parts = path.read_text(encoding="utf-8-sig").splitlines() if path.suffix == ".txt" else text.split(",")
-    except UnicodeDecodeError:
-        raise UsageError(f"The label file {text} is not UTF-8 text.") from None
-    labels = [label.strip() for label in parts if label.strip()]
-    if not labels:
-        raise UsageError(f'"{text}" holds no labels. Give them as cat,dog or as a .txt file with one a line.')
-    return labels

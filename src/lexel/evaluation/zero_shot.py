@@ -17,6 +17,7 @@ from lexel.data.captions import fill
 from lexel.data.pairs import Pair, Source
 from lexel.errors import DataError, ModelError, UsageError
 from lexel.evaluation.embedded_source import EmbeddedSource, embed_source
+from lexel.evaluation.labels import check_labels
 from lexel.evaluation.metrics import (
     Metric,
     best_positions,
@@ -115,17 +116,6 @@ def _read_classifier(path: Path) -> tuple[np.ndarray, dict[str, str]]:
     if metadata.get("kind") != "lexel zero-shot classifier":
         raise ModelError(f"{path} is a safetensors file, but not one that ZeroShotClassifier.save wrote.")
     return vectors, metadata
-
-
-def check_labels(labels: Sequence[str]) -> None:
-    """Raise UsageError when there are no labels, or one is there twice."""
-    if isinstance(labels, str):
-        raise UsageError(f'The labels must be a list; got the one text "{labels}".')
-    if not labels:
-        raise UsageError("No labels were given: there is nothing to choose between.")
-    twice = [label for label, count in Counter(labels).items() if count > 1]
-    if twice:
-        raise UsageError(f"Labels given more than once: {', '.join(twice)}. Each may stand in the list only once.")
 
 
 @dataclass(frozen=True, slots=True)
