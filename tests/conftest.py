@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from tiny import tiny_recipe
 
 from lexel.training.trainer import Run, train
-from tiny import tiny_recipe
 
 
 @pytest.fixture(scope="session")

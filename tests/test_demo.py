@@ -1,10 +1,10 @@
 import pytest
+from tiny import tiny_recipe
 
 from lexel import demo
 from lexel.demo import Demo, demo_recipe, run_demo
 from lexel.evaluation.report import Report
 from lexel.images import decode
-from tiny import tiny_recipe
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny import tiny_recipe
 
 import lexel
 from lexel.checkpoints.model_folder.folder import open_model_folder
@@ -12,7 +13,6 @@ from lexel.demo import demo_recipe
 from lexel.errors import UsageError
 from lexel.training.recipe import Recipe
 from lexel.training.trainer import train
-from tiny import tiny_recipe
 
 TEXTS = ["a red circle", "two blue stars on a green field"]
 

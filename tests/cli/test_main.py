@@ -4,10 +4,10 @@ import subprocess
 import sys
 
 import pytest
+from tiny import tiny_recipe
 
 from lexel.cli import main as module
 from lexel.cli.main import app
-from tiny import tiny_recipe
 
 VERBS = [
     *("demo", "train", "evaluate", "classify", "rank", "index", "search", "embed"),

@@ -1,7 +1,7 @@
 import pytest
+from tiny import tiny_recipe
 
 from lexel.training.recipe import Recipe
-from tiny import tiny_recipe
 
 SMALL = tuple(f"--set=model.{field}" for field in ("architecture=lexel-xs", "image.depth=1", "text.depth=1"))
 

@@ -3,12 +3,12 @@ import copy
 import numpy as np
 import pytest
 import torch
+from tiny_towers import KINDS, bert, build, ids, pixels, unit
 
 from lexel.models.clip import CLIP, init_weights
 from lexel.models.zoo import architecture
 from lexel.runtimes.bfloat16 import PackedLinear, has_fast_bfloat16
 from lexel.runtimes.torch import TorchRuntime
-from tiny_towers import KINDS, bert, build, ids, pixels, unit
 
 
 @pytest.fixture(params=KINDS)

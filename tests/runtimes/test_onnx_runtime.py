@@ -3,12 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_towers import ids, pixels, unit
 
 from lexel.checkpoints.model_folder.exported import NumberFormat, open_towers
 from lexel.errors import ModelError
 from lexel.runtimes.onnx import OnnxRuntime
 from lexel.runtimes.torch import TorchRuntime
-from tiny_towers import ids, pixels, unit
 
 
 def open_runtime(folder: Path, number_format: NumberFormat = "float32") -> OnnxRuntime:

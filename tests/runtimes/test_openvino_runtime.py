@@ -3,12 +3,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from tiny_towers import ids, pixels, unit
 
 from lexel.checkpoints.model_folder.exported import ExportedTowers, open_towers
 from lexel.errors import ModelError, UsageError
 from lexel.runtimes.openvino import OpenVINORuntime, Precision
 from lexel.runtimes.torch import TorchRuntime
-from tiny_towers import ids, pixels, unit
 
 pytest.importorskip("openvino")
 

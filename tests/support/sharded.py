@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import torch
+from tiny import tiny_recipe
 from torch import Tensor, nn
 
 from lexel.models.clip import CLIP, init_weights
@@ -12,7 +13,6 @@ from lexel.training.optimization.average import Average
 from lexel.training.optimization.optimizer import Optimizer, OptimizerSettings
 from lexel.training.optimization.schedule import Schedule
 from lexel.training.snapshots import Snapshots, newest_snapshot
-from tiny import tiny_recipe
 
 STEPS = 4
 KINDS = ("adamw", "muon")

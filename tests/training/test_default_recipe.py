@@ -1,11 +1,11 @@
 import pytest
+from tiny import tiny_recipe
 
 from lexel.data.pairs import Source
 from lexel.errors import UsageError
 from lexel.training import default_recipe as module
 from lexel.training.default_recipe import BY_SIZE, default_recipe
 from lexel.training.trainer import train
-from tiny import tiny_recipe
 
 
 def with_pairs(monkeypatch, count: int) -> None:

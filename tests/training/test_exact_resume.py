@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny import tiny_recipe
 
 from lexel.training.recipe import Recipe
 from lexel.training.trainer import train
-from tiny import tiny_recipe
 
 # Snapshots behind the step that is killed, so that some steps are taken again.
 COMMON = ("steps=10", "snapshot.every_steps=4", "model.image.patch_dropout=0.25", "batch_size=48")

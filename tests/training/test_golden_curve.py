@@ -1,10 +1,10 @@
 """Runs whose losses are written down: what changes training without meaning to, changes these."""
 
 import pytest
+from tiny import tiny_recipe
 
 from lexel.training.run.log import read_log
 from lexel.training.trainer import train
-from tiny import tiny_recipe
 
 # Of eight steps in float32. Other processors round otherwise, which eight steps make no larger than this.
 TOLERANCE = 2e-3

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny import tiny_recipe
 
 from lexel.errors import UsageError
 from lexel.training.profile import Profile, profile_run
-from tiny import tiny_recipe
 
 STEPS = 2
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny import tiny_recipe
 
 from lexel.errors import ModelError
 from lexel.models.clip import CLIP, init_weights
@@ -19,7 +20,6 @@ from lexel.training.optimization.average import Average
 from lexel.training.optimization.optimizer import Optimizer, OptimizerSettings
 from lexel.training.optimization.schedule import Schedule
 from lexel.training.snapshots import SnapshotClock, Snapshots, SnapshotSettings, newest_snapshot
-from tiny import tiny_recipe
 
 
 def make(seed: int = 0, kind: str = "adamw", **model: object) -> tuple[CLIP, Optimizer]:

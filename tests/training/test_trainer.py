@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny import tiny_recipe
 
 from lexel.errors import DataError, UsageError
 from lexel.training import trainer
 from lexel.training.recipe import Recipe
 from lexel.training.run.folder import RunFolder
 from lexel.training.trainer import Run, train
-from tiny import tiny_recipe
 
 
 def weights(run: Run) -> dict[str, torch.Tensor]:

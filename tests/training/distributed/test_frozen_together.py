@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from processes import together
 from safetensors.torch import load_file
+from tiny import tiny_recipe
 
 from lexel.training.recipe import Recipe
 from lexel.training.trainer import train
-from processes import together
-from tiny import tiny_recipe
 
 FROZEN = {
     "image": ("freeze.image=true",),

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 import torch
+from processes import together
+from tiny import tiny_recipe
 from torch import Tensor
 
 from lexel.models.clip import CLIP, init_weights
 from lexel.training.distributed import gradient_sum
 from lexel.training.distributed.gradient_sum import GradientSum
 from lexel.training.distributed.world import World
-from processes import together
-from tiny import tiny_recipe
 
 SHARES = (range(0, 3), range(3, 3), range(3, 7))  # the second process has no rows
 ROWS = 7

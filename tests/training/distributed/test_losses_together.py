@@ -5,12 +5,12 @@ from unittest.mock import patch
 import pytest
 import torch
 from plain_losses import make_mixed_case, plain_accuracy, plain_sigmoid, plain_softmax
+from processes import together
 from torch import Tensor
 
 from lexel.training.loss import tiles
 from lexel.training.loss.sigmoid import sigmoid_loss
 from lexel.training.loss.softmax import softmax_loss
-from processes import together
 
 ROWS = {2: [7, 12], 3: [8, 0, 11]}  # of each process
 EVEN = {2: [8, 8], 3: [6, 6, 6]}

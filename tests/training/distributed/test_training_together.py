@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 import torch
+from processes import together
 from safetensors.torch import load_file
+from tiny import tiny_recipe
 
 from lexel.data.readers import read_source
 from lexel.errors import DataError
 from lexel.training import trainer
 from lexel.training.recipe import Recipe
-from processes import together
-from tiny import tiny_recipe
 
 STEPS = 16
 STOP = 5  # where runs are interrupted

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from processes import together
+from tiny import tiny_recipe
 
 from lexel.data.pairs import ImageFile
 from lexel.data.readers import read_source
@@ -17,8 +19,6 @@ from lexel.runtimes.torch import TorchRuntime
 from lexel.tokenizer import Tokenizer
 from lexel.training.distributed.shared_encoder import SharedEncoder
 from lexel.training.distributed.world import World
-from processes import together
-from tiny import tiny_recipe
 
 COUNT = 3
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny import tiny_recipe
 
 import lexel
 from lexel.data.loader import BatchMaker, load_batches
@@ -17,7 +18,6 @@ from lexel.training.distributed.world import World
 from lexel.training.inputs import embedding_cache as module
 from lexel.training.inputs.embedding_cache import embed_pictures, embed_texts
 from lexel.training.inputs.training_data import Material, gather
-from tiny import tiny_recipe
 
 COUNT = 40
 

@@ -2,11 +2,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tiny import tiny_recipe
 
 from lexel.data.readers import read_source
 from lexel.errors import DataError
 from lexel.training.inputs.training_data import Material, gather, say_truncated, train_tokenizer
-from tiny import tiny_recipe
 
 
 def write_table(

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny import tiny_recipe
 
 from lexel.errors import UsageError
 from lexel.training.recipe import Recipe
 from lexel.training.run.folder import RunFolder
 from lexel.training.snapshots import newest_snapshot
 from lexel.training.trainer import Run, train
-from tiny import tiny_recipe
 
 AVERAGED = (
     "average.decay=0.9",

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
+from tiny import tiny_recipe
 
 from lexel.checkpoints.model_folder.folder import open_model_folder, save_model_folder
 from lexel.models.clip import CLIP, init_weights
@@ -15,7 +16,6 @@ from lexel.training.optimization.optimizer import Optimizer, OptimizerSettings
 from lexel.training.optimization.schedule import Schedule
 from lexel.training.recipe import Recipe
 from lexel.training.trainer import Run, train
-from tiny import tiny_recipe
 
 STILL = {"crop_scale": [1.0, 1.0], "crop_ratio": [1.0, 1.0], "flip": "never", "brightness": 0, "contrast": 0} | {
     "saturation": 0

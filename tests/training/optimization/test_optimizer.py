@@ -2,13 +2,13 @@ import math
 
 import pytest
 import torch
+from tiny import tiny_recipe
 
 from lexel.errors import LexelError
 from lexel.models.clip import CLIP, init_weights
 from lexel.training.optimization.average import Average
 from lexel.training.optimization.optimizer import Optimizer, OptimizerSettings
 from lexel.training.optimization.schedule import Schedule
-from tiny import tiny_recipe
 
 
 def make_clip(**image: object) -> CLIP:

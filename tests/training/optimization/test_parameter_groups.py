@@ -1,9 +1,9 @@
 import pytest
+from tiny import tiny_recipe
 from torch import nn
 
 from lexel.models.clip import CLIP
 from lexel.training.optimization.parameter_groups import Group, parameter_groups
-from tiny import tiny_recipe
 
 
 def make_clip(architecture: str = "lexel-xs", **image: object) -> CLIP:

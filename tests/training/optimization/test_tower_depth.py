@@ -3,6 +3,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
+from tiny import tiny_recipe
 from torch import nn
 
 from lexel.errors import UsageError
@@ -11,7 +12,6 @@ from lexel.models.config import CLIPConfig, ConvNeXtConfig, HuggingFaceTextConfi
 from lexel.models.timm import TimmTower
 from lexel.training.optimization import tower_depth as layers
 from lexel.training.optimization.tower_depth import places
-from tiny import tiny_recipe
 
 TEXT = TextTransformerConfig(context_length=8, vocabulary_size=20, end_of_text=19, width=16, depth=3, heads=1)
 

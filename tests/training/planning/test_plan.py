@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from tiny import tiny_recipe
 
 from lexel.errors import UsageError
 from lexel.models.cost import image_operations, text_operations
@@ -13,7 +14,6 @@ from lexel.training.planning.memory import step_memory
 from lexel.training.planning.plan import Plan, make_plan, plan_run
 from lexel.training.planning.plan_data import PAIR_BYTES, TOKENS, PlanData, stated_data
 from lexel.training.recipe import Recipe
-from tiny import tiny_recipe
 
 A100 = ACCELERATORS["a100"]
 ENDLESS = Accelerator("with room for all", 312e12, 1e15)

@@ -1,12 +1,12 @@
 import json
 
 import pytest
+from tiny import tiny_recipe
 
 from lexel.images import Preprocessing
 from lexel.models.clip import CLIP
 from lexel.training.inputs.training_data import gather
 from lexel.training.run.card import model_card
-from tiny import tiny_recipe
 
 
 @pytest.fixture

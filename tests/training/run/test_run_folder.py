@@ -2,11 +2,11 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
+from tiny import tiny_recipe
 
 from lexel.errors import UsageError
 from lexel.training.recipe import Recipe
 from lexel.training.run.folder import RunFolder
-from tiny import tiny_recipe
 
 
 def begin(path: Path, changes: tuple[str, ...] = ()) -> RunFolder:

@@ -1,11 +1,11 @@
 import pytest
 import torch
 from made_up import ALONE, PREPROCESSING, batch, clip_of, furthest, gradients_of, recipe
+from tiny_towers import KINDS, image, text
 
 from lexel.models.config import CLIPConfig
 from lexel.training.step import compilation
 from lexel.training.step.gradients import Gradients
-from tiny_towers import KINDS, image, text
 
 SMALL = CLIPConfig(embedding=24, image=image(depth=1, pooling="mean"), text=text(depth=1))
 

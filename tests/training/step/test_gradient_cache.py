@@ -3,11 +3,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import ALONE, PREPROCESSING, batch, clip_of, furthest, gradients_of, plain, recipe, stepped
+from tiny_towers import KINDS, image, text
 
 from lexel.models.config import CLIPConfig, HuggingFaceTextConfig
 from lexel.training.step.gradients import Gradients
 from lexel.training.step.seeds import draw_noise, seed_of
-from tiny_towers import KINDS, image, text
 
 DROPPING = CLIPConfig(embedding=24, image=image(patch_dropout=0.5), text=text())
 

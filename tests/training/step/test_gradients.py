@@ -4,13 +4,13 @@ import re
 import pytest
 import torch
 from made_up import ALONE, PREPROCESSING, batch, clip_of, furthest, gradients_of, plain, recipe
+from tiny_towers import KINDS, bert
 
 from lexel.errors import LexelError, UsageError
 from lexel.models.clip import CLIP
 from lexel.training.inputs.starting_weights import Given, first_clip
 from lexel.training.step.gradients import Gradients
 from lexel.training.step.seeds import draw_noise
-from tiny_towers import KINDS, bert
 
 
 def limit_rows(clip: CLIP, most: int, error: Exception) -> None:

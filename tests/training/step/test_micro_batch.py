@@ -5,6 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from made_up import ALONE, PREPROCESSING, batch, clip_of, recipe
+from processes import together
+from tiny import tiny_recipe
+from tiny_towers import KINDS, build, image, text, write_folder
 
 from lexel.errors import UsageError
 from lexel.models.config import CLIPConfig
@@ -14,9 +17,6 @@ from lexel.training.step import micro_batch
 from lexel.training.step.gradients import Gradients
 from lexel.training.step.micro_batch import bytes_of_a_pair, cut, micro_batch_for
 from lexel.training.trainer import train
-from processes import together
-from tiny import tiny_recipe
-from tiny_towers import KINDS, build, image, text, write_folder
 
 
 def no_autocast() -> torch.autocast:
