@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,37 @@ def test_scenes_are_read_and_take_the_preferred_split():
     assert read_source("scenes:3/test").split == "test"
     source = read_source("scenes:3?seed=1", prefer=["validation"])
     assert (source.name, source.split, len(source.pairs)) == ("scenes:3?seed=1", "val", 3)
+
+
+def test_metadata_in_sub_folders_is_read_and_not_replaced_by_their_names(tmp_path):
+    draw(tmp_path, "cat/1.png", "cat/2.png", "dog/1.png", "3.png")
+    for name in ("cat", "dog"):
+        (tmp_path / name / "metadata.csv").write_text(f"file_name,caption\n1.png,a small {name}\n")
+    source = read_source(str(tmp_path))
+    assert described(tmp_path) == [("cat/1.png", ("a small cat",), None), ("dog/1.png", ("a small dog",), None)]
+    assert "2 images left out that no metadata table lists, such as 3.png" in source.notes
+    (tmp_path / "dog" / "metadata.jsonl").write_text("{}")
+    with pytest.raises(UsageError, match=r"metadata\.csv and metadata\.jsonl, which may differ"):
+        read_source(str(tmp_path))
+
+
+def test_a_table_beside_class_folders_is_pointed_out(tmp_path):
+    draw(tmp_path, "cat/1.png", "dog/2.png")
+    (tmp_path / "captions.csv").write_text("image,caption\ncat/1.png,a dog\n")
+    assert f"there is also a table, to be named itself: {tmp_path}/captions.csv" in read_source(str(tmp_path)).notes
+
+
+def test_a_link_to_itself_and_a_pipe_are_passed_over(tmp_path):
+    draw(tmp_path, "1.png")
+    (tmp_path / "self.jpg").symlink_to(tmp_path / "self.jpg")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert [key for key, _, _ in described(tmp_path)] == ["1.png"]
+
+
+def test_raw_photos_and_videos_that_are_passed_over_are_counted_and_named(tmp_path):
+    draw(tmp_path, "1.png")
+    for name in ("a.CR2", "b.cr2", "c.MOV"):
+        (tmp_path / name).touch()
+    assert read_source(str(tmp_path)).notes == (
+        "3 RAW photos and videos passed over (.cr2 2, .mov 1): convert the RAW ones to JPEG",
+    )

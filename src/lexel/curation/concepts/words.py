@@ -141,7 +141,7 @@ def pictures_of(given: str) -> list[tuple[str, Any]]:
     """(name, picture) of a folder, some files, a table or another source. Raises UsageError or DataError."""
     from lexel.data.given import given_images
     from lexel.data.readers import read_source
-    from lexel.data.readers.table import READERS
+    from lexel.data.readers.tables.table import READERS
 
     path = Path(given).expanduser()
     if given.startswith("scenes:") or (not path.is_dir() and path.suffix.lower() in READERS):

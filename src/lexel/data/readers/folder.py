@@ -4,18 +4,26 @@ What a folder holds is told from the files themselves. Hidden files are ignored,
 """
 
 import os
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lexel.data.pairs import ImageFile, Pair
-from lexel.data.readers.columns import Wanted
 from lexel.data.readers.paths import has_image_extension, key_of
-from lexel.data.readers.rows import read_table_pairs
 from lexel.data.readers.splits import FOLDER_SPLITS, Reading, split_name
-from lexel.data.readers.table import READERS
+from lexel.data.readers.tables.columns import Wanted
+from lexel.data.readers.tables.rows import read_table_pairs
+from lexel.data.readers.tables.table import READERS
 from lexel.data.readers.text import decode_text
 from lexel.errors import DataError, UsageError
 
+# RAW photos and videos: people take them for pictures that are read.
+PASSED_OVER = frozenset(
+    (
+        *(".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".dng", ".orf", ".rw2", ".raf", ".pef"),
+        *(".raw", ".rwl", ".srw", ".x3f", ".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm", ".3gp", ".mts"),
+    )
+)
 METADATA = ("metadata.csv", "metadata.tsv", "metadata.jsonl", "metadata.parquet")
 
 
@@ -24,6 +32,8 @@ class _Listing:
     images: list[str]  # relative paths, sorted
     texts: dict[str, str]  # relative paths of .txt files, by the same without the extension
     unreadable: list[str]
+    metadata: list[str]  # folders below the root, relative, that have a metadata table
+    passed_over: Counter[str]  # RAW photos and videos, by extension
 
 
 def read_folder(root: Path, wanted: Wanted) -> Reading:
@@ -35,6 +45,8 @@ def read_folder(root: Path, wanted: Wanted) -> Reading:
     splits = _whole_splits(root, listing)
     if splits:
         return _read_splits(root, splits, wanted)
+    if listing.metadata:
+        return _read_tables_below(root, listing, wanted)
     if not listing.images:
         raise DataError(_why_empty(root))
     return _read_images(root, listing)
@@ -80,6 +92,33 @@ def _read_splits(root: Path, folders: list[Path], wanted: Wanted) -> Reading:
     return whole
 
 
+def _read_tables_below(root: Path, listing: _Listing, wanted: Wanted) -> Reading:
+    """The pairs of the metadata tables in sub-folders: what they say is never replaced by the folders' names."""
+    whole = Reading()
+    for folder in listing.metadata:
+        table = find_metadata(root / folder)
+        if table is None:
+            continue
+        part = read_table_pairs(table, wanted)
+        whole.pairs += [replace(pair, key=key_of(f"{folder}/{pair.key}")) for pair in part.pairs]
+        whole.splits += part.splits
+        whole.notes += [f"{folder}/{note}" for note in part.notes]
+    listed = {pair.key for pair in whole.pairs}
+    if unlisted := [image for image in listing.images if key_of(image) not in listed]:
+        whole.notes.append(f"{len(unlisted):,} images left out that no metadata table lists, such as {unlisted[0]}")
+    whole.notes += _passed_over_notes(listing)
+    return whole
+
+
+def _passed_over_notes(listing: _Listing) -> list[str]:
+    if not listing.passed_over:
+        return []
+    named = ", ".join(f"{extension} {count:,}" for extension, count in listing.passed_over.most_common(6))
+    return [
+        f"{listing.passed_over.total():,} RAW photos and videos passed over ({named}): convert the RAW ones to JPEG"
+    ]
+
+
 def _read_images(root: Path, listing: _Listing) -> Reading:
     captions = [_sidecar(root, image, listing.texts) for image in listing.images]
     captioned = sum(text is not None for text in captions)
@@ -94,8 +133,12 @@ def _read_images(root: Path, listing: _Listing) -> Reading:
         notes.append(f"labels from {len(classes):,} folders")
     elif len(classes) > 1 and outside and not captioned:
         notes.append(f"folder names not taken for labels: {outside:,} images lie outside the {len(classes):,} folders")
-    if not captioned and not labelled:
-        notes += [f"images alone; there is also a table, to be named itself: {path}" for path in _tables(root)[:3]]
+    tables = _tables(root) if not captioned else []
+    if labelled:
+        notes += [f"there is also a table, to be named itself: {path}" for path in tables[:3]]
+    elif not captioned:
+        notes += [f"images alone; there is also a table, to be named itself: {path}" for path in tables[:3]]
+    notes += _passed_over_notes(listing)
     notes += [f"not allowed to read the folder {name}, skipped" for name in listing.unreadable]
 
     pairs = [
@@ -122,7 +165,7 @@ def _class_name(image: str) -> str:
 
 
 def _list_files(root: Path) -> _Listing:
-    listing = _Listing([], {}, [])
+    listing = _Listing([], {}, [], [], Counter())
     seen: set[tuple[int, int]] = set()
     waiting = [""]
     while waiting:
@@ -137,17 +180,31 @@ def _list_files(root: Path) -> _Listing:
             listing.unreadable.append(folder)
             continue
         for entry in entries:
-            path = f"{folder}/{entry.name}".lstrip("/")
-            if entry.name.startswith((".", "__MACOSX")):
-                continue
-            if entry.is_dir():
-                waiting.append(path)
-            elif entry.name.lower().endswith(".txt"):
-                listing.texts[path[:-4]] = path
-            elif has_image_extension(entry.name) and entry.is_file():
-                listing.images.append(path)
+            if not entry.name.startswith((".", "__MACOSX")):
+                _take_entry(listing, waiting, entry, f"{folder}/{entry.name}".lstrip("/"))
     listing.images.sort()
+    listing.metadata = sorted(dict.fromkeys(folder for folder in listing.metadata if folder))
     return listing
+
+
+def _take_entry(listing: _Listing, waiting: list[str], entry: os.DirEntry[str], path: str) -> None:
+    try:
+        is_folder, is_file = entry.is_dir(), entry.is_file()
+    except OSError:  # a link to itself
+        return
+    extension = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - a string: Path costs more than the walk
+    if is_folder:
+        waiting.append(path)
+    elif not is_file:  # a pipe or a socket, or a link to nothing
+        return
+    elif extension == ".txt":
+        listing.texts[path[:-4]] = path
+    elif has_image_extension(entry.name):
+        listing.images.append(path)
+    elif entry.name in METADATA:
+        listing.metadata.append(path.rpartition("/")[0])
+    elif extension in PASSED_OVER:
+        listing.passed_over[extension] += 1
 
 
 def _tables(root: Path) -> list[Path]:

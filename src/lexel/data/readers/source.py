@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from lexel.data.pairs import Source
-from lexel.data.readers.columns import Wanted
 from lexel.data.readers.folder import find_metadata, has_split_folders, read_folder
 from lexel.data.readers.paths import has_image_extension
-from lexel.data.readers.rows import read_table_pairs
 from lexel.data.readers.splits import FOLDER_SPLITS, Reading, split_name, take_split
-from lexel.data.readers.table import READERS
+from lexel.data.readers.tables.caption_columns import Captions
+from lexel.data.readers.tables.columns import Wanted
+from lexel.data.readers.tables.rows import read_table_pairs
+from lexel.data.readers.tables.table import READERS
 from lexel.errors import DataError, UsageError, did_you_mean
 
 
@@ -20,7 +21,7 @@ def read_source(
     text: str,
     *,
     prefer: Sequence[str] = (),
-    caption: str | None = None,
+    caption: Captions = None,
     label: str | None = None,
     image: str | None = None,
     text_required: bool = True,

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from lexel.data.pairs import ImageFile, Pair
-from lexel.data.readers.columns import Wanted
-from lexel.data.readers.rows import read_table_pairs
+from lexel.data.readers.tables.columns import Wanted
+from lexel.data.readers.tables.rows import read_table_pairs
 from lexel.data.readers.text import decode_text
 from lexel.errors import DataError, LexelError, UsageError
 from lexel.library.disk.walk import absolute, is_below

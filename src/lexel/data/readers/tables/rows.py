@@ -1,0 +1,136 @@
+"""From the rows of a table to pairs: rows of the same image are one pair with several captions."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lexel.data.pairs import Pair, Picture
+from lexel.data.readers.splits import Reading, split_name
+from lexel.data.readers.tables.caption_columns import Template
+from lexel.data.readers.tables.columns import Roles, Wanted, choose_columns
+from lexel.data.readers.tables.picture_column import KeyedPicture, read_pictures
+from lexel.data.readers.tables.table import Table, read_table
+from lexel.data.readers.tables.values import NotTextError, captions_in, label_in
+from lexel.errors import DataError
+
+_NAMED_COLUMNS = 12  # in a note
+_NAMED_MISSING = 4  # spellings of missing values in a note
+
+
+@dataclass(slots=True)
+class _Entry:
+    picture: Picture
+    label: str | None
+    captions: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Rows:
+    """A table's rows as they are read, with what is to be said of them."""
+
+    table: Table
+    roles: Roles
+    missing_captions: Counter[str] = field(default_factory=Counter)
+    missing_labels: Counter[str] = field(default_factory=Counter)
+    unfilled: Counter[str] = field(default_factory=Counter)  # templates, by rows without one of their values
+    contradictions: int = 0
+
+    def captions(self, row: int) -> list[str]:
+        """The captions of a row. Raises DataError naming a value that is no text, and its place."""
+        captions: list[str] = []
+        for rule in self.roles.captions.rules if self.roles.captions else ():
+            try:
+                captions += self._of_template(rule, row) if isinstance(rule, Template) else self._of_column(rule, row)
+            except NotTextError as error:
+                raise DataError(
+                    f"{self.table.place(row)}: the caption in {_quoted(rule)} is {error}.\n"
+                    "  A caption is a text, an object with the text in a field of it, or a list of these.\n"
+                    "  Another column is named by --set data.caption=NAME"
+                ) from None
+        return captions
+
+    def label(self, row: int) -> str | None:
+        return self._name(self.roles.label, row, self.missing_labels)
+
+    def split(self, row: int) -> str | None:
+        name = self._name(self.roles.split, row, Counter())
+        return split_name(name) if name else None
+
+    def notes(self) -> list[str]:
+        """What was left out."""
+        notes = [f"{count:,} rows have no caption by the template {text}" for text, count in self.unfilled.items()]
+        for what, missing in (("captions", self.missing_captions), ("labels", self.missing_labels)):
+            if missing:
+                named = ", ".join(f'"{word}" {count:,}' for word, count in missing.most_common(_NAMED_MISSING))
+                notes.append(f"{missing.total():,} {what} left out as missing values: {named}")
+        if self.contradictions:
+            notes.append(
+                f"{self.contradictions:,} rows give an image another label than its first row does; the first is kept"
+            )
+        return notes
+
+    def _of_column(self, column: str, row: int) -> list[str]:
+        return captions_in(self.table.columns[column][row], self.missing_captions, typed=self.table.typed)
+
+    def _of_template(self, template: Template, row: int) -> list[str]:
+        text = template.fill({column: self.table.columns[column][row] for column in template.columns})
+        if text is None:
+            self.unfilled[_quoted(template)] += 1
+        return [text] if text else []
+
+    def _name(self, column: str | None, row: int, missing: Counter[str]) -> str | None:
+        if column is None:
+            return None
+        try:
+            return label_in(self.table.columns[column][row], missing)
+        except NotTextError as error:
+            raise DataError(
+                f'{self.table.place(row)}: the value of "{column}" is {error}.\n'
+                "  A label is a name or the number of a class; another column is named by --set data.label=NAME"
+            ) from None
+
+
+def read_table_pairs(path: Path, wanted: Wanted) -> Reading:
+    """The pairs that a table lists, in its order; image paths are relative to the table.
+
+    Raises UsageError where its columns cannot be told, DataError where it is damaged or a caption is no text.
+
+        read_table_pairs(Path("shop.csv"), Wanted(caption="{colour} {title}")).pairs[0].captions  →  ("red mug",)
+    """
+    table = read_table(path)
+    roles = choose_columns(table, wanted)
+    pictures, notes = read_pictures(table, roles.image)
+    rows = _Rows(table, roles)
+    entries = _merge(rows, pictures)
+    said = (str(roles), *table.notes, *notes, *rows.notes(), *_untaken_note(table, roles))
+    reading = Reading(notes=[f"{path.name}: {note}" for note in said])
+    for (key, split), entry in entries.items():
+        reading.pairs.append(Pair(key, entry.picture, tuple(entry.captions), entry.label))
+        reading.splits.append(split)
+    return reading
+
+
+def _merge(rows: _Rows, pictures: list[KeyedPicture | None]) -> dict[tuple[str, str | None], _Entry]:
+    entries: dict[tuple[str, str | None], _Entry] = {}
+    for row, found in enumerate(pictures):
+        if found is None:
+            continue
+        label = rows.label(row)
+        entry = entries.setdefault((found.key, rows.split(row)), _Entry(found.picture, label))
+        entry.label = entry.label or label
+        rows.contradictions += int(label is not None and label != entry.label)
+        entry.captions += rows.captions(row)
+    return entries
+
+
+def _untaken_note(table: Table, roles: Roles) -> list[str]:
+    untaken = roles.untaken(table)
+    if not untaken:
+        return []
+    more = f" and {len(untaken) - _NAMED_COLUMNS:,} more" if len(untaken) > _NAMED_COLUMNS else ""
+    return [f"columns not taken: {', '.join(untaken[:_NAMED_COLUMNS])}{more}"]
+
+
+def _quoted(rule: Any) -> str:
+    return f'"{rule.text if isinstance(rule, Template) else rule}"'

@@ -1,0 +1,87 @@
+"""A table of any kind as named columns: delimited text, JSON lines, JSON, Parquet."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lexel.data.readers.tables.delimited import read_delimited
+from lexel.data.readers.tables.json_rows import read_json, read_json_lines
+from lexel.data.readers.tables.parquet_columns import read_parquet
+from lexel.errors import DataError
+
+MAX_TEXT_TABLE_BYTES = 4 << 30  # larger ones are read from Parquet, by columns
+
+Columns = dict[str, list[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns of equal length. In untyped tables (CSV) every value is a string, lists included."""
+
+    path: Path
+    columns: Columns
+    typed: bool = True
+    notes: list[str] = field(default_factory=list)
+    lines: Sequence[int] | None = None  # of the file, on which each row starts; None: rows have no lines
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), []))
+
+    def place(self, row: int) -> str:
+        """Where a row, counted from 0, stands: `t.csv, line 5`."""
+        return f"{self.path}, row {row + 1}" if self.lines is None else f"{self.path}, line {self.lines[row]}"
+
+
+def read_table(path: Path) -> Table:
+    """The table in a file, by its extension. Raises DataError naming the line where it is malformed."""
+    try:
+        table = READERS[path.suffix.lower()](path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    if not len(table):
+        raise DataError(f"{path} is empty: it has no rows.")
+    return table
+
+
+def _read_text(path: Path) -> bytes:
+    if not path.is_file():  # a pipe would block for ever
+        raise DataError(f"{path} is no regular file.")
+    if (size := path.stat().st_size) > MAX_TEXT_TABLE_BYTES:
+        raise DataError(
+            f"{path} has {size:,} bytes, over the limit of {MAX_TEXT_TABLE_BYTES:,} for a table of text.\n"
+            "  Split it, or convert it to Parquet."
+        )
+    return path.read_bytes()
+
+
+def _delimited(path: Path) -> Table:
+    found = read_delimited(_read_text(path), str(path))
+    return Table(path, {**found.columns}, typed=False, notes=found.notes, lines=found.lines)
+
+
+def _json_lines(path: Path) -> Table:
+    columns, lines, notes = read_json_lines(_read_text(path), str(path))
+    return Table(path, columns, notes=notes, lines=lines)
+
+
+def _json(path: Path) -> Table:
+    columns, notes = read_json(_read_text(path), str(path))
+    return Table(path, columns, notes=notes)
+
+
+def _parquet(path: Path) -> Table:
+    if not path.is_file():
+        raise DataError(f"{path} is no regular file.")
+    return Table(path, read_parquet(path))
+
+
+READERS: dict[str, Callable[[Path], Table]] = {
+    ".csv": _delimited,
+    ".tsv": _delimited,
+    ".txt": _delimited,
+    ".jsonl": _json_lines,
+    ".ndjson": _json_lines,
+    ".json": _json,
+    ".parquet": _parquet,
+}
