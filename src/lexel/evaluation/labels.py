@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from lexel.data.readers.columns import LABEL_NAMES
 from lexel.data.readers.paths import has_image_extension
-from lexel.data.readers.table import READERS, read_table
+from lexel.data.readers.tables.columns import LABEL_NAMES
+from lexel.data.readers.tables.table import READERS, read_table
 from lexel.errors import UsageError
 
 LABEL_COLUMNS = (*LABEL_NAMES, "name", "names", "phrase", "phrases")
