@@ -11,7 +11,8 @@ from lexel.data.readers.tables.table import READERS, read_table
 from lexel.errors import UsageError
 
 LABEL_COLUMNS = (*LABEL_NAMES, "name", "names", "phrase", "phrases")
-FILE_SUFFIXES = frozenset({*READERS, ".json", ".toml", ".yaml", ".yml", ".xlsx", ".xls", ".ods", ".docx", ".pdf"})
+TABLE_SUFFIXES = frozenset(READERS) - {".txt", ".json"}  # files in which a column may hold labels
+FILE_SUFFIXES = frozenset({*READERS, ".toml", ".yaml", ".yml", ".xlsx", ".xls", ".ods", ".docx", ".pdf"})
 
 
 def read_labels(text: str) -> list[str]:
@@ -80,9 +81,9 @@ def _labels_in_file(path: Path) -> list[str]:
     if not path.is_file():
         raise UsageError(f"There is no label file {path}. If it is a label itself, put quotes inside: '\"{path}\"'")
     suffix = path.suffix.lower()
-    if suffix in READERS and suffix != ".txt":
+    if suffix in TABLE_SUFFIXES:
         return _labels_in_table(path)
-    if suffix in FILE_SUFFIXES - set(READERS) or has_image_extension(path.name):
+    if (suffix in FILE_SUFFIXES and suffix != ".txt") or has_image_extension(path.name):
         raise UsageError(f"{path} is no list of labels. Give a .txt file with one a line, or a table: .csv, .parquet …")
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
