@@ -100,3 +100,61 @@ def test_the_page_shows_every_file_and_says_which_to_keep(library, tmp_path):
 def test_a_threshold_that_makes_no_sense_is_refused(library):
     with pytest.raises(UsageError, match=r"from 0\.5 to 1"):
         find_duplicates(library, 0.2)
+
+
+def exact(library) -> dict[str, set[str]]:
+    return named(find_duplicates(library, 1.0))
+
+
+def test_a_file_is_surplus_only_while_the_kept_one_is_on_the_disk(library, tmp_path, capsys):
+    (tmp_path / "pictures" / "copy-of-0.png").unlink()
+    (tmp_path / "pictures" / "1.png").unlink()
+    assert named(find_duplicates(library)) == {"2.png": {"mirrored-2.png"}}
+    assert "2 photos are not on the disk as the library knows them" in capsys.readouterr().err
+
+
+def test_a_kept_file_that_was_replaced_with_its_size_and_time_restored_is_no_copy(library, tmp_path):
+    path = tmp_path / "pictures" / "copy-of-0.png"
+    before = path.stat()
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    os.utime(path, ns=(before.st_mtime_ns, before.st_mtime_ns))
+    assert exact(library) == {}
+
+
+def test_a_surplus_file_that_was_replaced_is_not_listed(library, tmp_path):
+    scene(99).save(tmp_path / "pictures" / "0.png")
+    assert exact(library) == {}
+
+
+def test_names_of_the_same_file_are_never_copies_of_one_another(library, tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    os.link(folder / "5.png", folder / "hard.png")
+    (folder / "soft.png").symlink_to(folder / "6.png")
+    library.add(folder)
+    assert exact(library) == {"copy-of-0.png": {"0.png"}}
+    assert "2 photos are further names (links)" in capsys.readouterr().err
+
+
+def test_the_file_that_a_link_leads_to_is_the_one_that_is_kept(library, tmp_path):
+    folder = tmp_path / "pictures"
+    (folder / "album.png").symlink_to(folder / "0.png")
+    library.add(folder)
+    assert exact(library) == {"0.png": {"copy-of-0.png"}}  # though the copy is older
+    (folder / "album-2.png").symlink_to(folder / "copy-of-0.png")
+    library.add(folder)
+    assert exact(library) == {}
+
+
+def test_a_folder_that_is_reached_by_a_link_is_treated_as_any_other(tmp_path):
+    (tmp_path / "real").mkdir()
+    scene(1).save(tmp_path / "real" / "a.png")
+    shutil.copy(tmp_path / "real" / "a.png", tmp_path / "real" / "b.png")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with Library.open(tmp_path / "l.lexel", QuickEncoder(), create=True) as library:
+        library.add(tmp_path / "link")
+        library.add(tmp_path / "real")
+        (group,) = find_duplicates(library, 1.0)
+        assert [photo.path for photo in (group.keep, *group.others)] == [
+            str(tmp_path / "real" / "a.png"),
+            str(tmp_path / "real" / "b.png"),
+        ]

@@ -3,10 +3,15 @@
 Near ones are nearest neighbours by embedding whose thumbnails agree too. An embedding says what is seen, so that to
 many a model all beaches are one; pixels alone mistake one grey sky for another. The likeness is the lesser of both.
 Everything in a group is like the one that is kept, not merely like a neighbour: a series never chains together what
-differs. Nothing is deleted here.
+differs.
+
+Nothing is deleted here, but what is listed may be deleted by its reader. So each file of a group is looked at on the
+disk first: one that is absent or has changed is no copy, exact copies are hashed again, and a file that has several
+names (hard links, symbolic links, folders mounted twice) is one file and never its own copy.
 """
 
 import io
+import os
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,10 +22,11 @@ import numpy as np
 from PIL import Image
 
 from lexel.errors import UsageError
+from lexel.library.disk.present import Inode, inode, why_absent
 from lexel.library.index.codes import SCANNED
 from lexel.library.pages.picture_page import Section, photo_cell, write_page
 from lexel.library.store.records import Photo, Records
-from lexel.progress import track
+from lexel.progress import say, track
 
 if TYPE_CHECKING:
     from lexel.library.library import Library
@@ -48,7 +54,13 @@ class Duplicates:
 
 
 def find_duplicates(library: "Library", threshold: float = LIKENESS) -> list[Duplicates]:
-    """Groups of exact and near copies, the largest first. Needs no model. Raises UsageError for a wrong threshold."""
+    """Groups of exact and near copies that are on the disk now, the largest first. Needs no model.
+
+    Photos that are absent or changed, and further names of the same file, are left out; a note says how many.
+    Raises UsageError for a wrong threshold.
+
+    Example: `for group in find_duplicates(library): print(group.keep.path, [other.path for other in group.others])`
+    """
     if not 0.5 <= threshold <= 1:
         raise UsageError(f"A likeness goes from 0.5 to 1 (exact copies only), not {threshold}.")
     files = _files_by_content(library.records)
@@ -59,9 +71,12 @@ def find_duplicates(library: "Library", threshold: float = LIKENESS) -> list[Dup
         for a, b in _neighbours(library, np.array(sorted(contents), np.int64), threshold):
             if components.root(a) != components.root(b) and prints.likeness(a, [b])[0] >= threshold:
                 components.join(a, b)
-    groups = []
+    groups, disk = [], _OnDisk()
     for members in components.sets():
-        groups += _stars(library, members, contents, prints, threshold)
+        if len(members) > 1 or len(contents[members[0]]) > 1:
+            groups += _stars(library, members, contents, prints, threshold, disk)
+    for note in disk.notes(library):
+        say(note)
     return sorted(groups, key=lambda group: (-len(group.others), group.keep.id))
 
 
@@ -120,34 +135,98 @@ def _neighbours(library: "Library", ids: np.ndarray, threshold: float) -> Iterat
 
 
 def _stars(
-    library: "Library", members: list[int], contents: dict[int, list[int]], prints: "_Prints", threshold: float
+    library: "Library",
+    members: list[int],
+    contents: dict[int, list[int]],
+    prints: "_Prints",
+    threshold: float,
+    disk: "_OnDisk",
 ) -> list[Duplicates]:
     """The members of a component as groups around the one that is kept."""
-    if len(members) == 1 and len(contents[members[0]]) == 1:
-        return []
-    photos = {photo.id: photo for photo in library.records.photos(id for one in members for id in contents[one])}
-    waiting = sorted(members, key=lambda one: min(_preference(photos[id]) for id in contents[one]))
-    vectors = dict(zip(waiting, library.vectors.vectors_of(np.array(waiting)), strict=True))
+    known = {photo.id: photo for photo in library.records.photos(id for one in members for id in contents[one])}
+    copies = {one: [known[id] for id in contents[one]] for one in members}
+    photos, linked = disk.distinct_files(copies)
+    files = {one: [id for id in contents[one] if id in photos] for one in members}
+
+    def preference(id: int) -> tuple[int, ...]:
+        return int(id not in linked), *_preference(photos[id])
+
+    waiting = sorted((one for one in members if files[one]), key=lambda one: min(map(preference, files[one])))
+    vectors = dict(zip(waiting, library.vectors.vectors_of(np.array(waiting, np.int64)), strict=True))
     groups = []
     while waiting:
         centre, rest = waiting[0], waiting[1:]
-        likeness = dict.fromkeys(contents[centre], 1.0)
+        likeness = dict.fromkeys(files[centre], 1.0)
         if rest:
             cosines = np.stack([vectors[one] for one in rest]) @ vectors[centre]
             for one, alike in zip(rest, np.minimum(cosines, prints.likeness(centre, rest)), strict=True):
                 if alike >= threshold:
-                    likeness |= dict.fromkeys(contents[one], min(float(alike), 1.0))
-        keep, *others = sorted(likeness, key=lambda id: _preference(photos[id]))
+                    likeness |= dict.fromkeys(files[one], min(float(alike), 1.0))
+        keep, *others = sorted(likeness, key=preference)
+        others = [id for id in others if id not in linked]  # or a link would lead nowhere
         if others:
             groups.append(
                 Duplicates(photos[keep], tuple(photos[id] for id in others), tuple(likeness[id] for id in others))
             )
-        waiting = [one for one in rest if one not in likeness]
+        waiting = [one for one in rest if likeness.keys().isdisjoint(files[one])]
     return groups
 
 
 def _preference(photo: Photo) -> tuple[int, int, int, int]:
     return -photo.width * photo.height, -photo.size, photo.mtime_ns, photo.id
+
+
+@dataclass
+class _OnDisk:
+    """Looks at the files of groups, and counts what is left out."""
+
+    absent: int = 0
+    names: int = 0
+
+    def distinct_files(self, copies: dict[int, list[Photo]]) -> tuple[dict[int, Photo], set[int]]:
+        """The photos that are there, one for each file; and the ids of those that a symbolic link leads to.
+
+        `copies` are photos of the same content each; where there are several, their contents are read.
+        """
+        by_file: dict[Inode, list[Photo]] = defaultdict(list)
+        link_targets: set[Inode] = set()
+        for photos in copies.values():
+            for photo in photos:
+                if why_absent(photo, hashed=len(photos) > 1):
+                    self.absent += 1
+                    continue
+                try:
+                    file = inode(photo.path)
+                except OSError:
+                    self.absent += 1
+                    continue
+                if os.path.islink(photo.path):  # noqa: PTH114 - removing it would not remove the picture
+                    link_targets.add(file)
+                    self.names += 1
+                else:
+                    by_file[file].append(photo)
+        self.names += sum(len(photos) - 1 for photos in by_file.values())
+        files = {file: min(photos, key=_through_links) for file, photos in by_file.items()}
+        return {photo.id: photo for photo in files.values()}, {
+            photo.id for file, photo in files.items() if file in link_targets
+        }
+
+    def notes(self, library: "Library") -> list[str]:
+        notes = []
+        if self.absent:
+            notes.append(
+                f"{self.absent:,} photos are not on the disk as the library knows them, so they count as no copies.\n"
+                f"Bring it up to date: lexel index {library.path}"
+            )
+        if self.names:
+            notes.append(
+                f"{self.names:,} photos are further names (links) of a file that is there once; they are not listed."
+            )
+        return notes
+
+
+def _through_links(photo: Photo) -> tuple[bool, int]:
+    return os.path.realpath(photo.path) != photo.path, photo.id
 
 
 @dataclass

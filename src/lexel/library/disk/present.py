@@ -1,0 +1,67 @@
+"""Whether a photo of the library is on the disk at this moment, as the library knows it.
+
+Records may be days old. A verb that calls a file surplus, copies it, links it or prints its path for other programs
+asks here first: a file that is absent or has changed since it was indexed is no copy of anything.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+from lexel.library.store.records import Photo
+
+Absence = Literal["gone", "changed", "unreadable"]
+
+
+class Inode(NamedTuple):
+    """What makes two names the same file."""
+
+    device: int
+    number: int
+
+
+def is_present(photo: Photo) -> bool:
+    """Whether the photo's file is there, of the size and time that the library knows. Opens no file.
+
+    Example: `[photo.path for photo in photos if is_present(photo)]`
+    """
+    return why_absent(photo) is None
+
+
+def why_absent(photo: Photo, *, hashed: bool = False) -> Absence | None:
+    """None when the photo's file is there as the library knows it, else what is the matter.
+
+    Compares size and time; with `hashed` the file is read and its content compared as well, which no restored time
+    can deceive.
+    """
+    try:
+        status = os.stat(photo.path)  # noqa: PTH116 - the path may hold bytes that are no UTF-8
+    except FileNotFoundError:
+        return "gone"
+    except OSError:
+        return "gone" if not os.path.lexists(photo.path) else "unreadable"
+    if not stat.S_ISREG(status.st_mode):
+        return "changed"
+    if (status.st_size, status.st_mtime_ns) != (photo.size, photo.mtime_ns):
+        return "changed"
+    if not hashed:
+        return None
+    try:
+        with open(photo.path, "rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError:
+        return "unreadable"
+    return None if digest == photo.hash else "changed"
+
+
+def only_present(photos: Iterable[Photo]) -> Iterator[Photo]:
+    """Those of the photos whose files are there now, in their order."""
+    return (photo for photo in photos if is_present(photo))
+
+
+def inode(path: str) -> Inode:
+    """The file that a name leads to, through all links. Raises OSError when there is none."""
+    status = os.stat(path)  # noqa: PTH116
+    return Inode(status.st_dev, status.st_ino)
