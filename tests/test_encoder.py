@@ -178,8 +178,8 @@ def test_a_single_picture_and_a_few_texts_have_all_cores_and_no_thread(encoder, 
 
 def test_an_error_while_decoding_beside_the_towers_reaches_the_caller(encoder, scenes):
     cut, _ = in_lanes(encoder, 2)
-    with pytest.raises(UsageError, match="An image array must be uint8"):
-        cut.embed_images([*scenes, np.zeros((4, 4, 3)), *scenes])
+    with pytest.raises(UsageError, match="Image 7: an image array must be uint8"):
+        cut.embed_images([*scenes, np.zeros((4, 4, 3), int), *scenes])
 
 
 def test_progress_is_shown_on_long_work_only(encoder, scenes, monkeypatch):

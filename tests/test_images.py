@@ -131,7 +131,7 @@ def test_an_animation_gives_its_first_frame():
         (encoded(photo())[:5000], "truncated"),
         (png_claiming(30000, 30000), "more pixels than the limit of 178,000,000"),
         (png_claiming(10000, 17850), "10,000 × 17,850 pixels are over the limit of 178,000,000"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC needs the pillow-heif package"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image of a known format"),
     ],
 )
@@ -258,8 +258,8 @@ def test_normalizing_centres_and_scales_each_colour():
 def test_arrays_become_rgb_and_others_are_refused_with_their_shape():
     assert corner(to_rgb(np.full((2, 2), 7, np.uint8))) == (7, 7, 7)
     assert corner(to_rgb(np.full((2, 2, 3), 7, np.uint8))) == (7, 7, 7)
-    for wrong in (np.zeros((3, 8, 8), np.uint8), np.zeros((8, 8, 3)), np.zeros((0, 8), np.uint8)):
-        with pytest.raises(UsageError, match=r"must be uint8 of shape \(H, W, 3\) or \(H, W\)"):
+    for wrong in (np.zeros((5, 8, 8), np.uint8), np.zeros((8, 8, 3), int), np.zeros((0, 8), np.uint8)):
+        with pytest.raises(UsageError, match="an image array must"):
             to_rgb(wrong)
 
 

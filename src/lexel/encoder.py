@@ -8,17 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from lexel.batches import Item, Result, ahead, cores, spread
 from lexel.calibration import Calibration, sigmoid
-from lexel.data.pairs import EmbeddedImage, ImageFile, Picture
-from lexel.errors import BadImageError, UsageError
-from lexel.images import Preprocessing, decode, fit, normalize, to_rgb
+from lexel.encoder_inputs import ImageLike, as_pixels, check_images, check_texts, in_image
+from lexel.errors import BadImageError, ModelError, UsageError
+from lexel.images import Preprocessing, normalize
 from lexel.progress import track
 from lexel.runtimes import Runtime
 from lexel.tokenizer import Tokenizer
@@ -28,17 +26,21 @@ if TYPE_CHECKING:
     from lexel.loading import ModelChoice
     from lexel.models.clip import CLIP
 
-ImageLike = str | Path | bytes | Image.Image | np.ndarray | Picture
-
 SHOWN_FROM = 64  # images, of fewer no progress is shown
 
 
 class Encoder:
     """Embeds images and texts. Get one from `lexel.load(MODEL)`.
 
-    Embeddings are NumPy float32 of shape (N, D) and unit L2 norm: their dot products are cosines. An `exact` one
-    decodes every JPEG whole; by itself it decodes those much larger than needed at a smaller scale, which is several
-    times as fast and changes pixels by half a grey level on average.
+    Embeddings are NumPy float32 of shape (N, D) and unit L2 norm: their dot products are cosines. `exact=True` decodes
+    JPEGs at full size. By default large JPEGs are decoded at reduced scale, which is several times as fast and changes
+    pixels by half a grey level on average.
+
+    An Encoder that `lexel.load` made can be pickled: a worker process loads the same model there.
+
+    Example:
+        encoder = lexel.load("runs/demo/model")
+        encoder.similarity(["cat.jpg"], ["a cat", "a dog"])     # (1, 2) cosines
     """
 
     source: "ModelChoice | None" = None  # from which it can be loaded again, if it was loaded from there
@@ -61,6 +63,18 @@ class Encoder:
         self.fingerprint = fingerprint
         self.calibration = calibration
         self.exact = exact
+
+    def __repr__(self) -> str:
+        runtime = type(self.runtime).__name__
+        return f"<Encoder {self.name}: {runtime}, {self.runtime.number_format}, {self.dimensions} dimensions>"
+
+    def __reduce__(self) -> tuple[Callable[..., "Encoder"], tuple["ModelChoice", bool, str]]:
+        if self.source is None:
+            raise UsageError(
+                f"{self.name} cannot be sent to another process: it cannot be loaded again by its name alone.\n"
+                "  Save it as a model folder (lexel models convert) and load that, or load it in the worker."
+            )
+        return _load_again, (self.source, self.exact, self.fingerprint)
 
     @property
     def logit_scale(self) -> float:
@@ -89,19 +103,24 @@ class Encoder:
         return self.runtime.image_vectors(np.zeros((1, 3, side, side), np.float32)).shape[1]
 
     def preprocess(self, image: ImageLike) -> np.ndarray:
-        """(3, H, W) float32, as the image tower sees it. Raises BadImageError."""
-        return normalize(self._pixels(image), self.preprocessing)
+        """(3, H, W) float32, as the image tower sees it. Raises BadImageError, or UsageError for what is no image."""
+        return normalize(as_pixels(image, self.preprocessing, exact=self.exact), self.preprocessing)
 
     def tokenize(self, texts: Sequence[str]) -> np.ndarray:
         """(N, T) int64 token ids, T the longest of the texts."""
-        return self.tokenizer(_as_list(texts))
+        return self.tokenizer(check_texts(texts))
 
     def count_truncated(self, texts: Sequence[str]) -> int:
         """How many of the texts are longer than the context and lose their end."""
-        return self.tokenizer.count_truncated(_as_list(texts))
+        return self.tokenizer.count_truncated(check_texts(texts))
 
     def embed_images(self, images: Iterable[ImageLike]) -> np.ndarray:
-        """(N, D) unit vectors of paths, bytes, PIL images, RGB arrays or Pictures. Raises BadImageError."""
+        """(N, D) unit vectors of images.
+
+        An image is a path, bytes, an open file, a PIL image, an array or torch tensor of pixels (uint8, or floating
+        point in 0..1; grey, RGB or RGBA), or a Picture. Raises BadImageError for one that cannot be read, UsageError
+        for what is no image; both name its position.
+        """
         vectors, _, bad = self.embed_readable(images, what=None)
         if bad:
             index, reason = bad[0]
@@ -116,7 +135,7 @@ class Encoder:
         Returns (K, D) unit vectors, the (K,) indices of the images that they belong to, and (index, reason) of every
         image that cannot be read. `what` heads the progress shown; None shows none.
         """
-        images = _as_list(images)
+        images = check_images(images)
         vectors: list[np.ndarray] = []
         kept: list[int] = []
         bad: list[tuple[int, str]] = []
@@ -133,8 +152,8 @@ class Encoder:
         return stacked, np.array(kept, dtype=np.int64), bad
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """(N, D) unit vectors of the texts; a text longer than the context is cut."""
-        rows = self.tokenizer.encode(_as_list(texts))
+        """(N, D) unit vectors of the texts; a text longer than the context is cut. Raises UsageError for no str."""
+        rows = self.tokenizer.encode(check_texts(texts))
         if not rows:
             return np.zeros((0, self.dimensions), np.float32)
         by_length = sorted(range(len(rows)), key=lambda index: len(rows[index]))
@@ -166,8 +185,8 @@ class Encoder:
     def match(self, images: Iterable[ImageLike], texts: Sequence[str]) -> np.ndarray:
         """(N images, M texts): the probability that each image and text belong together, by the model's calibration.
 
-        It is that of a guesser who is shown true pairs and random ones in equal number; see `Calibration`. Raises
-        UsageError when the model has not been calibrated.
+        It is the probability when half of the pairs shown are true (prior 0.5); see `Calibration`. Raises UsageError
+        when the model has not been calibrated.
         """
         self._check_calibrated()
         return self.match_of(self.similarity(images, texts))
@@ -199,7 +218,7 @@ class Encoder:
     def _embedded(self, images: Sequence[ImageLike]) -> Iterator[np.ndarray | BadImageError]:
         """For each image in turn its unit vector (D,), or the reason why there is none."""
         if len(images) <= 1:  # no thread is worth starting
-            yield from self._embed_batch([self._attempt(image) for image in images])
+            yield from self._embed_batch([self._attempt(image) for image in enumerate(images)])
             return
         sizes = self.runtime.batching.cut_images(len(images), self.preprocessing.image_size)
 
@@ -207,7 +226,7 @@ class Encoder:
             return self._embed_batch([decoded.result() for decoded in batch])
 
         with ThreadPoolExecutor(cores()) as decoders:
-            decoded = ahead(decoders, self._attempt, images, 2 * max(sizes))
+            decoded = ahead(decoders, self._attempt, enumerate(images), 2 * max(sizes))
             batches = (list(islice(decoded, size)) for size in sizes)
             for outcomes in self._spread(embed, batches, len(sizes)):
                 yield from outcomes
@@ -217,27 +236,22 @@ class Encoder:
         vectors = iter(unit(self.runtime.image_vectors(np.stack(readable))) if readable else ())
         return [pixels if isinstance(pixels, BadImageError) else next(vectors) for pixels in decoded]
 
-    def _attempt(self, image: ImageLike) -> np.ndarray | BadImageError:
+    def _attempt(self, numbered: tuple[int, ImageLike]) -> np.ndarray | BadImageError:
+        index, image = numbered
         try:
-            return self.preprocess(image)
+            with in_image(index):
+                return self.preprocess(image)
         except BadImageError as error:
             return error
 
-    def _pixels(self, image: ImageLike) -> np.ndarray:
-        if isinstance(image, ImageFile):
-            image = image.path
-        if isinstance(image, EmbeddedImage):
-            image = image.content
-        if isinstance(image, (str, Path, bytes)):
-            enough = None if self.exact else self.preprocessing.image_size
-            return fit(decode(image, enough, self.preprocessing.convention), self.preprocessing)
-        if isinstance(image, (Image.Image, np.ndarray)):
-            return fit(to_rgb(image, self.preprocessing.convention), self.preprocessing)
-        return fit(image.load(), self.preprocessing)
 
-
-def _as_list(items: Iterable) -> list:
-    one_picture = isinstance(items, np.ndarray) and items.ndim in (2, 3)  # its rows would pass for grey pictures
-    if one_picture or isinstance(items, (str, bytes, Path, Image.Image)):
-        raise UsageError(f"Give a list, not a single {type(items).__name__}: put it in [ ].")
-    return list(items)
+def _load_again(source: "ModelChoice", exact: bool, fingerprint: str) -> Encoder:
+    """The Encoder that another process pickled. Raises ModelError where the model has changed since."""
+    encoder = source.load()
+    if encoder.fingerprint != fingerprint:
+        raise ModelError(
+            f"{source.model} has changed since it was loaded in the process that sent it:"
+            f" its fingerprint is {encoder.fingerprint}, not {fingerprint}."
+        )
+    encoder.exact = exact
+    return encoder

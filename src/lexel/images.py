@@ -5,6 +5,7 @@ raises at a damaged or hostile file comes out as one BadImageError that says why
 """
 
 import io
+import logging
 import stat
 import warnings
 from collections.abc import Callable
@@ -17,17 +18,20 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from lexel.config import Config
-from lexel.errors import BadImageError, UsageError
+from lexel.errors import BadImageError
+from lexel.image_arrays import from_array
+from lexel.image_plugins import register_heic, silence_libtiff
 
 MAX_PIXELS = 178_000_000  # of one picture, just under the limit at which Pillow itself refuses
 MOST_STRETCHED = 256  # times its shortest side; of longer slivers only the middle is resized, or they grow to gigabytes
 
 # Neither those that run other programs (EPS, WMF) nor those that hold no picture of their own.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "TGA", "ICO", "PCX", "DDS")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "TGA", "ICO", "CUR", "PCX", "DDS")
 
 # Pillow warns of large pictures, which MAX_PIXELS judges here, and of odd metadata, which does not matter here.
 # Set once because warnings.catch_warnings is not safe among threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # or its errors go to standard error beside our own
 
 _ORIENTATION = 0x0112
 _ORIENTATION_NOTES = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")  # Pillow's names for them
@@ -42,7 +46,6 @@ _UPRIGHT = {
 }
 RESAMPLING = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
-
 
 Convention = Literal["lexel", "open_clip", "transformers"]
 
@@ -87,19 +90,19 @@ def decode(
 
 def describe(source: Path | bytes) -> tuple[str, str]:
     """How a picture is stored, read from its header alone: its format and mode, such as ("JPEG", "CMYK")."""
-    with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
+    with _open_file(source) if isinstance(source, Path) else io.BytesIO(source) as file, _open(file) as image:
         return image.format or "", image.mode
 
 
 def to_rgb(image: Image.Image | np.ndarray, convention: Convention = "lexel") -> Image.Image:
-    """A Pillow image of any mode, or a uint8 array (H, W, 3) or (H, W), as an upright RGB image.
+    """A Pillow image of any mode, or an array of pixels (see `from_array`), as an upright RGB image.
 
     Transparency is laid over white. Greys of more than 8 bits are scaled: 16-bit from 0..65535, real numbers from 0..1
     or 0..255, and what goes beyond these from its own darkest to its own brightest value. Other conventions: see
     Preprocessing and `decode`.
     """
     if isinstance(image, np.ndarray):
-        return _from_array(image)
+        image = from_array(image)
     try:
         image.load()
         return _CONVERSIONS[convention](_turn_upright(image))
@@ -141,7 +144,7 @@ def _open_file(path: Path) -> BinaryIO:
 
 def _decode(file: BinaryIO, at_least: int | None, convention: Convention) -> Image.Image:
     try:
-        image = Image.open(file, formats=FORMATS)
+        image = _open(file)
         _check_size(*image.size)
         if at_least is not None:
             image.draft(None, (2 * at_least, 2 * at_least))  # only JPEG heeds it
@@ -155,6 +158,21 @@ def _decode(file: BinaryIO, at_least: int | None, convention: Convention) -> Ima
         raise BadImageError(_reason(error)) from error
 
 
+def _open(file: BinaryIO) -> Image.Image:
+    """What Pillow finds in a file, its pixels not read yet; HEIC too where pillow-heif is installed."""
+    formats = (*FORMATS, "HEIF") if _is_heic(file) and register_heic() else FORMATS
+    image = Image.open(file, formats=formats)
+    if image.format == "TIFF":
+        silence_libtiff()
+    return image
+
+
+def _is_heic(file: BinaryIO) -> bool:
+    head = file.read(12)
+    file.seek(0)
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS
+
+
 def _check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise BadImageError(f"{width:,} × {height:,} pixels are over the limit of {MAX_PIXELS:,}")
@@ -164,11 +182,11 @@ def _check_size(width: int, height: int) -> None:
 
 def _why_unknown(file: BinaryIO) -> str:
     file.seek(0)
-    head = file.read(12)
-    if not head:
+    if not file.read(1):
         return "empty file"
-    if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS:
-        return "HEIC needs the pillow-heif package; convert it to JPEG"
+    file.seek(0)
+    if _is_heic(file):
+        return "HEIC: damaged" if register_heic() else 'HEIC needs pillow-heif: pip install "lexel[heic]"'
     return "not an image of a known format"
 
 
@@ -241,15 +259,6 @@ def _scale_to_bytes(grey: np.ndarray) -> np.ndarray:
     else:
         low = float(grey.min())
     return np.rint((grey - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)
-
-
-def _from_array(array: np.ndarray) -> Image.Image:
-    right_shape = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
-    if array.dtype != np.uint8 or not right_shape or array.size == 0:
-        raise UsageError(
-            f"An image array must be uint8 of shape (H, W, 3) or (H, W); this one is {array.dtype} {array.shape}."
-        )
-    return Image.fromarray(np.ascontiguousarray(array)).convert("RGB")
 
 
 def _resize_and_crop(image: Image.Image, preprocessing: Preprocessing, resampling: Image.Resampling) -> Image.Image:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lexel.calibration import Strength
-from lexel.encoder import ImageLike
+from lexel.encoder_inputs import ImageLike
 from lexel.errors import UsageError
 from lexel.library.search.diversity import diversify
 from lexel.library.search.filters import Filter, Orientation
