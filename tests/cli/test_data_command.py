@@ -1,3 +1,8 @@
+from pathlib import Path
+
+from PIL import Image
+
+
 def test_a_source_is_described_for_programs(lexel, here):
     facts = lexel("data", "inspect", here, "--json").json
     assert (facts["images"], facts["with_captions"]) == (3, 0)
@@ -26,3 +31,16 @@ def test_a_folder_without_pictures_fails(lexel, here):
 
 def test_a_source_that_is_not_there_is_refused(refused, here):
     assert 'Did you mean "empty"?' in refused("data", "inspect", "emtpy")
+
+
+def test_columns_are_named_as_in_training_and_the_others_shown(lexel, refused, here):
+    Image.new("RGB", (40, 40), "red").save("mug.png")
+    Path("shop.csv").write_text("file,colour,ware\nmug.png,red,mug\n")
+    assert "columns not taken: colour, ware" in lexel("data", "inspect", "shop.csv").err
+    done = lexel("data", "inspect", "shop.csv", "--set", 'data.caption="{colour} {ware}"', "--json")
+    assert (done.json["with_captions"], done.json["caption_words"]["most"]) == (1, 2)
+    several = lexel("data", "inspect", "shop.csv", "--set", 'data.caption=["ware", "colour"]', "--json")
+    assert several.json["captions"] == 2
+    assert "no column" in refused("data", "inspect", "shop.csv", "--set", "data.caption={color}")
+    assert 'Did you mean "data.caption"?' in refused("data", "inspect", "shop.csv", "--set", "data.captions=x")
+    assert "give the name of a column" in refused("data", "inspect", "shop.csv", "--set", "data.caption=3")

@@ -1,4 +1,4 @@
-"""`lexel data`"""
+"""`lexel data`: look at a source before training on it."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ import typer
 
 from lexel.cli.options import Json
 
-data = typer.Typer(help="Look at data before learning from it.", no_args_is_help=True)
+data = typer.Typer(help="Look at data before training on it.", no_args_is_help=True)
 
 
 @data.callback()
@@ -16,22 +16,34 @@ def _data() -> None: ...
 @data.command()
 def inspect(
     source: Annotated[str, typer.Argument(help="A folder, a table, class folders, or scenes:N.", show_default=False)],
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="FIELD=VALUE",
+            help="Name columns as lexel train does: data.caption, data.label or data.image.",
+            show_default=False,
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Tell what is in a source and what is wrong with it.
+    """Show what a source holds and what is wrong with it.
 
-    Reads every picture and every caption.
+    Reads every picture and every caption. Columns of a table that are not taken are named.
 
     \b
-    Example:
+    Examples:
       lexel data inspect products.csv
+      lexel data inspect products.csv --set data.caption='"{colour} {title}"'
     """
     from lexel.cli.printing import print_audit, print_json
     from lexel.data.audit import audit
     from lexel.data.readers import read_source
+    from lexel.data.readers.column_settings import ColumnSettings
     from lexel.progress import say
 
-    found = read_source(source, text_required=False)
+    named = ColumnSettings.from_changes(columns or [])
+    found = read_source(source, caption=named.caption, label=named.label, image=named.image, text_required=False)
     for note in found.notes:
         say(note)
     result = audit(found)

@@ -107,7 +107,7 @@ class SourceSettings(Config):
     weight: PositiveFloat = 1.0  # passes over it in an epoch
     templates: str | tuple[str, ...] | None = None  # that make captions of bare labels; None: those of [data]
     label_share: float = Field(default=0.0, ge=0, le=1)  # how often a pair with both shows its label, not a caption
-    caption: str | None = None  # column names where they cannot be told; None: those of [data]
+    caption: str | tuple[str, ...] | None = None  # columns or templates, "{colour} {title}"; None: those of [data]
     label: str | None = None
     image: str | None = None
 
@@ -117,7 +117,7 @@ class DataSettings(Config):
 
     sources: tuple[SourceSettings, ...] = Field(min_length=1)
     templates: str | tuple[str, ...] = "photo"
-    caption: str | None = None
+    caption: str | tuple[str, ...] | None = None
     label: str | None = None
     image: str | None = None
     max_bad_share: float = Field(default=0.05, ge=0, le=1)  # of pictures that cannot be read, before the run stops

@@ -172,3 +172,9 @@ def test_too_little_to_measure_on_is_said_before_training(tmp_path):
         one.write_text(f"file_name,title\n{rows}")
         with pytest.raises(DataError, match="too few to measure on"):
             gather_from(folder / "metadata.csv", evaluation={"source": str(one)})
+
+
+def test_captions_are_made_by_a_template_of_the_recipe(tmp_path):
+    folder = write_table(tmp_path / "a", numbered(10, "mug"))
+    material = gather_from(folder, data={"caption": "a {title} on a table"})
+    assert set(material.texts()) < {f"a mug {number} on a table" for number in range(10)}
