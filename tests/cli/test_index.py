@@ -82,7 +82,7 @@ def test_verify_says_when_all_is_whole_and_fails_when_it_is_not(lexel, library, 
 def test_an_interrupt_is_told_in_a_line(lexel, library, monkeypatch):
     from lexel.library.library import Library
 
-    def interrupt(self):
+    def interrupt(self, **_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Library, "refresh", interrupt)
@@ -123,3 +123,22 @@ def test_another_model_is_refused_until_it_is_asked_for(lexel, refused, library,
     done = lexel("index", library, "--model", "other", "--reembed", "--json")
     assert (done.status, done.json["unchanged"]) == (0, 2)
     assert lexel("index", library, "--stats", "--json").json["model"] == str(here / "other")
+
+
+def test_watching_an_absent_folder_is_an_error(lexel, library, pictures):
+    pictures.rename(pictures.with_name("away"))
+    done = lexel("index", library, "--watch")
+    assert done.status == 2
+    assert "There is nothing to watch" in done.err
+    assert "Watching;" not in done.err
+
+
+def test_a_moved_folder_loses_no_picture_to_the_list_of_duplicates(lexel, library, pictures):
+    moved = pictures.rename(pictures.with_name("moved"))
+    assert "2 moved" in lexel("index", library, "moved").out
+    assert lexel("duplicates", library, "--threshold", "1", "--paths").out == ""
+    (moved / "copy.png").write_bytes((moved / "red.png").read_bytes())
+    lexel("index", library)
+    (surplus,) = lexel("duplicates", library, "--threshold", "1", "--paths").out.splitlines()
+    Path(surplus).unlink()
+    assert len(list(moved.glob("*.png"))) == 2

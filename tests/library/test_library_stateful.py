@@ -90,10 +90,10 @@ class Files(RuleBasedStateMachine):
     def look(self, chunk: int, part: str) -> None:
         indexing.LEAST = indexing.MOST = chunk
         if part and (self.root / part).is_dir():
-            self.library.add(self.root / part)
+            self.library.add(self.root / part, vanished=True)
         known = {digest for (digest,) in self.library.records.rows("SELECT hash FROM contents")}
         before = self.encoder.embedded
-        added = self.library.refresh()
+        added = self.library.refresh(vanished=True)
         records = self.library.records
         ids, vectors = records.vectors()
         photos = {os.path.relpath(photo.path, self.root): photo for photo in records.photos(ids)}
@@ -107,7 +107,7 @@ class Files(RuleBasedStateMachine):
         bad = {os.path.relpath(path, self.root) for path, _ in records.unreadable()}
         assert bad == set(self.disk) - set(good)
         assert records.rows("SELECT count(*) FROM contents WHERE id NOT IN (SELECT content FROM files)") == [(0,)]
-        again = self.library.refresh()
+        again = self.library.refresh(vanished=True)
         assert (again.unchanged, again.read, again.vanished, again.unreadable) == (len(good), 0, 0, [])
 
     @invariant()

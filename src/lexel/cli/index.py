@@ -30,6 +30,9 @@ def index(
         typer.Option(help="The model of a new library; later it is remembered.", metavar="MODEL", show_default=False),
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C: new files within seconds.")] = False,
+    vanished: Annotated[
+        bool, typer.Option("--vanished", help="Mark photos as gone even where nearly a whole folder is.")
+    ] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Forget these folders or files; none is touched.")] = False,
     reembed: Annotated[bool, typer.Option("--reembed", help="Take up another --model: embed all anew.")] = False,
     stats: Annotated[bool, typer.Option("--stats", help="Only say what is in the library.")] = False,
@@ -82,20 +85,25 @@ def index(
         elif task == "remove":
             _show_count("removed", sum(opened.remove(path) for path in given), "photos forgotten", json)
         else:
-            _bring_up_to_date(opened, given, watch, json)
+            _bring_up_to_date(opened, given, watch, vanished, json)
 
 
-def _bring_up_to_date(library: "Library", given: list[str], watch: bool, json: bool) -> None:
+def _bring_up_to_date(library: "Library", given: list[str], watch: bool, vanished: bool, json: bool) -> None:
     from lexel.library.disk.indexing import Added
+    from lexel.library.disk.watching import watched_folders
     from lexel.progress import say
 
     try:
-        added = sum((library.add(path) for path in given), Added()) if given else library.refresh()
+        if given:
+            added = sum((library.add(path, vanished=vanished) for path in given), Added())
+        else:
+            added = library.refresh(vanished=vanished)
     except KeyboardInterrupt:
         say(f"\nStopped. {library.records.count:,} photos are in {library.path}; the same command goes on.")
         raise typer.Exit(1) from None
     _show_added(library, added, json)
     if watch:
+        watched_folders(library)
         say("Watching; Ctrl-C ends it.")
         library.watch(lambda more: _show_added(library, more, json))
 

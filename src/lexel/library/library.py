@@ -112,25 +112,26 @@ class Library:
         """The folders and sources that `refresh` looks through."""
         return places(self.records, "folder", "source")
 
-    def add(self, given: Given | Sequence[str | Path]) -> Added:
+    def add(self, given: Given | Sequence[str | Path], *, vanished: bool = False) -> Added:
         """Bring the library up to date with a folder and all below it, some files, or a Source.
 
         Only what is new or changed is embedded; what has vanished is marked, what has moved is followed. Text files
         and metadata tables beside pictures give captions and labels. The same call again goes on where one was cut off.
+        Where all or nearly all of a folder is gone, nothing is marked unless `vanished` confirms it.
         Raises UsageError for what is not there.
         """
         if isinstance(given, Source):
             return self._add_source(given)
         if isinstance(given, str | Path):
             if Path(absolute(given)).is_dir():
-                return self._add_folders([absolute(given)])
+                return self._add_folders([absolute(given)], vanished)
             if not _is_picture(absolute(given)):
                 return self._add_source(read_source(str(given), text_required=False), absolute(given))
             given = [given]
-        return self._add_each([absolute(path) for path in given])
+        return self._add_each([absolute(path) for path in given], vanished)
 
-    def refresh(self) -> Added:
-        """Bring the library up to date with all that was ever added."""
+    def refresh(self, *, vanished: bool = False) -> Added:
+        """Bring the library up to date with all that was ever added; `vanished` as for `add`."""
         from lexel.library.index.index_files import clear_unfinished
 
         with only_writer(self.path):
@@ -144,7 +145,7 @@ class Library:
         if not (roots or loose):
             raise UsageError(f"{self.path} knows no folder yet. Give one: lexel index {self.path} FOLDER")
         there = [root for root in roots if Path(root).is_dir()]
-        scope = Scope(folders=tuple(outermost(there)), files=tuple(sorted(loose)))
+        scope = Scope(tuple(outermost(there)), tuple(sorted(loose)), vanished_confirmed=vanished)
         added = self.bring_up_to_date(scope, [pair for source in sources for pair in source.pairs])
         for root in roots:
             if root not in there:
@@ -239,24 +240,24 @@ class Library:
                     annotate(changes, pairs)
         return added
 
-    def _add_each(self, given: list[str]) -> Added:
+    def _add_each(self, given: list[str], vanished: bool) -> Added:
         folders = [path for path in given if Path(path).is_dir()]
         files = [path for path in given if path not in folders]
         for path in files:
             if not _is_picture(path):
                 raise UsageError(f"{path} is no picture file." if Path(path).exists() else f"There is no {path}.")
-        added = self._add_folders(folders) if folders else Added()
+        added = self._add_folders(folders, vanished) if folders else Added()
         if files:
             self._admit(files)
             added += self.bring_up_to_date(Scope(files=tuple(files)))
         return added
 
-    def _add_folders(self, folders: list[str]) -> Added:
+    def _add_folders(self, folders: list[str], vanished: bool) -> Added:
         for folder in folders:
             if (Path(folder) / DATABASE).exists():
                 raise UsageError(f"{readable(folder)} is a library, not a folder of pictures. Give your pictures' own.")
         self._admit(folders, "folder")
-        return self.bring_up_to_date(Scope(folders=tuple(outermost(folders))))
+        return self.bring_up_to_date(Scope(tuple(outermost(folders)), vanished_confirmed=vanished))
 
     def _add_source(self, source: Source, named: str | None = None) -> Added:
         """`named` is what to read it by again."""

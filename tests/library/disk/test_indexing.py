@@ -429,3 +429,59 @@ def test_thumbnails_are_small_upright_jpegs(library, tmp_path, encoder):
     assert small.getpixel((64, 20))[2] > 200
     assert small.getpixel((64, 230))[0] > 200
     assert Image.open(io.BytesIO(library.records.thumbnail(other))).size == (24, 16)
+
+
+def test_a_root_that_was_moved_is_followed_by_content_and_the_old_one_forgotten(library, pictures, tmp_path):
+    library.add(pictures)
+    (id,) = library.records.ids_of(str(pictures / "1.png"))
+    library.records.set_tags({id: ["kept"]})
+    moved = pictures.rename(tmp_path / "elsewhere")
+    assert counts(library.add(moved)) == {"moved": 5}
+    assert (library.records.photo(id).path, library.records.photo(id).tags) == (str(moved / "1.png"), ("kept",))
+    assert library.folders == [str(moved)]
+    assert counts(library.refresh()) == {"unchanged": 5}
+
+
+def test_a_root_on_a_drive_that_is_away_is_not_taken_for_moved(library, pictures, tmp_path, monkeypatch):
+    from lexel.library.disk import changes_on_disk
+
+    monkeypatch.setattr(changes_on_disk, "MOUNT_FOLDERS", (str(tmp_path),))
+    library.add(pictures)
+    backup = pictures.rename(tmp_path / "backup")
+    assert counts(library.add(backup)) == {"new": 5}
+    assert len(library.folders) == 2
+
+
+def test_an_empty_root_marks_nothing_and_on_return_nothing_is_new(library, pictures, tmp_path):
+    library.add(pictures)
+    away = pictures.rename(tmp_path / "away")
+    pictures.mkdir()
+    added = library.refresh()
+    assert counts(added) == {}
+    assert "5 of 5 photos are not there; none was marked as vanished" in added.notes[0]
+    assert library.records.count == 5
+    pictures.rmdir()
+    away.rename(pictures)
+    assert counts(library.refresh()) == {"unchanged": 5}
+
+
+def test_a_root_of_which_nearly_all_is_gone_marks_nothing_until_that_is_confirmed(library, tmp_path):
+    folder = tmp_path / "many"
+    for number in range(30):
+        save(folder / f"{number:02}.png", number)
+    library.add(folder)
+    for number in range(1, 30):
+        (folder / f"{number:02}.png").unlink()
+    assert counts(library.add(folder)) == {"unchanged": 1}
+    assert counts(library.refresh(vanished=True)) == {"vanished": 29, "unchanged": 1}
+
+
+def test_a_root_whose_pictures_all_went_into_a_folder_of_it_is_followed(library, tmp_path):
+    folder = tmp_path / "many"
+    for number in range(30):
+        save(folder / f"{number:02}.png", number)
+    library.add(folder)
+    (folder / "sub").mkdir()
+    for file in sorted(folder.glob("*.png")):
+        file.rename(folder / "sub" / file.name)
+    assert counts(library.add(folder)) == {"moved": 30}

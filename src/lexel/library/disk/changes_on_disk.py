@@ -2,7 +2,7 @@
 
 Nothing is read but directory entries and, in one query, the records: a file whose size and time are known is unchanged.
 A file that is not there has vanished only where the disk could be looked at: not below a folder that could not be
-read, and not on a drive that was there once and is not now.
+read, not on a drive that was there once and is not now, and not where a folder stands as empty as a mount point.
 """
 
 import os
@@ -14,6 +14,10 @@ from lexel.library.disk.walk import FoundFile, FoundFolder, is_below, is_mount, 
 from lexel.library.store.records import Records
 from lexel.library.store.schema import as_column, as_path, ranges_below, readable
 from lexel.progress import track
+
+MAX_VANISHED_SHARE = 0.9  # of a root's photos; more are not believed unless confirmed
+MIN_PHOTOS_FOR_SHARE = 20  # in a smaller root all have to be gone to be doubted
+MOUNT_FOLDERS = ("/media", "/mnt", "/Volumes", "/run/media", "/net")  # whose folders go with their drives
 
 _KNOWN = "SELECT path, id, size, mtime_ns, settled, content, missing, caption_stamp FROM files"
 
@@ -36,6 +40,7 @@ class Scope:
 
     folders: tuple[str, ...] = ()  # with all below them
     files: tuple[str, ...] = ()  # those that are not there have vanished
+    vanished_confirmed: bool = False  # also when a root is empty or nearly all of it is gone
 
 
 @dataclass
@@ -56,12 +61,16 @@ class Plan:
     problems: list[tuple[str, str]] = field(default_factory=list)  # folders that cannot be read, and why
     kept: list[tuple[str, int]] = field(default_factory=list)  # drives that are away, and how many photos they have
     all_kept: list[str] = field(default_factory=list)  # folders below which nothing is said to have vanished
+    root_counts: dict[str, int] = field(default_factory=dict)  # photos known in each root that was looked through
+    vanished_confirmed: bool = False
 
 
 def make_plan(records: Records, scope: Scope) -> Plan:
     """Look through the scope and compare it with the records."""
     plan = Plan(roots=places(records, "folder"), drives=places(records, "mount"))
     known = _known(records, scope)
+    plan.vanished_confirmed = scope.vanished_confirmed
+    plan.root_counts = _root_counts(plan, scope, known)
     plan.was_unreadable = _unreadable(records, scope)
     unseen = dict(plan.was_unreadable)
     no_vector = _without_vector(records)
@@ -100,7 +109,31 @@ def has_left(plan: Plan, path: str) -> bool:
     """Whether a known photo is no longer at its path, and that is not for want of its drive."""
     if os.path.lexists(path) or _is_kept(plan, path):
         return False
-    return all(_is_reachable(plan, place) for place in (*plan.roots, *plan.drives) if is_below(path, place))
+    above = [place for place in (*plan.roots, *plan.drives) if is_below(path, place)]
+    return all(_is_reachable(plan, place) or is_removed(plan, place) for place in above)
+
+
+def is_removed(plan: Plan, root: str) -> bool:
+    """Whether a root was moved, renamed or deleted, rather than being away with its drive."""
+    if os.path.lexists(root) or any(is_below(root, drive) for drive in plan.drives):
+        return False
+    ancestor = root
+    while not os.path.isdir(ancestor):  # noqa: PTH112
+        ancestor = os.path.dirname(ancestor)  # noqa: PTH120
+    return not any(is_below(ancestor, folder) for folder in MOUNT_FOLDERS)
+
+
+def doubtful_roots(plan: Plan) -> list[str]:
+    """Roots of which all or nearly all photos would vanish at once: more likely a drive that is not mounted."""
+    if plan.vanished_confirmed:
+        return []
+    doubtful = []
+    for root, count in plan.root_counts.items():
+        vanished = sum(is_below(path, root) for path in plan.vanished.values())
+        nearly_all = count >= MIN_PHOTOS_FOR_SHARE and vanished > MAX_VANISHED_SHARE * count
+        if vanished and (vanished == count or nearly_all):
+            doubtful.append(root)
+    return doubtful
 
 
 def _compare(plan: Plan, file: FoundFile, row: KnownFile | None, no_vector: set[int]) -> None:
@@ -136,6 +169,12 @@ def _known(records: Records, scope: Scope) -> dict[str, KnownFile]:
         for path in scope.files:
             rows += connection.execute(f"{_KNOWN} WHERE path = ?", (as_column(path),))
     return {as_path(path): KnownFile(*row) for path, *row in rows}
+
+
+def _root_counts(plan: Plan, scope: Scope, known: dict[str, KnownFile]) -> dict[str, int]:
+    roots = [root for root in plan.roots if any(is_below(root, folder) for folder in scope.folders)]
+    present = [path for path, row in known.items() if not row.missing]
+    return {root: sum(is_below(path, root) for path in present) for root in roots}
 
 
 def _unreadable(records: Records, scope: Scope) -> dict[str, tuple[int | None, int | None]]:

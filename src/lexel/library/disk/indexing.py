@@ -18,10 +18,12 @@ import numpy as np
 from lexel.batches import ahead
 from lexel.encoder import Encoder
 from lexel.library.disk.captions import read_text_beside
-from lexel.library.disk.changes_on_disk import KnownFile, Plan, has_left
+from lexel.library.disk.changes_on_disk import KnownFile, Plan, doubtful_roots, has_left, is_removed
 from lexel.library.disk.file_picture import Claims, FilePicture, Reading
+from lexel.library.disk.walk import is_below
 from lexel.library.store.changes import Changes
 from lexel.library.store.records import FLOAT16, Records
+from lexel.library.store.schema import readable
 from lexel.progress import track
 
 SECONDS = 3.0  # that a chunk should take
@@ -188,6 +190,7 @@ class Indexing:
 
     def _finish(self) -> None:
         plan = self.plan
+        self._keep_doubtful()
         with self.records.changing() as changes:
             self.added.vanished += changes.mark_missing(plan.vanished)
             changes.forget_unreadable(plan.gone_unreadable)
@@ -195,4 +198,20 @@ class Indexing:
                 changes.set_caption(id, read_text_beside(file.path) if file.text else None, file.text)
             for mount in plan.mounts:
                 changes.add_place(mount, "mount")
+            for root in plan.roots:
+                if self.added.moved and is_removed(plan, root) and not changes.below(root):
+                    changes.forget_place(root)
             changes.drop_orphans()
+
+    def _keep_doubtful(self) -> None:
+        """Mark nothing as vanished in a root that stands as empty as a mount point; say so."""
+        for root in doubtful_roots(self.plan):
+            kept = [id for id, path in self.plan.vanished.items() if is_below(path, root)]
+            for id in kept:
+                del self.plan.vanished[id]
+            self.added.notes.append(
+                f"{readable(root)}: {len(kept):,} of {self.plan.root_counts[root]:,} photos are not there; none was "
+                "marked as vanished, for a drive may not be mounted.\n"
+                "If they are gone for good, confirm it: lexel index LIBRARY --vanished. "
+                "If the folder has moved, index its new place."
+            )

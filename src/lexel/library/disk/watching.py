@@ -11,6 +11,7 @@ from lexel.errors import DataError, UsageError
 from lexel.library.disk.changes_on_disk import Scope, places
 from lexel.library.disk.indexing import Added
 from lexel.library.disk.walk import is_below, outermost
+from lexel.library.store.schema import readable
 
 if TYPE_CHECKING:
     from lexel.library.library import Library
@@ -25,11 +26,7 @@ def watch(library: "Library", tell: Callable[[Added], None], stop: Callable[[], 
         from watchfiles import watch as follow
     except ImportError:
         raise UsageError('Watching needs watchfiles: pip install "lexel[search]"') from None
-    roots = [root for root in places(library.records, "folder") if os.path.isdir(root)]  # noqa: PTH112
-    if not roots:
-        raise UsageError(
-            f"{library.path} knows no folder to watch. Give one: lexel index {library.path} FOLDER --watch"
-        )
+    roots = watched_folders(library)
     heard: dict[str, float] = {}  # path → when it was last told of
     try:
         # Its own debouncing holds back what keeps changing, and all else with it.
@@ -53,6 +50,17 @@ def watch(library: "Library", tell: Callable[[Added], None], stop: Callable[[], 
             "Linux allows so many watched folders: sudo sysctl fs.inotify.max_user_watches=1000000. Or look now and "
             f"then: lexel index {library.path}"
         ) from error
+
+
+def watched_folders(library: "Library") -> list[str]:
+    """The folders that can be followed now. Raises UsageError when there is none."""
+    known = places(library.records, "folder")
+    there = [root for root in known if os.path.isdir(root)]  # noqa: PTH112
+    if there:
+        return there
+    if known:
+        raise UsageError(f"There is nothing to watch: {readable(known[0])} is not there now. Is its drive mounted?")
+    raise UsageError(f"{library.path} knows no folder to watch. Give one: lexel index {library.path} FOLDER --watch")
 
 
 def _is_hidden(path: str, roots: Iterable[str]) -> bool:

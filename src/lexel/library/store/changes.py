@@ -146,6 +146,10 @@ class Changes:
         """Remember a folder or source that was added, or a drive that was mounted below one."""
         self.connection.execute("INSERT OR REPLACE INTO places VALUES (?, ?)", (as_column(path), kind))
 
+    def forget_place(self, path: str) -> None:
+        """Look through a folder no more; its photos stay."""
+        self.connection.execute("DELETE FROM places WHERE path = ?", (as_column(path),))
+
     def exclude(self, path: str) -> None:
         """Look through the path no more: forgotten where it was added itself, passed over where it lies below such."""
         below = [("path > ? AND path < ?", bounds) for bounds in ranges_below(path)]
