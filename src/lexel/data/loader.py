@@ -43,7 +43,8 @@ class TrainingSource:
 class Batch:
     """What one step learns from. The groups number what images, labels and texts mean (see training's `Groups`).
 
-    A frozen tower may have said before what it has to say: then there are vectors in place of what it would see.
+    If a tower is frozen, its cached embeddings (`image_vectors` or `text_vectors`) are set, and `pixels` or `ids` is
+    None.
     """
 
     pixels: Tensor | None  # (B, 3, H, W) uint8
