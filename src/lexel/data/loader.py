@@ -63,7 +63,7 @@ class Batch:
         return replace(self, **{name: value.pin_memory() for name, value in held.items() if isinstance(value, Tensor)})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BatchMaker(Dataset[Batch]):
     """Makes its share of the batch of any step, in whatever process it is asked."""
 

@@ -59,16 +59,16 @@ class Setup:
     def batches(self, start: int) -> Iterator[Batch]:
         """This process's shares of the batches from step `start` to the end."""
         maker = BatchMaker(
-            self.material.sources,
-            self.order,
-            self.recipe.batch_size,
-            self.tokenizer,
-            self.preprocessing,
-            self.recipe.augmentation,
-            self.pictures,
-            self.texts,
-            self.world.share,
-            ImageSizes(self.recipe.ramp, self.steps, self.clip.config.image),
+            sources=self.material.sources,
+            order=self.order,
+            batch_size=self.recipe.batch_size,
+            tokenizer=self.tokenizer,
+            preprocessing=self.preprocessing,
+            augmentation=self.recipe.augmentation,
+            pictures=self.pictures,
+            texts=self.texts,
+            share=self.world.share,
+            size_at=ImageSizes(self.recipe.ramp, self.steps, self.clip.config.image),
         )
         on_gpu = self.clip.logit_scale.device.type == "cuda"
         return load_batches(maker, start=start, stop=self.steps, workers=self.recipe.data.workers, pin_memory=on_gpu)

@@ -56,10 +56,16 @@ def material_of(folder: Path) -> Material:
 
 
 def maker(material: Material, encoder: SharedEncoder, **embedded) -> BatchMaker:
-    recipe = tiny_recipe()
     order = Order([len(s.pairs) for s in material.sources], [s.weight for s in material.sources], seed=3)
-    parts = (encoder.tokenizer, encoder.preprocessing, recipe.augmentation)
-    return BatchMaker(material.sources, order, 12, *parts, **embedded)
+    return BatchMaker(
+        sources=material.sources,
+        order=order,
+        batch_size=12,
+        tokenizer=encoder.tokenizer,
+        preprocessing=encoder.preprocessing,
+        augmentation=tiny_recipe().augmentation,
+        **embedded,
+    )
 
 
 @pytest.fixture
