@@ -18,7 +18,7 @@ from lexel.data.readers.paths import has_image_extension
 from lexel.encoder import Encoder
 from lexel.errors import LexelError, UsageError
 from lexel.library.disk.captions import annotate, files_of, take_tables
-from lexel.library.disk.changes_on_disk import Scope, describe_kept, make_plan, places
+from lexel.library.disk.changes_on_disk import Scope, describe_kept, describe_left_out, make_plan, places
 from lexel.library.disk.indexing import Added, Indexing
 from lexel.library.disk.walk import absolute, is_below, outermost
 from lexel.library.model import LibraryModel, ModelLike, made_ready
@@ -232,7 +232,7 @@ class Library:
             plan = make_plan(self.records, scope)
             indexing = Indexing(self.records, encoder, plan)
             added = indexing.run()
-            added.notes += describe_kept(plan)
+            added.notes += describe_kept(plan) + describe_left_out(plan)
             added.unreadable += plan.problems
             added.notes += take_tables(self.records, plan.tables, indexing.ids)
             if pairs:

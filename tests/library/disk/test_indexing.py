@@ -485,3 +485,17 @@ def test_a_root_whose_pictures_all_went_into_a_folder_of_it_is_followed(library,
     for file in sorted(folder.glob("*.png")):
         file.rename(folder / "sub" / file.name)
     assert counts(library.add(folder)) == {"moved": 30}
+
+
+def test_folders_of_thumbnails_are_left_out_and_counted_and_raw_pictures_are_named(library, pictures):
+    for folder in ("@eaDir", "deep/__MACOSX", "Catalog Previews.lrdata", ".thumbnails"):
+        save(pictures / folder / "thumbnail.png", 50)
+    save(pictures / "._0.png", 51)
+    for name in ("a.CR2", "b.cr2", "c.MOV", "notes.doc"):
+        (pictures / name).write_bytes(b"x")
+    added = library.add(pictures)
+    assert counts(added) == {"new": 5, "embedded": 5}
+    left_out, not_taken = added.notes
+    assert "3 folders" in left_out
+    assert "@eaDir" in left_out
+    assert not_taken.endswith("2 .cr2, 1 .mov")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lexel.data.pairs import ImageFile, Pair
-from lexel.data.readers.paths import has_image_extension, key_of
+from lexel.data.readers.paths import has_image_extension, is_cache_folder, key_of
 from lexel.data.readers.splits import FOLDER_SPLITS, Reading, split_name
 from lexel.data.readers.tables.columns import Wanted
 from lexel.data.readers.tables.rows import read_table_pairs
@@ -180,7 +180,7 @@ def _list_files(root: Path) -> _Listing:
             listing.unreadable.append(folder)
             continue
         for entry in entries:
-            if not entry.name.startswith((".", "__MACOSX")):
+            if not entry.name.startswith(".") and not is_cache_folder(entry.name):
                 _take_entry(listing, waiting, entry, f"{folder}/{entry.name}".lstrip("/"))
     listing.images.sort()
     listing.metadata = sorted(dict.fromkeys(folder for folder in listing.metadata if folder))

@@ -16,6 +16,9 @@ SAMPLE = 20  # files are looked for before a column is believed; looking for eac
 
 _COMMENT_NUMBER = re.compile(r"#\d+$")  # Flickr8k numbers its sentences: 1000268201.jpg#0
 
+CACHE_FOLDERS = {"@eadir", "__macosx", "#recycle"}  # lower case
+LIGHTROOM_PREVIEWS = ".lrdata"
+
 
 def has_image_extension(name: str) -> bool:
     """Whether a file of this name is a picture, by its extension in any case."""
@@ -56,3 +59,8 @@ def _subfolders(folder: Path) -> Iterator[Path]:
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
     yield from (folder / name for name in sorted(names))
+
+
+def is_cache_folder(name: str) -> bool:
+    """Whether other programs keep thumbnails or deleted files in folders of this name: Synology, macOS, Lightroom."""
+    return name.lower() in CACHE_FOLDERS or name.lower().endswith(LIGHTROOM_PREVIEWS)

@@ -6,6 +6,7 @@ read, not on a drive that was there once and is not now, and not where a folder 
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -61,6 +62,8 @@ class Plan:
     problems: list[tuple[str, str]] = field(default_factory=list)  # folders that cannot be read, and why
     kept: list[tuple[str, int]] = field(default_factory=list)  # drives that are away, and how many photos they have
     all_kept: list[str] = field(default_factory=list)  # folders below which nothing is said to have vanished
+    caches: list[str] = field(default_factory=list)  # folders of thumbnails that were left out
+    not_taken: Counter[str] = field(default_factory=Counter)  # raw pictures and videos, by suffix
     root_counts: dict[str, int] = field(default_factory=dict)  # photos known in each root that was looked through
     vanished_confirmed: bool = False
 
@@ -156,6 +159,8 @@ def _note_folder(plan: Plan, folder: FoundFolder) -> None:
     if folder.problem is not None:
         plan.problems.append((folder.path, folder.problem))
     plan.tables |= folder.tables
+    plan.caches += folder.caches
+    plan.not_taken.update(folder.not_taken)
     if folder.is_mount:
         plan.mounts.add(folder.path)
 
@@ -233,3 +238,15 @@ def describe_kept(plan: Plan) -> list[str]:
     return [
         f"{readable(path)} is not there now (a drive?); its {count:,} photos are kept." for path, count in plan.kept
     ]
+
+
+def describe_left_out(plan: Plan) -> list[str]:
+    """What to tell of folders and files that were left out."""
+    notes = []
+    if plan.caches:
+        few = ", ".join(readable(path) for path in plan.caches[:3]) + (" …" if len(plan.caches) > 3 else "")
+        notes.append(f"Left out as thumbnails or trash: {len(plan.caches):,} folders, {few}")
+    if plan.not_taken:
+        kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in plan.not_taken.most_common())
+        notes.append(f"Not taken, for only pictures in common formats are: {kinds}")
+    return notes

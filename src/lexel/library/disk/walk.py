@@ -1,7 +1,8 @@
 """Which picture files lie below some folders, told from directory entries alone: no file is opened.
 
-Hidden files and libraries are left out, links are followed but no folder is walked twice: what links to a folder comes
-after all real ones, so that a picture's path is the one without links where there is one.
+Hidden files, libraries and folders of thumbnails are left out, raw pictures and videos are counted. Links are followed
+but no folder is walked twice: what links to a folder comes after all real ones, so that a picture's path is the one
+without links where there is one.
 """
 
 import errno
@@ -11,8 +12,8 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lexel.data.readers.folder import METADATA
-from lexel.data.readers.paths import has_image_extension
+from lexel.data.readers.folder import METADATA, PASSED_OVER
+from lexel.data.readers.paths import has_image_extension, is_cache_folder
 from lexel.library.store.schema import DATABASE
 
 Entry = os.DirEntry[str]
@@ -36,6 +37,8 @@ class FoundFolder:
     path: str
     files: list[FoundFile] = field(default_factory=list)
     tables: dict[str, int] = field(default_factory=dict)  # metadata tables, with their mtime_ns
+    caches: list[str] = field(default_factory=list)  # folders of thumbnails in it, which are left out
+    not_taken: list[str] = field(default_factory=list)  # suffixes of raw pictures and videos, one a file
     is_mount: bool = False  # another file system than the folder that it lies in
     problem: str | None = None
 
@@ -108,11 +111,16 @@ def _look(path: str, entries: list[Entry], excluded: Collection[str]) -> tuple[F
     texts = {entry.name[:-4]: entry for entry in entries if entry.name.lower().endswith(".txt")}
     for entry in entries:
         name = entry.name
-        if name.startswith((".", "__MACOSX")) or (excluded and f"{prefix}{name}" in excluded):
+        if name.startswith(".") or (excluded and f"{prefix}{name}" in excluded):
             continue
         try:
             if entry.is_dir():
-                folders.append(entry)
+                if is_cache_folder(name):
+                    found.caches.append(f"{prefix}{name}")
+                else:
+                    folders.append(entry)
+            elif os.path.splitext(name)[1].lower() in PASSED_OVER:  # noqa: PTH122
+                found.not_taken.append(os.path.splitext(name)[1].lower())  # noqa: PTH122
             elif has_image_extension(name) and entry.is_file():
                 status = entry.stat()
                 text = texts.get(name.rpartition(".")[0])
