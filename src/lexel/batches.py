@@ -32,7 +32,7 @@ class Batching:
         """Sizes of the batches for this many images: nearly equal, and as many for each lane."""
         most = max(1, min(4 * self.images, self.images * USUAL_SIZE**2 // image_size**2))
         lanes = self.lanes if count >= LEAST_IMAGES * self.lanes else 1
-        batches = min(count, -(-count // (most * lanes)) * lanes)
+        batches = min(count, ceil_div(count, most * lanes) * lanes)
         return [count // batches + (number < count % batches) for number in range(batches)]
 
     def cut_texts(self, lengths: Sequence[int]) -> list[slice]:
@@ -56,7 +56,7 @@ class Batching:
         end = len(lengths)
         while end:
             start = cheapest[end][1]
-            batches += _divided(start, end, pieces=-(-(end - start) * lengths[end - 1] // most))
+            batches += _divided(start, end, pieces=ceil_div((end - start) * lengths[end - 1], most))
             end = start
         return sorted(batches, key=lambda batch: (batch.start - batch.stop) * lengths[batch.stop - 1])
 
@@ -87,6 +87,11 @@ def ahead(
     while begun:
         yield begun.popleft()
         begun.extend(pool.submit(work, item) for item in islice(items, 1))
+
+
+def ceil_div(total: int, size: int) -> int:
+    """How many parts of at most `size` hold `total`: the quotient rounded up. total ≥ 0, size ≥ 1."""
+    return -(-total // size)
 
 
 def cores() -> int:

@@ -80,7 +80,7 @@ def test_a_file_that_is_no_graph_is_refused(tmp_path):
 def test_without_openvino_the_extra_is_named(monkeypatch, exported):
     monkeypatch.setitem(sys.modules, "openvino", None)
     towers = open_towers(exported)
-    with pytest.raises(UsageError, match=r"pip install 'lexel\[fast\]'"):
+    with pytest.raises(UsageError, match=r'pip install "lexel\[fast\]"'):
         open_runtime(towers)
 
 

@@ -20,6 +20,7 @@ from lexel.bulk.shards import PartDone, Plan, begin, finish, lacking_shards, wri
 from lexel.data.pairs import Pair, Source
 from lexel.encoder import Encoder
 from lexel.errors import DataError, LexelError, UsageError
+from lexel.extras import missing_library
 from lexel.progress import say, track
 
 LOCAL = "local"
@@ -52,8 +53,8 @@ def _cluster(address: str) -> Iterator[None]:
     """Joined to the cluster, and left again; a cluster that this process has joined already is used as it is."""
     try:
         import ray
-    except ImportError:
-        raise UsageError('Working on a Ray cluster needs ray: pip install "lexel[cluster]"') from None
+    except ImportError as error:
+        raise missing_library("Working on a Ray cluster", "ray", error) from None
     if ray.is_initialized():
         yield
         return

@@ -12,7 +12,7 @@ import numpy as np
 
 from lexel.data.pairs import Pair
 from lexel.encoder import Encoder
-from lexel.errors import UsageError
+from lexel.extras import missing_library
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,8 +24,8 @@ def need_pyarrow() -> None:
     """Raise UsageError where there is no pyarrow."""
     try:
         import pyarrow  # noqa: F401
-    except ImportError:
-        raise UsageError('Writing Parquet needs pyarrow: pip install "lexel[data]"') from None
+    except ImportError as error:
+        raise missing_library("Writing Parquet", "pyarrow", error) from None
 
 
 def embedding_table(

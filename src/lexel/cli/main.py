@@ -27,6 +27,7 @@ from lexel.cli.search import search
 from lexel.cli.sort import sort
 from lexel.cli.train import train
 from lexel.errors import LexelError
+from lexel.extras import EXTRAS, missing_library
 
 app = typer.Typer(
     help="Train, evaluate and use CLIP models: one space for pictures and words. Start with: lexel demo",
@@ -43,29 +44,6 @@ app.add_typer(models, name="models")
 
 # Of the disk or its permissions, not of a mistake in Lexel.
 OUTSIDE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENAMETOOLONG}
-
-
-# Which extra brings what a verb may find missing.
-EXTRAS = {
-    "torch": "train",
-    "tensorboard": "train",
-    "matplotlib": "train",
-    "jinja2": "evaluate",
-    "pyarrow": "data",
-    "huggingface_hub": "hub",
-    "transformers": "hf",
-    "timm": "timm",
-    "openvino": "fast",
-    "onnx": "export",
-    "sklearn": "evaluate",
-    "onnxscript": "export",
-    "nncf": "export",
-    "faiss": "search",
-    "watchfiles": "search",
-    "textual_image": "search",
-    "ray": "cluster",
-    "qdrant_client": "cluster",
-}
 
 
 def _print_version(wanted: bool) -> None:
@@ -94,10 +72,10 @@ def main() -> None:
         _tell(f"lexel {verb}: {error}")
         sys.exit(error.exit_status)
     except ModuleNotFoundError as error:
-        extra = EXTRAS.get((error.name or "").partition(".")[0])
-        if extra is None:
+        library = (error.name or "").partition(".")[0]
+        if library not in EXTRAS:
             raise
-        _tell(f'lexel {verb}: this needs {error.name}: pip install "lexel[{extra}]"')
+        _tell(f"lexel {verb}: {missing_library('This', library, error)}")
         sys.exit(2)
     except BrokenPipeError:  # who reads has enough, as `head` does
         _discard_output()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from lexel.errors import UsageError
+from lexel.extras import missing_library
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,7 +25,7 @@ def print_previews(hits: "Sequence[Hit]", thumbnail: Callable[[int], bytes]) -> 
     try:
         from textual_image.renderable import Image as Drawn
     except ImportError as error:
-        raise UsageError(f'Drawing pictures needs textual-image: {error}.\n  pip install "lexel[search]"') from None
+        raise missing_library("Drawing pictures", "textual_image", error) from None
     from PIL.Image import open as open_image
     from rich.console import Console
     from rich.table import Table

@@ -13,9 +13,10 @@ import numpy as np
 from PIL import Image
 
 from lexel.data.pairs import Picture
-from lexel.errors import BadImageError, LexelError
+from lexel.errors import BadImageError
 from lexel.evaluation import phrases
 from lexel.evaluation.metrics import Metric
+from lexel.extras import missing_library
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -50,7 +51,7 @@ def _environment() -> Environment:
     try:
         from jinja2 import Environment, FileSystemLoader
     except ImportError as error:
-        raise LexelError("The report page needs jinja2.\n  Install it: pip install 'lexel[evaluate]'") from error
+        raise missing_library("The report page", "jinja2", error) from None
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"percent": phrases.percent, "rank": phrases.rank, "interval": phrases.interval}
     return environment

@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lexel.errors import ModelError, UsageError
+from lexel.errors import ModelError
+from lexel.extras import missing_library
 from lexel.models.config import HuggingFaceTextConfig
 from lexel.models.outside import drawing_from, fill_buffers, is_on_meta
 
@@ -73,10 +74,8 @@ def build_transformer(config: HuggingFaceTextConfig) -> Any:
     try:
         from transformers import AutoConfig, AutoModel
     except ImportError as error:
-        raise UsageError(
-            f'The text tower "{config.model.get("model_type")}" is built by transformers, which is not here: {error}.\n'
-            "  pip install 'lexel[hf]'"
-        ) from None
+        kind = config.model.get("model_type")
+        raise missing_library(f'The text tower "{kind}"', "transformers", error) from None
     settings = {key: value for key, value in config.model.items() if key not in {"model_type", "dtype", "torch_dtype"}}
     model_type = str(config.model["model_type"])
     try:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lexel.errors import UsageError
+from lexel.extras import missing_library
 from lexel.models.config import TimmConfig
 from lexel.models.outside import drawing_from, fill_buffers, is_on_meta
 from lexel.models.positions import grid_of
@@ -49,10 +50,7 @@ def build_trunk(config: TimmConfig, embedding: int) -> Any:
     try:
         import timm  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise UsageError(
-            f'The image tower "{config.model}" is built by timm, which is not here: {error}.\n'
-            "  pip install 'lexel[timm]'"
-        ) from None
+        raise missing_library(f'The image tower "{config.model}"', "timm", error) from None
     if not timm.is_model(config.model):
         raise UsageError(f'timm {timm.__version__} has no model "{config.model}". A newer one may: pip install -U timm')
     pool = {"global_pool": config.pool} if config.pool else {}

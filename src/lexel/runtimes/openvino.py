@@ -13,7 +13,8 @@ from typing import Any, Literal
 import numpy as np
 
 from lexel.batches import Batching, cores
-from lexel.errors import ModelError, UsageError
+from lexel.errors import ModelError
+from lexel.extras import missing_library
 from lexel.runtimes.lanes import Lanes, Tower
 
 Precision = Literal["float32", "bfloat16"]
@@ -81,7 +82,7 @@ def open_core() -> Any:
     try:
         import openvino
     except ImportError as error:
-        raise UsageError(f"OpenVINO is not here: {error}.\n  pip install 'lexel[fast]'") from None
+        raise missing_library("The runtime openvino", "openvino", error) from None
     return _only_core(openvino.Core)
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from lexel.checkpoints.hub.download import Progress, RemoteFile, download
 from lexel.errors import LexelError, UsageError
+from lexel.extras import missing_library
 
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -206,4 +207,4 @@ def _hub() -> ModuleType:
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("huggingface_hub"):
             raise
-        raise UsageError('Named checkpoints need huggingface_hub: pip install "lexel[hub]"') from None
+        raise missing_library("A named checkpoint", "huggingface_hub", error) from None

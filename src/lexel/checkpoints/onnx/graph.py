@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lexel.errors import ModelError, UsageError
+from lexel.errors import ModelError
+from lexel.extras import missing_library
 
 OPSET = 20  # the first with GELU as one operator
 LARGEST_FILE = 1_500_000_000  # bytes; protobuf ends at 2 GB, and larger weights go into a file of their own
@@ -121,7 +122,7 @@ def needs(*libraries: str) -> None:
         try:
             import_module(library)
         except ImportError as error:
-            raise UsageError(f"Exporting needs {library}: {error}.\n  pip install 'lexel[export]'") from None
+            raise missing_library("Exporting", library, error) from None
 
 
 def _save(model: Any, path: Path) -> None:

@@ -20,6 +20,7 @@ from lexel.curation.concepts.threshold import RATE, FalsePositives, choose_thres
 from lexel.encoder import Encoder
 from lexel.errors import DataError, ModelError, UsageError
 from lexel.evaluation.metrics import wilson
+from lexel.extras import missing_library
 from lexel.files import new_folder
 
 DESCRIPTION, WEIGHTS = "head.json", "head.safetensors"
@@ -148,8 +149,8 @@ def _fit(yes: np.ndarray, no: np.ndarray) -> tuple[np.ndarray, float]:
     try:
         from sklearn.linear_model import LogisticRegression
         from sklearn.model_selection import GridSearchCV, StratifiedKFold
-    except ImportError:
-        raise UsageError('Training a head needs scikit-learn: pip install "lexel[evaluate]"') from None
+    except ImportError as error:
+        raise missing_library("Training a head", "sklearn", error) from None
     vectors = np.concatenate([yes, no]).astype(np.float64)
     truth = np.repeat([1, 0], [len(yes), len(no)])
     folds = StratifiedKFold(min(5, len(yes), len(no)), shuffle=True, random_state=0)

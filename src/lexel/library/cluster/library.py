@@ -19,6 +19,7 @@ import numpy as np
 
 from lexel.encoder import Encoder
 from lexel.errors import DataError, UsageError
+from lexel.extras import missing_library
 from lexel.library.disk.walk import absolute
 from lexel.library.model import LibraryModel, ModelLike
 from lexel.library.search.filters import Filter, first_day
@@ -60,8 +61,8 @@ class Collection:
             raise UsageError(f"{address} is no collection. Write qdrant://host:6333/photos")
         try:
             from qdrant_client import QdrantClient
-        except ImportError:
-            raise UsageError('A library on a cluster needs qdrant-client: pip install "lexel[cluster]"') from None
+        except ImportError as error:
+            raise missing_library("A library on a cluster", "qdrant_client", error) from None
         key = os.environ.get("QDRANT_API_KEY")
         url = SCHEMES[scheme] + server
         return cls(QdrantClient(url=url, api_key=key, timeout=TIMEOUT, check_compatibility=False), name, address)

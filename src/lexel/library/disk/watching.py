@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lexel.data.readers.folder import METADATA
 from lexel.data.readers.paths import has_image_extension
 from lexel.errors import DataError, UsageError
+from lexel.extras import missing_library
 from lexel.library.disk.changes_on_disk import Scope, places
 from lexel.library.disk.indexing import Added
 from lexel.library.disk.walk import is_below, outermost
@@ -24,8 +25,8 @@ def watch(library: "Library", tell: Callable[[Added], None], stop: Callable[[], 
     """Refresh the library, then keep it up to date until Ctrl-C or `stop()`. See `Library.watch`."""
     try:
         from watchfiles import watch as follow
-    except ImportError:
-        raise UsageError('Watching needs watchfiles: pip install "lexel[search]"') from None
+    except ImportError as error:
+        raise missing_library("Watching", "watchfiles", error) from None
     roots = watched_folders(library)
     heard: dict[str, float] = {}  # path → when it was last told of
     try:

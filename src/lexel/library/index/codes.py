@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from lexel.errors import UsageError
+from lexel.extras import missing_library
 from lexel.unit_vectors import unit
 
 SCANNED = 200_000  # vectors; a scan of as many takes some 20 ms on a core
@@ -35,7 +35,7 @@ def load_faiss() -> Any:
     try:
         import faiss
     except ImportError as error:
-        raise UsageError(f'Searching needs faiss, which is not here: {error}.\n  pip install "lexel[search]"') from None
+        raise missing_library("Searching", "faiss", error) from None
     return faiss
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lexel.errors import UsageError
+from lexel.extras import missing_library
 from lexel.files import new_file
 from lexel.library.store.records import Photo, Records
 from lexel.library.store.schema import readable
@@ -26,8 +27,8 @@ def export(records: Records, path: Path) -> int:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
-    except ImportError:
-        raise UsageError('Writing Parquet needs pyarrow: pip install "lexel[data]"') from None
+    except ImportError as error:
+        raise missing_library("Writing Parquet", "pyarrow", error) from None
     if path.suffix != ".parquet" or path.is_dir() or not path.parent.is_dir():
         raise UsageError(f"Cannot write {path}: give a file name that ends in .parquet, in a folder that is there.")
     facts = {

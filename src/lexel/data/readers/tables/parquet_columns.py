@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lexel.errors import DataError, UsageError
+from lexel.errors import DataError
+from lexel.extras import missing_library
 
 MAX_PARQUET_ROWS = 500_000_000
 
@@ -17,7 +18,7 @@ def read_parquet(path: Path) -> Columns:
         import pyarrow as arrow
         from pyarrow import parquet
     except ImportError as error:
-        raise UsageError(f'Reading {path.name} needs pyarrow: pip install "lexel[data]"') from error
+        raise missing_library(f"Reading {path.name}", "pyarrow", error) from None
     try:
         file = parquet.ParquetFile(path)
         if file.metadata.num_rows > MAX_PARQUET_ROWS:

@@ -1,0 +1,36 @@
+"""Which of Lexel's extras brings which library, and the error for one that is not installed."""
+
+from lexel.errors import UsageError
+
+EXTRAS = {  # import name → extra
+    "faiss": "search",
+    "huggingface_hub": "hub",
+    "jinja2": "evaluate",
+    "matplotlib": "train",
+    "nncf": "export",
+    "onnx": "export",
+    "onnxscript": "export",
+    "openvino": "fast",
+    "pyarrow": "data",
+    "qdrant_client": "cluster",
+    "pillow_heif": "heic",
+    "ray": "cluster",
+    "sklearn": "evaluate",
+    "tensorboard": "train",
+    "textual_image": "search",
+    "timm": "timm",
+    "torch": "train",
+    "transformers": "hf",
+    "watchfiles": "search",
+}
+
+
+def missing_library(purpose: str, library: str, error: ImportError) -> UsageError:
+    """The error to raise where `import library` failed; it names the extra to install.
+
+        raise missing_library("Writing Parquet", "pyarrow", error) from None
+
+    `purpose` is the subject of the sentence, `library` a key of EXTRAS.
+    """
+    reason = "" if isinstance(error, ModuleNotFoundError) else f", which cannot be loaded: {error}"
+    return UsageError(f'{purpose} needs {library}{reason}.\n  Install it: pip install "lexel[{EXTRAS[library]}]"')
