@@ -203,10 +203,9 @@ def make_many(folder: Path, count: int) -> None:
 
 def fill_library(path: Path, folder: Path, model: str, encoder) -> None:
     """A library of the folder with random vectors, in the place of hours of embedding."""
-    from lexel.library.disk.photo_facts import PhotoFacts
     from lexel.library.disk.walk import walk
     from lexel.library.library import Library
-    from lexel.library.store.changes import FileState
+    from lexel.library.store.changes import FileState, PhotoFacts
 
     dice = np.random.default_rng(0)
     with Library.open(path, model, create=True) as library, library.records.changing() as changes:

@@ -17,10 +17,9 @@ from pathlib import Path
 import faiss
 import numpy as np
 
-from lexel.library.disk.photo_facts import PhotoFacts
 from lexel.library.index.codes import lists_for
 from lexel.library.index.vectors import Vectors
-from lexel.library.store.changes import FileState
+from lexel.library.store.changes import FileState, PhotoFacts
 from lexel.library.store.records import FLOAT16, Records
 
 D, TOP, BLOCK = 512, 10, 50_000

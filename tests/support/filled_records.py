@@ -4,8 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lexel.library.disk.photo_facts import PhotoFacts
-from lexel.library.store.changes import FileState
+from lexel.library.store.changes import FileState, PhotoFacts
 from lexel.library.store.records import FLOAT16, Records
 
 

@@ -150,7 +150,7 @@ def _check_given(task: str | None, given: list[str], reembed: bool) -> None:
 
 def _show_added(library: "Library", added: "Added", json: bool) -> None:
     from lexel.cli.printing import print_json
-    from lexel.library.store.schema import readable
+    from lexel.library.store.paths import readable
     from lexel.progress import say
 
     for note in added.notes:

@@ -13,7 +13,7 @@ from xml.parsers.expat import ExpatError
 
 from lexel.errors import DataError
 from lexel.files import write_atomically
-from lexel.library.store.schema import readable
+from lexel.library.store.paths import readable
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 DC = "http://purl.org/dc/elements/1.1/"

@@ -20,11 +20,11 @@ from lexel.errors import LexelError, UsageError
 from lexel.library.disk.captions import annotate, files_of, take_tables
 from lexel.library.disk.changes_on_disk import Scope, describe_kept, describe_left_out, make_plan, places
 from lexel.library.disk.indexing import Added, Indexing
-from lexel.library.disk.walk import absolute, is_below, outermost
 from lexel.library.model import LibraryModel, ModelLike, made_ready
 from lexel.library.store.locking import only_writer
+from lexel.library.store.paths import absolute, as_path, is_below, outermost, readable
 from lexel.library.store.records import Records
-from lexel.library.store.schema import DATABASE, as_path, readable
+from lexel.library.store.schema import DATABASE
 
 if TYPE_CHECKING:
     import numpy as np

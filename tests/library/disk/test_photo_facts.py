@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from PIL import ExifTags, Image
 
-from lexel.library.disk.photo_facts import PhotoFacts, read_facts
+from lexel.library.disk.photo_facts import read_facts
+from lexel.library.store.changes import PhotoFacts
 
 CAMERA, GPS = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo
 ODD = Path(__file__).parents[3] / ".data" / "odd_images"

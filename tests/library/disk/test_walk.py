@@ -2,10 +2,8 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from lexel.library.disk.walk import absolute, is_below, outermost, walk
+from lexel.library.disk.walk import walk
 
 
 @pytest.fixture
@@ -75,28 +73,3 @@ def test_a_folder_that_may_not_be_read_is_told(tree, monkeypatch):
         (str(tree), None),
         (f"{tree}/b", "Permission denied"),
     ]
-
-
-names = st.text("ab /", min_size=0, max_size=5)
-
-
-@given(st.lists(names.map(lambda name: os.path.normpath(f"/{name.strip('/')}")), max_size=6))
-def test_outermost_covers_all_and_none_twice(paths):
-    kept = outermost(paths)
-    assert all(any(is_below(path, root) for root in kept) for path in paths)
-    assert not any(a != b and is_below(a, b) for a in kept for b in kept)
-    assert len(set(kept)) == len(kept)
-
-
-def test_being_below_goes_by_whole_names():
-    assert is_below("/a/b", "/a")
-    assert is_below("/a", "/a")
-    assert is_below("/a", "/")
-    assert not is_below("/ab", "/a")
-
-
-def test_paths_become_absolute_and_normal_and_links_stay(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "link").symlink_to(tmp_path)
-    assert absolute("link/../link/x") == f"{tmp_path}/link/x"
-    assert absolute("~/x") == os.path.expanduser("~/x")  # noqa: PTH111

@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lexel.errors import UsageError
-from lexel.library.disk.photo_facts import PhotoFacts
 from lexel.library.search.filters import Filter, check
-from lexel.library.store.changes import FileState
+from lexel.library.store.changes import FileState, PhotoFacts
 from lexel.library.store.records import FLOAT16
 
 

@@ -4,15 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lexel.errors import DataError, UsageError
-from lexel.library.disk.photo_facts import PhotoFacts
 from lexel.library.store import locking, schema
-from lexel.library.store.changes import FileState
+from lexel.library.store.changes import FileState, PhotoFacts
 from lexel.library.store.records import FLOAT16, Records
-from lexel.library.store.schema import as_column, as_path, ranges_below
 
 D = 8
 
@@ -246,21 +242,3 @@ def test_one_writer_at_a_time(records, monkeypatch):
         waiting.start()
     with locking.only_writer(records.folder, 0.2):
         pass
-
-
-@given(st.binary(min_size=1, max_size=8).filter(lambda name: b"\0" not in name and b"/" not in name))
-def test_every_file_name_survives_its_column(name):
-    import os
-
-    path = os.fsdecode(b"/" + name)
-    column = as_column(path)
-    assert as_path(column) == path
-    connection = sqlite3.connect(":memory:")
-    connection.execute("CREATE TABLE files (path)")
-    connection.executemany("INSERT INTO files VALUES (?)", [(column,), (as_column(f"{path}/x"),), ("/zz/x",)])
-    below = [
-        as_path(row)
-        for bounds in ranges_below(path)
-        for (row,) in connection.execute("SELECT path FROM files WHERE path > ? AND path < ?", bounds)
-    ]
-    assert below == [f"{path}/x"] or name == b"zz"

@@ -16,7 +16,8 @@ from lexel.encoder import Encoder
 from lexel.errors import UsageError
 from lexel.files import write_atomically
 from lexel.library.library import Library
-from lexel.library.store.schema import DATABASE, readable
+from lexel.library.store.paths import readable
+from lexel.library.store.schema import DATABASE
 from lexel.loading import ModelChoice
 
 

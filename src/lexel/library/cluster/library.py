@@ -20,10 +20,10 @@ import numpy as np
 from lexel.encoder import Encoder
 from lexel.errors import DataError, UsageError
 from lexel.extras import missing_library
-from lexel.library.disk.walk import absolute
 from lexel.library.model import LibraryModel, ModelLike
 from lexel.library.search.filters import Filter, first_day
 from lexel.library.search.strength import SAMPLE
+from lexel.library.store.paths import absolute
 from lexel.library.store.records import Photo
 from lexel.unit_vectors import unit
 

@@ -8,10 +8,9 @@ from lexel.data.readers.tables.columns import Wanted
 from lexel.data.readers.tables.rows import read_table_pairs
 from lexel.data.readers.text import decode_text
 from lexel.errors import DataError, LexelError, UsageError
-from lexel.library.disk.walk import absolute, is_below
 from lexel.library.store.changes import Changes
+from lexel.library.store.paths import absolute, as_column, as_path, is_below
 from lexel.library.store.records import Records
-from lexel.library.store.schema import as_column, as_path
 
 FROM_TABLE = -1  # the stamp of a caption that a table gave
 _LONGEST = 1_000_000  # bytes of a text file; longer ones are no captions

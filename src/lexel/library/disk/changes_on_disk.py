@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from lexel.library.disk.walk import FoundFile, FoundFolder, is_below, is_mount, look_at, walk
+from lexel.library.disk.walk import FoundFile, FoundFolder, is_mount, look_at, walk
+from lexel.library.store.paths import as_column, as_path, is_below, ranges_below, readable
 from lexel.library.store.records import Records
-from lexel.library.store.schema import as_column, as_path, ranges_below, readable
 from lexel.progress import track
 
 MAX_VANISHED_SHARE = 0.9  # of a root's photos; more are not believed unless confirmed

@@ -17,8 +17,8 @@ from PIL import Image
 
 from lexel.errors import BadImageError
 from lexel.images import Convention, decode, to_rgb
-from lexel.library.disk.photo_facts import PhotoFacts, read_facts
-from lexel.library.store.changes import FileState
+from lexel.library.disk.photo_facts import read_facts
+from lexel.library.store.changes import FileState, PhotoFacts
 from lexel.library.store.records import Records
 
 THUMBNAIL = 256  # pixels of the longer side, at most

@@ -20,10 +20,9 @@ from lexel.encoder import Encoder
 from lexel.library.disk.captions import read_text_beside
 from lexel.library.disk.changes_on_disk import KnownFile, Plan, doubtful_roots, has_left, is_removed
 from lexel.library.disk.file_picture import Claims, FilePicture, Reading
-from lexel.library.disk.walk import is_below
 from lexel.library.store.changes import Changes
+from lexel.library.store.paths import is_below, readable
 from lexel.library.store.records import FLOAT16, Records
-from lexel.library.store.schema import readable
 from lexel.progress import track
 
 SECONDS = 3.0  # that a chunk should take

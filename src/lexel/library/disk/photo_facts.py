@@ -6,27 +6,17 @@ Only headers are read. EXIF is written by anybody's program: whatever in it is d
 import math
 import re
 from datetime import datetime
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 from PIL import ExifTags, Image
 
 from lexel.images import FORMATS
+from lexel.library.store.changes import PhotoFacts
 
 _CAMERA, _GPS = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo
 _DATE = re.compile(r"\s*(\d{4})\D(\d\d)\D(\d\d)\D+(\d\d)\D(\d\d)(?:\D(\d\d))?")
 _SIDEWAYS = {5, 6, 7, 8}
 _LONGEST = 100  # characters of a camera's name
-
-
-class PhotoFacts(NamedTuple):
-    """In the order of the records' columns."""
-
-    width: int = 0  # pixels, upright
-    height: int = 0
-    taken: str | None = None  # local time, ISO 8601
-    latitude: float | None = None  # degrees
-    longitude: float | None = None
-    camera: str | None = None
 
 
 def read_facts(file: BinaryIO) -> PhotoFacts:

@@ -16,8 +16,8 @@ from lexel.encoder import Encoder
 from lexel.errors import BadImageError
 from lexel.images import Convention, decode
 from lexel.library.model import LibraryModel
+from lexel.library.store.paths import as_path, readable
 from lexel.library.store.records import FLOAT16, Records
-from lexel.library.store.schema import as_path, readable
 from lexel.progress import say, track
 
 CHUNK = 128  # pictures in a transaction

@@ -10,10 +10,10 @@ import os
 import stat
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from lexel.data.readers.folder import METADATA, PASSED_OVER
 from lexel.data.readers.paths import has_image_extension, is_cache_folder
+from lexel.library.store.paths import with_slash
 from lexel.library.store.schema import DATABASE
 
 Entry = os.DirEntry[str]
@@ -66,7 +66,7 @@ def walk(roots: Iterable[str], excluded: Collection[str] = ()) -> Iterator[Found
         found, folders = _look(path, entries, excluded)
         found.is_mount = status.st_dev != device_above
         for entry in reversed(folders):
-            (links if entry.is_symlink() else waiting).append((f"{_prefix(path)}{entry.name}", status.st_dev))
+            (links if entry.is_symlink() else waiting).append((f"{with_slash(path)}{entry.name}", status.st_dev))
         yield found
 
 
@@ -87,27 +87,8 @@ def is_mount(path: str) -> bool:
         return False
 
 
-def outermost(paths: Iterable[str]) -> list[str]:
-    """Those of the paths that lie below none of the others, sorted."""
-    kept: list[str] = []
-    for path in sorted(set(paths), key=lambda path: path.rstrip("/") + "/"):
-        if not kept or not is_below(path, kept[-1]):
-            kept.append(path)
-    return kept
-
-
-def is_below(path: str, folder: str) -> bool:
-    """Whether the path is the folder or lies below it; both absolute and normal."""
-    return path == folder or path.startswith(_prefix(folder))
-
-
-def absolute(path: str | Path) -> str:
-    """The absolute, normal path of what a user gives; links stay."""
-    return os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111 - bytes that are no UTF-8 stay as they are
-
-
 def _look(path: str, entries: list[Entry], excluded: Collection[str]) -> tuple[FoundFolder, list[Entry]]:
-    found, folders, prefix = FoundFolder(path), [], _prefix(path)
+    found, folders, prefix = FoundFolder(path), [], with_slash(path)
     texts = {entry.name[:-4]: entry for entry in entries if entry.name.lower().endswith(".txt")}
     for entry in entries:
         name = entry.name
@@ -132,10 +113,6 @@ def _look(path: str, entries: list[Entry], excluded: Collection[str]) -> tuple[F
             if error.errno not in _NOT_THERE:
                 found.problem = error.strerror or str(error)
     return found, folders
-
-
-def _prefix(folder: str) -> str:
-    return folder if folder.endswith("/") else f"{folder}/"
 
 
 def _regular(path: str) -> os.stat_result | None:

@@ -11,8 +11,7 @@ from lexel.errors import DataError, UsageError
 from lexel.extras import missing_library
 from lexel.library.disk.changes_on_disk import Scope, places
 from lexel.library.disk.indexing import Added
-from lexel.library.disk.walk import is_below, outermost
-from lexel.library.store.schema import readable
+from lexel.library.store.paths import is_below, outermost, readable
 
 if TYPE_CHECKING:
     from lexel.library.library import Library

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from lexel.files import write_atomically
 from lexel.library.pages.contact_sheet import STYLE
+from lexel.library.store.paths import readable
 from lexel.library.store.records import Photo
-from lexel.library.store.schema import readable
 
 MORE_STYLE = """
 h2 { font-size: 1.1rem; margin: 2rem 0 .1rem; }

@@ -15,9 +15,8 @@ from typing import Any, Literal
 import numpy as np
 
 from lexel.errors import UsageError, did_you_mean
-from lexel.library.disk.walk import absolute
+from lexel.library.store.paths import absolute, readable
 from lexel.library.store.records import Records
-from lexel.library.store.schema import readable
 
 COLUMNS = (
     "id", "path", "folder", "name", "size", "width", "height", "taken", "latitude", "longitude", "camera", "caption",

@@ -19,8 +19,8 @@ from lexel.data.captions import fill
 from lexel.encoder import Encoder, ImageLike
 from lexel.errors import UsageError
 from lexel.evaluation.prompts import templates
-from lexel.library.disk.walk import absolute
 from lexel.library.search.strength import generic_texts, sample_of
+from lexel.library.store.paths import absolute
 
 if TYPE_CHECKING:
     from lexel.library.library import Library

@@ -5,11 +5,9 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from lexel.library.disk.photo_facts import PhotoFacts
-from lexel.library.disk.walk import is_below
-from lexel.library.store.schema import as_column, as_path, ranges_below, readable
+from lexel.library.store.paths import as_column, as_path, is_below, ranges_below, readable
 
 _FACTS = "width, height, taken, latitude, longitude, camera"
 
@@ -21,6 +19,17 @@ class FileState:
     size: int
     mtime_ns: int
     settled: bool = True  # False: read so soon after it was written that its time may not tell of a later change
+
+
+class PhotoFacts(NamedTuple):
+    """What a picture file tells of itself besides its pixels, in the order of the records' columns."""
+
+    width: int = 0  # pixels, upright
+    height: int = 0
+    taken: str | None = None  # local time, ISO 8601
+    latitude: float | None = None  # degrees
+    longitude: float | None = None
+    camera: str | None = None
 
 
 class Changes:

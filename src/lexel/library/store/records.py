@@ -19,7 +19,8 @@ from lexel.errors import UsageError
 from lexel.files import make_folder
 from lexel.library.store.changes import Changes
 from lexel.library.store.locking import only_writer
-from lexel.library.store.schema import DATABASE, as_path, check_for_others, connect, readable, told
+from lexel.library.store.paths import as_path, readable
+from lexel.library.store.schema import DATABASE, check_for_others, connect, told
 
 BLOCK = 65536  # rows
 FLOAT16 = np.dtype("<f2")

@@ -126,34 +126,6 @@ def told(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def as_column(path: str) -> str | bytes:
-    """A path as it is stored: its bytes where they are no UTF-8."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(path)
-    return path
-
-
-def as_path(column: str | bytes) -> str:
-    """The path that a column holds; surrogates stand for bytes that are no UTF-8, as `os` has it."""
-    return os.fsdecode(column) if isinstance(column, bytes) else column
-
-
-def readable(path: str) -> str:
-    """The path fit for people and UTF-8."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def ranges_below(folder: str) -> list[tuple[str | bytes, str | bytes]]:
-    """(from, to) of the columns of every path below the folder, both ends left out."""
-    start = folder if folder.endswith("/") else f"{folder}/"
-    stop = f"{start[:-1]}0"  # the character after /
-    text = as_column(start)
-    as_bytes = (os.fsencode(start), os.fsencode(stop))
-    return [as_bytes] if isinstance(text, bytes) else [(start, stop), as_bytes]
-
-
 def _open(path: Path, mode: str) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?{mode}"
     # SQLite's own locks make a connection safe among threads; a transaction is one thread's by Records' lock.

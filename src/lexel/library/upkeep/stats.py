@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from lexel.library.disk.changes_on_disk import places
+from lexel.library.store.paths import readable
 from lexel.library.store.records import Records
-from lexel.library.store.schema import readable
 
 
 @dataclass(frozen=True, slots=True)

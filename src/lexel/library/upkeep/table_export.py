@@ -9,8 +9,8 @@ import numpy as np
 from lexel.errors import UsageError
 from lexel.extras import missing_library
 from lexel.files import new_file
+from lexel.library.store.paths import readable
 from lexel.library.store.records import Photo, Records
-from lexel.library.store.schema import readable
 
 if TYPE_CHECKING:
     import pyarrow as pa

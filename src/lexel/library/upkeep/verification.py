@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 from lexel.errors import DataError
+from lexel.library.store.paths import as_path, readable
 from lexel.library.store.records import FLOAT16, Records
-from lexel.library.store.schema import as_path, readable
 from lexel.progress import track
 
 TOLERANCE = 0.01  # of a float16 vector's length
