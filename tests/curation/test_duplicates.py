@@ -1,13 +1,16 @@
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 from quick_encoder import QuickEncoder
 
+from lexel.curation import duplicates
 from lexel.curation.duplicates import find_duplicates, summary, write_duplicates
 from lexel.errors import UsageError
+from lexel.library.disk.same_file import Mounts
 from lexel.library.library import Library
 
 
@@ -31,6 +34,12 @@ def library(tmp_path):
     with Library.open(tmp_path / "l.lexel", Mirrored(), create=True) as library:
         library.add(folder)
         yield library
+
+
+@pytest.fixture(autouse=True)
+def local_disk(monkeypatch):
+    """Elsewhere two files that are written within one tick of the clock count as one."""
+    monkeypatch.setattr(duplicates.Mounts, "read", lambda: Mounts({"/": "ext4"}))
 
 
 class Mirrored(QuickEncoder):
@@ -132,7 +141,7 @@ def test_names_of_the_same_file_are_never_copies_of_one_another(library, tmp_pat
     (folder / "soft.png").symlink_to(folder / "6.png")
     library.add(folder)
     assert exact(library) == {"copy-of-0.png": {"0.png"}}
-    assert "2 photos are further names (links)" in capsys.readouterr().err
+    assert "2 photos are further names of a file" in capsys.readouterr().err
 
 
 def test_the_file_that_a_link_leads_to_is_the_one_that_is_kept(library, tmp_path):
@@ -158,3 +167,24 @@ def test_a_folder_that_is_reached_by_a_link_is_treated_as_any_other(tmp_path):
             str(tmp_path / "real" / "a.png"),
             str(tmp_path / "real" / "b.png"),
         ]
+
+
+@pytest.mark.parametrize("kind", ["overlay", "cifs"])
+def test_a_folder_that_is_mounted_twice_has_no_surplus_files(tmp_path, monkeypatch, capsys, kind):
+    """The second mount is a copy with the same times here, of which the system would tell another device."""
+    scene(1).save((tmp_path / "one").mkdir() or tmp_path / "one" / "a.png")
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    look_behind = duplicates.look_behind
+
+    def look(path, mounts):
+        file = look_behind(path, mounts)
+        if "/two/" not in path:
+            return file
+        return replace(file, device=file.device + 1, file_system=kind)
+
+    with Library.open(tmp_path / "l.lexel", QuickEncoder(), create=True) as library:
+        library.add([tmp_path / "one", tmp_path / "two"])
+        assert len(find_duplicates(library, 1.0)) == 1
+        monkeypatch.setattr(duplicates, "look_behind", look)
+        assert find_duplicates(library, 1.0) == []
+        assert "1 photos are further names of a file that may be there only once" in capsys.readouterr().err

@@ -22,7 +22,8 @@ import numpy as np
 from PIL import Image
 
 from lexel.errors import UsageError
-from lexel.library.disk.present import Inode, inode, why_absent
+from lexel.library.disk.present import why_absent
+from lexel.library.disk.same_file import Mounts, NamedFile, group_names, look_behind
 from lexel.library.index.codes import SCANNED
 from lexel.library.pages.picture_page import Section, photo_cell, write_page
 from lexel.library.store.records import Photo, Records
@@ -182,34 +183,39 @@ class _OnDisk:
 
     absent: int = 0
     names: int = 0
+    mounts: Mounts = field(default_factory=Mounts.read)
 
     def distinct_files(self, copies: dict[int, list[Photo]]) -> tuple[dict[int, Photo], set[int]]:
         """The photos that are there, one for each file; and the ids of those that a symbolic link leads to.
 
         `copies` are photos of the same content each; where there are several, their contents are read.
         """
-        by_file: dict[Inode, list[Photo]] = defaultdict(list)
-        link_targets: set[Inode] = set()
+        there: list[Photo] = []
+        files: list[NamedFile] = []
         for photos in copies.values():
             for photo in photos:
-                if why_absent(photo, hashed=len(photos) > 1):
-                    self.absent += 1
-                    continue
-                try:
-                    file = inode(photo.path)
-                except OSError:
-                    self.absent += 1
-                    continue
-                if os.path.islink(photo.path):  # noqa: PTH114 - removing it would not remove the picture
-                    link_targets.add(file)
-                    self.names += 1
-                else:
-                    by_file[file].append(photo)
-        self.names += sum(len(photos) - 1 for photos in by_file.values())
-        files = {file: min(photos, key=_through_links) for file, photos in by_file.items()}
-        return {photo.id: photo for photo in files.values()}, {
-            photo.id for file, photo in files.items() if file in link_targets
-        }
+                file = self._look(photo, hashed=len(photos) > 1)
+                if file is not None:
+                    there.append(photo)
+                    files.append(file)
+        found, linked = {}, set()
+        for names in group_names(there, files):
+            own_names = [photo for photo in names if not os.path.islink(photo.path)]  # noqa: PTH114
+            self.names += len(names) - 1 if own_names else len(names)
+            if own_names:  # removing a link would not remove the picture
+                kept = min(own_names, key=_through_links)
+                found[kept.id] = kept
+                if len(own_names) < len(names):
+                    linked.add(kept.id)
+        return found, linked
+
+    def _look(self, photo: Photo, *, hashed: bool) -> NamedFile | None:
+        try:
+            file = None if why_absent(photo, hashed=hashed) else look_behind(photo.path, self.mounts)
+        except OSError:
+            file = None
+        self.absent += file is None
+        return file
 
     def notes(self, library: "Library") -> list[str]:
         notes = []
@@ -220,7 +226,8 @@ class _OnDisk:
             )
         if self.names:
             notes.append(
-                f"{self.names:,} photos are further names (links) of a file that is there once; they are not listed."
+                f"{self.names:,} photos are further names of a file that may be there only once (links, folders "
+                "mounted twice); they are not listed."
             )
         return notes
 

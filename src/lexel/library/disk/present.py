@@ -8,18 +8,11 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from lexel.library.store.records import Photo
 
 Absence = Literal["gone", "changed", "unreadable"]
-
-
-class Inode(NamedTuple):
-    """What makes two names the same file."""
-
-    device: int
-    number: int
 
 
 def is_present(photo: Photo) -> bool:
@@ -59,9 +52,3 @@ def why_absent(photo: Photo, *, hashed: bool = False) -> Absence | None:
 def only_present(photos: Iterable[Photo]) -> Iterator[Photo]:
     """Those of the photos whose files are there now, in their order."""
     return (photo for photo in photos if is_present(photo))
-
-
-def inode(path: str) -> Inode:
-    """The file that a name leads to, through all links. Raises OSError when there is none."""
-    status = os.stat(path)  # noqa: PTH116
-    return Inode(status.st_dev, status.st_ino)
