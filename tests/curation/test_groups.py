@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from coloured_library import coloured_library
 from PIL import Image
 from quick_encoder import QuickEncoder
 
@@ -83,6 +84,16 @@ def test_the_page_shows_every_group(library, tmp_path):
     assert page.count("<h2>") == 4
     assert page.count("<li") == 48
     assert "&lt;red&gt;" in page
+
+
+def test_photos_that_are_gone_are_in_no_group(tmp_path, capsys):
+    with coloured_library(tmp_path, ("red", "lime"), each=6) as library:
+        (tmp_path / "pictures" / "red-3.png").unlink()
+        groups = group_library(library, 2, ["red", "lime"])
+        assert sorted(len(group.ids) for group in groups) == [5, 6]
+        with pytest.raises(UsageError, match="has 11 photos on the disk"):
+            group_library(library, 12)
+    assert "1 photo is left out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("count", [0, 61])

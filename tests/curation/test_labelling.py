@@ -1,4 +1,5 @@
 import csv
+import os
 from xml.dom import minidom
 
 import numpy as np
@@ -90,6 +91,24 @@ def test_side_cars_are_written_once_and_problems_named(library, tmp_path):
     sidecar = f"{library.records.photo(given[1].id).path}.xmp"
     assert keywords(minidom.parse(sidecar)) == [given[1].label]
     assert write_sidecars(library.records, given)[0] == 0
+
+
+def test_a_photo_that_is_gone_gets_no_label_and_is_named(library, tmp_path, capsys):
+    (tmp_path / "pictures" / "red-0.png").unlink()
+    given = label_photos(library, ["red", "blue"], "plain", least="any")
+    assert len(given) == 79
+    said = capsys.readouterr().err
+    assert "1 photo is left out, not on the disk as the library knows them: " in said
+    assert "red-0.png" in said
+
+
+def test_a_photo_that_goes_after_it_was_labelled_gets_no_side_car(library, tmp_path):
+    given = label_photos(library, ["red", "blue"], "plain", least="any")[:2]
+    path = library.records.photo(given[0].id).path
+    os.unlink(path)  # noqa: PTH108
+    written, problems = write_sidecars(library.records, given)
+    assert (written, [(problem.path, problem.reason) for problem in problems]) == (1, [(path, "the photo is gone")])
+    assert not os.path.exists(f"{path}.xmp")  # noqa: PTH110
 
 
 def test_a_label_fits_every_photo_of_a_library_where_all_show_it(tmp_path):

@@ -1,5 +1,7 @@
+import os
+
 import pytest
-from coloured_library import coloured_library
+from coloured_library import coloured, coloured_library
 
 from lexel.curation.labelling import label_photos
 from lexel.curation.sorting import folder_names, sort_photos
@@ -55,12 +57,37 @@ def test_a_dry_run_writes_nothing_and_counts_the_same(library, given, tmp_path):
     assert dry == sort_photos(library, given, tmp_path / "into", LABELS)
 
 
-def test_a_photo_that_is_gone_is_named_and_the_rest_is_done(library, given, tmp_path):
+@pytest.mark.parametrize("how", ["copy", "link"])
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_photo_that_is_gone_or_changed_is_named_and_the_rest_is_done(library, given, tmp_path, how, dry_run):
+    gone, changed = (tmp_path / "pictures" / f"yellow-{number}.png" for number in (4, 5))
+    gone.unlink()
+    coloured(changed, "red", 99)
+    done = sort_photos(library, given, tmp_path / how, LABELS, how=how, dry_run=dry_run)
+    assert [(problem.path, problem.reason) for problem in done.absent] == [
+        (str(gone), "gone"),
+        (str(changed), "changed"),
+    ]
+    assert (done.new, done.there, done.problems) == (78, 0, [])
+    assert sum(done.folders.values()) == 78
+
+
+def test_a_link_to_a_photo_that_is_gone_does_not_count_as_one_that_is_there(library, given, tmp_path):
+    sort_photos(library, given, tmp_path / "into", LABELS, how="link")
     (tmp_path / "pictures" / "yellow-4.png").unlink()
-    for how in ("copy", "link"):
-        done = sort_photos(library, given, tmp_path / how, LABELS, how=how)
-        assert [problem.path for problem in done.problems] == [str(tmp_path / "pictures" / "yellow-4.png")]
-        assert done.new == 79
+    done = sort_photos(library, given, tmp_path / "into", LABELS, how="link")
+    assert (done.there, len(done.absent)) == (79, 1)
+
+
+def test_a_photo_whose_content_was_replaced_with_its_time_restored_is_not_copied(library, given, tmp_path):
+    path = tmp_path / "pictures" / "yellow-4.png"
+    before = path.stat()
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    os.utime(path, ns=(before.st_mtime_ns, before.st_mtime_ns))
+    done = sort_photos(library, given, tmp_path / "into", LABELS)
+    assert [problem.path for problem in done.problems] == [str(path)]
+    assert "not the one that was indexed" in done.problems[0].reason
+    assert done.new == len(files(tmp_path / "into")) == sum(done.folders.values()) == 79
 
 
 def test_labels_become_safe_folder_names():

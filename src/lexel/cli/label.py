@@ -57,6 +57,7 @@ def label(
     """
     from lexel.cli.printing import print_json
     from lexel.curation.labelling import label_photos
+    from lexel.curation.present import present_ids
     from lexel.evaluation.labels import read_labels
     from lexel.library.library import Library
 
@@ -64,12 +65,13 @@ def label(
         raise UsageError(f'--into takes tags, xmp or a file name that ends in .csv, not "{into}".')
     words = read_labels(labels)
     with Library.open(library, chosen_model(model, runtime, number_format)) as opened:
-        given = label_photos(opened, words, chosen_templates(templates), least=least, several=several)
+        present = present_ids(opened)
+        given = label_photos(opened, words, chosen_templates(templates), least=least, several=several, among=present)
         if json:
             photos = {photo.id: photo.shown for photo in opened.records.photos({one.id: None for one in given})}
             print_json([{"path": photos[one.id]} | asdict(one) for one in given])
         else:
-            _show(given, words, opened.records.count)
+            _show(given, words, len(present))
         if into is not None:
             _write(opened, given, into)
 

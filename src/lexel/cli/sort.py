@@ -70,6 +70,7 @@ def sort(
                 "new": done.new,
                 "there": done.there,
                 "left": done.left,
+                "absent": [{"path": photo.path, "reason": photo.reason} for photo in done.absent],
                 "problems": [{"path": problem.path, "reason": problem.reason} for problem in done.problems],
             }
         )
@@ -78,8 +79,9 @@ def sort(
             print(f"{count:7,}  {into / folder}")
         verb = "would be " if dry_run else ""
         left = f", {done.left:,} that no label fits left out" if leave else ""
-        print(f"{done.new:,} {verb}{'linked' if link else 'copied'}, {done.there:,} there already{left}.")
+        absent = f", {len(done.absent):,} not on the disk left out" if done.absent else ""
+        print(f"{done.new:,} {verb}{'linked' if link else 'copied'}, {done.there:,} there already{left}{absent}.")
     for problem in done.problems:
         say(f"lexel sort: {problem.path}: {problem.reason}")
-    if done.problems:
+    if done.problems or done.absent:  # who removes the originals next must know that some were not taken
         raise typer.Exit(1)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lexel.curation.group_names import name_groups
+from lexel.curation.present import blocks_among, present_ids
 from lexel.errors import UsageError
 from lexel.library.index.codes import load_faiss
 from lexel.library.index.vectors import Vectors
@@ -39,17 +40,21 @@ class Group:
 
 
 def group_library(library: "Library", count: int | None = None, phrases: Sequence[str] | None = None) -> list[Group]:
-    """Every photo in one of `count` groups, the largest first; the same library gives the same groups.
+    """Every photo that is on the disk now in one of `count` groups, the largest first.
 
-    Names come from `phrases`, or from the photos' own captions and tags and a small vocabulary. Raises UsageError when
-    there are fewer photos than groups.
+    The same library gives the same groups. Names come from `phrases`, or from the photos' own captions and tags and a
+    small vocabulary. Raises UsageError when there are fewer photos than groups.
+
+    Example: `{group.names[0]: len(group.ids) for group in group_library(library, 8)}`
     """
-    vectors = library.vectors
-    if vectors.count < 2 or (count is not None and not 1 <= count <= vectors.count):
-        raise UsageError(f"{library.path} has {vectors.count:,} photos: they cannot be put into {count or 2} groups.")
-    sample = _sample(vectors)
+    present = present_ids(library)
+    if len(present) < 2 or (count is not None and not 1 <= count <= len(present)):
+        raise UsageError(
+            f"{library.path} has {len(present):,} photos on the disk: they cannot be put into {count or 2} groups."
+        )
+    sample = _sample(library.vectors, present)
     centres = _best(sample) if count is None else find_centres(sample, count)
-    ids, nearest, cosines = _assign(vectors, centres)
+    ids, nearest, cosines = _assign(library.vectors, present, centres)
     members = [_typical_first(ids, cosines, nearest == group) for group in range(len(centres))]
     members = sorted((found for found in members if len(found)), key=lambda found: (-len(found), found[0]))
     return [Group(names, found) for names, found in zip(name_groups(library, members, phrases), members, strict=True)]
@@ -109,17 +114,16 @@ def _best(sample: np.ndarray) -> np.ndarray:
     return max(tried, key=lambda centres: information(sample, centres))
 
 
-def _sample(vectors: Vectors) -> np.ndarray:
-    ids = vectors.ids
+def _sample(vectors: Vectors, ids: np.ndarray) -> np.ndarray:
     if len(ids) > SAMPLE:
         ids = np.sort(np.random.default_rng(0).choice(ids, SAMPLE, replace=False))
     return vectors.vectors_of(ids)
 
 
-def _assign(vectors: Vectors, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Ids (N,), the nearest centre of each (N,), and the cosine with it (N,)."""
+def _assign(vectors: Vectors, among: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of the photos `among` (N,): ids (N,), the nearest centre of each (N,), and the cosine with it (N,)."""
     parts = []
-    for ids, block in vectors.blocks():
+    for ids, block in blocks_among(vectors, among):
         cosines = block @ centres.T
         parts.append((ids, cosines.argmax(axis=1), cosines.max(axis=1)))
     ids, nearest, cosines = (np.concatenate(column) for column in zip(*parts, strict=True))

@@ -8,7 +8,7 @@ label has to fit a photo well above texts that say little (see `strength`).
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,21 +16,23 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from lexel.calibration import POSSIBLE, STRONG, Strength
+from lexel.curation.present import blocks_among, present_ids
 from lexel.curation.sidecars import Problem, add_to_sidecar
 from lexel.evaluation.labels import check_labels
 from lexel.evaluation.zero_shot import label_embeddings
 from lexel.files import write_atomically
-from lexel.library.search.strength import generic_of, in_words, sample_of
+from lexel.library.disk.present import why_absent
+from lexel.library.search.strength import generic_of, in_words, matches, sample_of
 from lexel.library.store.records import Photo, Records
 from lexel.progress import track
 
 if TYPE_CHECKING:
     from lexel.library.library import Library
 
-SHARE = 0.1  # of the photos that show what a label says, as far as is known before looking
+LABEL_PRIOR = 0.1  # share of the photos that are assumed to show what a label says
 
 Least = Literal["strong", "possible", "any"]
-LEAST: dict[Least, float] = {"strong": STRONG, "possible": POSSIBLE, "any": 0.0}
+LEAST_MATCH: dict[Least, float] = {"strong": STRONG, "possible": POSSIBLE, "any": 0.0}  # probabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,38 +53,41 @@ def label_photos(
     *,
     least: Least = "possible",
     several: bool = False,
+    among: np.ndarray | None = None,
 ) -> list[Labelled]:
     """The label that fits each photo best, or with `several` each that fits, where it fits at least so well.
 
     In the order of the photos, of one photo the best first. `least` "any" takes the best label however badly it fits.
-    Raises UsageError for wrong labels.
+    `among` are the ids of the photos to look at; by default those that are on the disk now, and a note names the
+    others. Raises UsageError for wrong labels.
+
+    Example: `[one.label for one in label_photos(library, ["dog", "cat"])]`
     """
     check_labels(labels)
-    texts = label_embeddings(library.encoder, labels, templates)
-    match_of = _match_of(library)
-    given = []
-    for ids, vectors in library.vectors.blocks():
+    encoder = library.encoder
+    texts = label_embeddings(encoder, labels, templates)
+    generic = None
+    if encoder.calibration is None:
+        generic = generic_of(encoder, sample_of(library.vectors, library.vectors.ids))
+    given: list[Labelled] = []
+    for ids, vectors in blocks_among(library.vectors, present_ids(library) if among is None else among):
         cosines = vectors @ texts.T  # (n, L)
-        chances = match_of(vectors, cosines)
-        fits = chances >= LEAST[least] if least != "any" else np.ones_like(chances, bool)
-        order = np.argsort(-cosines, axis=1, kind="stable")
-        for row, id in enumerate(ids.tolist()):
-            columns = [column for column in order[row].tolist() if fits[row, column]]
-            for column in columns if several else columns[:1]:
-                chance = float(chances[row, column])
-                strength = in_words(chance) or "unlikely"
-                given.append(Labelled(id, labels[column], float(cosines[row, column]), chance, strength))
+        chances = matches(cosines, vectors, encoder.calibration, generic, prior=LABEL_PRIOR)
+        if chances is not None:  # None of an empty library
+            given += _labels_of(ids, cosines, chances, labels, least, several)
     return given
 
 
-def _match_of(library: "Library") -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """What turns cosines (n, L) of photos (n, D) into probabilities."""
-    calibration = library.encoder.calibration
-    if calibration is not None:
-        return lambda _, cosines: calibration.probability(cosines, prior=SHARE)
-    generic = generic_of(library.encoder, sample_of(library.vectors, library.vectors.ids))
-    assert generic is not None or not library.vectors.count
-    return lambda photos, cosines: generic.probability(photos, cosines) if generic else cosines
+def _labels_of(
+    ids: np.ndarray, cosines: np.ndarray, chances: np.ndarray, labels: list[str], least: Least, several: bool
+) -> Iterator[Labelled]:
+    """What photos (n,) get, of their cosines and probabilities (n, L) with the labels."""
+    order = np.argsort(-cosines, axis=1, kind="stable")
+    for row, id in enumerate(ids.tolist()):
+        fitting = [column for column in order[row].tolist() if chances[row, column] >= LEAST_MATCH[least]]
+        for column in fitting if several else fitting[:1]:
+            chance = float(chances[row, column])
+            yield Labelled(id, labels[column], float(cosines[row, column]), chance, in_words(chance) or "unlikely")
 
 
 def write_tags(records: Records, given: Sequence[Labelled]) -> int:
@@ -111,12 +116,19 @@ def write_csv(path: Path, records: Records, given: Sequence[Labelled]) -> None:
 
 
 def write_sidecars(records: Records, given: Sequence[Labelled]) -> tuple[int, list[Problem]]:
-    """Add the labels to the XMP side-car of each photo; how many were written, and what could not be."""
+    """Add the labels to the XMP side-car of each photo; how many were written, and what could not be.
+
+    A photo that is not on the disk now, or has changed since it was labelled, gets no side-car.
+    """
     labels: dict[int, list[str]] = {}
     for one in given:
         labels.setdefault(one.id, []).append(one.label)
     written, problems = 0, []
     for photo in track(records.photos(labels), "Writing side-cars"):
+        absence = why_absent(photo)
+        if absence:
+            problems.append(Problem(photo.shown, f"the photo is {absence}"))
+            continue
         outcome = add_to_sidecar(photo.path, labels[photo.id])
         if isinstance(outcome, Problem):
             problems.append(outcome)

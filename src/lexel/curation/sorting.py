@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lexel.curation.labelling import Labelled
+from lexel.curation.present import searched_photos
 from lexel.curation.sidecars import Problem
-from lexel.errors import UsageError
+from lexel.errors import DataError, UsageError
 from lexel.files import UNFINISHED, make_folder
+from lexel.library.disk.present import why_absent
 from lexel.library.store.records import Photo
 from lexel.progress import track
 
@@ -38,6 +40,7 @@ class Sorted:
     new: int = 0
     there: int = 0  # already
     left: int = 0  # that no label fits
+    absent: list[Problem] = field(default_factory=list)  # not on the disk as the library knows them
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -53,8 +56,9 @@ def sort_photos(
 ) -> Sorted:
     """Put each photo into the folder of the first label that it was given, one without into "other".
 
-    With `leave` those without stay where they are; a `dry_run` only counts. Raises UsageError when two labels would be
-    one folder.
+    With `leave` those without stay where they are; a `dry_run` only counts. Each photo is looked at on the disk first:
+    one that is gone, or has changed since it was labelled, is left out and named in `absent`. Raises UsageError when
+    two labels would be one folder.
     """
     folders = folder_names(labels, leave)
     if not dry_run:
@@ -63,16 +67,18 @@ def sort_photos(
     for one in given:
         chosen.setdefault(one.id, folders[one.label])
     done = Sorted()
-    ids = library.vectors.ids.tolist()
-    for start in range(0, len(ids), 1000):
-        photos = library.records.photos(ids[start : start + 1000])
-        for photo in track(photos, f"Sorting, from photo {start + 1:,} of {len(ids):,}") if not dry_run else photos:
-            folder = chosen.get(photo.id)
-            if folder is None and leave:
-                done.left += 1
-                continue
+    photos = searched_photos(library)
+    for photo in photos if dry_run else track(photos, "Sorting", library.vectors.count):
+        absence = why_absent(photo)
+        if absence:
+            done.absent.append(Problem(photo.shown, absence))
+            continue
+        folder = chosen.get(photo.id)
+        if folder is None and leave:
+            done.left += 1
+            continue
+        if _put(photo, into / (folder or OTHER), how, dry_run, done):
             done.folders[folder or OTHER] += 1
-            _put(photo, into / (folder or OTHER), how, dry_run, done)
     return done
 
 
@@ -86,25 +92,30 @@ def folder_names(labels: Sequence[str], leave: bool = False) -> dict[str, str]:
     return names
 
 
-def _put(photo: Photo, folder: Path, how: How, dry_run: bool, done: Sorted) -> None:
+def _put(photo: Photo, folder: Path, how: How, dry_run: bool, done: Sorted) -> bool:
+    """Whether the photo lies, or would lie, in the folder now."""
     name = Path(photo.name)
     targets = folder / name, folder / f"{name.stem}-{photo.id}{name.suffix}"
     try:
         if any(_is_it(target, photo) for target in targets):
             done.there += 1
-            return
+            return True
         free = next((target for target in targets if not os.path.lexists(target)), None)
         if free is None:
             done.problems.append(Problem(photo.shown, f"both its names are taken in {folder}"))
-            return
+            return False
         if not dry_run:
             make_folder(folder)
-            _link(photo, free) if how == "link" else _copy(photo, free)
+            free.symlink_to(photo.path) if how == "link" else _copy(photo, free)
         done.new += 1
+        return True
     except OSError as error:
         if error.errno in STOPS:
             raise
         done.problems.append(Problem(photo.shown, error.strerror or str(error)))
+    except DataError as error:
+        done.problems.append(Problem(photo.shown, str(error)))
+    return False
 
 
 def _is_it(target: Path, photo: Photo) -> bool:
@@ -119,15 +130,12 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def _link(photo: Photo, target: Path) -> None:
-    os.stat(photo.path)  # a link to what is gone is none  # noqa: PTH116 - of a str
-    target.symlink_to(photo.path)
-
-
 def _copy(photo: Photo, target: Path) -> None:
     temporary = target.with_name(f".{target.name}.{os.getpid()}{UNFINISHED}")
     try:
         shutil.copy2(photo.path, temporary)
+        if _digest(temporary) != photo.hash:
+            raise DataError("its content is not the one that was indexed, so it was not copied")
         try:
             os.link(temporary, target)  # unlike a rename it takes nobody's place
         except OSError as error:  # a file system without hard links

@@ -61,6 +61,15 @@ def test_a_trained_head_finds_what_it_was_shown(home, head):
     assert head.facts.false_positives.measured <= 0.05
 
 
+def test_a_photo_that_is_gone_is_neither_judged_nor_flagged(tmp_path, capsys):
+    coloured_library(tmp_path, each=2).close()
+    (tmp_path / "pictures" / "red-0.png").unlink()
+    with filtered(str(tmp_path / "l.lexel"), "red", CHOICE) as found:
+        assert len(found.judged) == 19
+        assert str(tmp_path / "pictures" / "red-0.png") not in {one.name for one in found.judged}
+    assert "1 photo is left out" in capsys.readouterr().err
+
+
 def test_a_saved_head_scores_the_same_with_numpy_alone(home, head):
     vectors = np.random.default_rng(0).standard_normal((9, 48)).astype(np.float32)
     loaded = Head.load(home / "head")

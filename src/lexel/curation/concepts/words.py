@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from lexel.curation.present import blocks_among, present_ids
 from lexel.encoder import Encoder
 from lexel.errors import UsageError
 from lexel.library.search.strength import GENERIC
@@ -110,10 +111,10 @@ class Judged:
 
 
 def judge_library(library: "Library", judge: Judge) -> list[Judged]:
-    """Every photo, the surest first, none flagged yet."""
+    """Every photo that is on the disk now, the surest first, none flagged yet."""
     scored = [
         (id, score)
-        for ids, vectors in library.vectors.blocks()
+        for ids, vectors in blocks_among(library.vectors, present_ids(library))
         for id, score in zip(ids.tolist(), judge.score(vectors).tolist(), strict=True)
     ]
     photos = library.records.photos(id for id, _ in scored)

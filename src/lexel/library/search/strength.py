@@ -46,14 +46,19 @@ class Generic:
 
 
 def matches(
-    cosines: np.ndarray, photos: np.ndarray, calibration: Calibration | None, generic: Generic | None
+    cosines: np.ndarray,
+    photos: np.ndarray,
+    calibration: Calibration | None,
+    generic: Generic | None,
+    prior: float = PRIOR,
 ) -> np.ndarray | None:
     """The probability (N,) that each of the photos (N, D) fits a text, of its cosines (N,) with the text.
 
+    For several texts, cosines and probabilities are (N, L). `prior` is the share of true matches, for a calibration.
     None where there is neither a calibration nor `generic`.
     """
     if calibration is not None:
-        return calibration.probability(cosines, prior=PRIOR)
+        return calibration.probability(cosines, prior=prior)
     return generic.probability(photos, cosines) if generic is not None else None
 
 
