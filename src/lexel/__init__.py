@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
     from lexel.errors import LexelError
+    from lexel.evaluation.classifier import ZeroShotClassifier
     from lexel.evaluation.evaluate import evaluate
     from lexel.evaluation.ranking import rank_captions
     from lexel.evaluation.report import Report
-    from lexel.evaluation.zero_shot import ZeroShotClassifier
     from lexel.library.library import Library
     from lexel.loading import load
     from lexel.training.recipe import Recipe
@@ -41,7 +41,7 @@ _HOMES = {
     "Recipe": "lexel.training.recipe",
     "Report": "lexel.evaluation.report",
     "Run": "lexel.training.trainer",
-    "ZeroShotClassifier": "lexel.evaluation.zero_shot",
+    "ZeroShotClassifier": "lexel.evaluation.classifier",
     "evaluate": "lexel.evaluation.evaluate",
     "load": "lexel.loading",
     "rank_captions": "lexel.evaluation.ranking",

@@ -6,7 +6,11 @@ def test_a_model_is_measured_and_the_report_written(lexel, tiny_model, here):
     assert done.status == 0
     assert done.json["report"] == "deep/report/report.html"
     assert {"zero_shot/top1", "retrieval/image_to_text/recall@1", "retrieval/text_to_image/recall@10"} <= set(done.json)
-    assert {path.name for path in (here / "deep" / "report").iterdir()} == {"report.json", "report.html"}
+    assert {path.name for path in (here / "deep" / "report").iterdir()} == {
+        "report.json",
+        "report.html",
+        "examples.safetensors",
+    }
 
 
 def test_people_get_every_number_with_its_interval_and_chance(lexel, tiny_model, here):

@@ -76,7 +76,7 @@ def test_warnings_say_what_is_wrong_with_the_data():
         painted("short", "green", captions=("green",)),
     ]
     [source] = evaluate(ColourEncoder(), Source("s", pairs), labels=[*ALL_BUT_RED, "violet"]).sources
-    said = "\n".join(source.warnings)
+    said = "\n".join(source.all_warnings)
     assert "1 of 17 images could not be read and were left out (torn: the file ends in the middle)" in said
     assert "1 of 2 captions are longer" in said
     assert "2 images have no label" in said
@@ -91,7 +91,7 @@ ALL_BUT_RED = ["green", "blue", "yellow", "white", "black", "cyan"]
 
 def test_a_result_at_chance_is_called_so():
     [source] = evaluate(CollapsedEncoder(), both()).sources
-    said = "\n".join(source.warnings)
+    said = "\n".join(source.all_warnings)
     assert "Naming is not distinguishable from guessing" in said
     assert "Text → image retrieval is not distinguishable" in said
 
@@ -100,7 +100,7 @@ def test_beating_a_guess_but_not_the_commonest_label_is_called_so():
     common = [painted(f"c{i}", "red", label="red") for i in range(90)]
     rare = [painted(f"r{i}", "red", label=name) for i in range(2) for name in ALL_BUT_RED[:5]]
     [source] = evaluate(ColourEncoder(), Source("skewed", [*common, *rare])).sources
-    assert 'Always saying "red" would be right 90\xa0% of the time' in "\n".join(source.warnings)
+    assert 'Always saying "red" would be right 90\xa0% of the time' in "\n".join(source.all_warnings)
 
 
 def test_the_fingerprint_of_a_source_is_that_of_its_content():

@@ -12,7 +12,7 @@ from lexel.data.pairs import Pair, Source
 from lexel.evaluation.evaluate import evaluate
 from lexel.evaluation.metrics import Metric
 from lexel.evaluation.page import render, thumbnail
-from lexel.evaluation.phrases import headlines, interval, percent, rank
+from lexel.evaluation.phrases import interval, percent, rank
 from lexel.evaluation.report import Report
 
 HOSTILE = """<script>alert("red")</script><img src='http://evil.example/x' onerror=x> {{ 7*7 }}"""
@@ -85,8 +85,9 @@ def test_the_page_tells_the_numbers_the_warnings_and_the_prompts():
     report = evaluate(ColourEncoder(), both(), templates=["a nice {}"])
     text = Reader.of(render(report)).text.replace("\u2060", "")
     [source] = report.sources
-    assert len(headlines(source)) == 2
-    for said in (*headlines(source), *source.warnings, "a nice {}", source.fingerprint, report.fingerprint):
+    headlines = [section.headline for section in source.sections]
+    assert len(headlines) == 2
+    for said in (*headlines, *source.all_warnings, "a nice {}", source.fingerprint, report.fingerprint):
         assert said in text
 
 
@@ -102,7 +103,7 @@ def test_a_report_read_back_from_json_shows_its_numbers_without_pictures():
     report = Report.model_validate_json(evaluate(ColourEncoder(), both()).model_dump_json())
     page = Reader.of(render(report))
     assert not any(reference.startswith("data:image/webp") for reference in page.references)
-    assert headlines(report.sources[0])[0].replace("–", "–\u2060") in page.text
+    assert report.sources[0].sections[0].headline.replace("–", "–\u2060") in page.text
 
 
 def test_the_same_report_gives_the_same_page():
@@ -132,6 +133,5 @@ def test_shares_are_said_with_the_digits_worth_reading(share, words):
 def test_intervals_and_ranks_in_words():
     assert interval(Metric(value=0.91, low=0.89, high=0.93, chance=0)) == "89–93\u00a0%"
     assert [rank(value) for value in (1, 1.5, 1204.0, 250.5)] == ["1", "1.5", "1,204", "250"]
-    assert re.fullmatch(
-        r"Names 7 kinds .*; guessing would give 14.%\.", headlines(evaluate(ColourEncoder(), both()).sources[0])[0]
-    )
+    [section] = evaluate(ColourEncoder(), labelled_source()).sources[0].sections
+    assert re.fullmatch(r"Names 7 kinds .*; guessing would give 14.%\.", section.headline)

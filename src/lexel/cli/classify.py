@@ -30,8 +30,8 @@ def classify(
     """
     from lexel.cli.printing import print_json, print_ranking
     from lexel.data.given import given_images
+    from lexel.evaluation.classifier import ZeroShotClassifier
     from lexel.evaluation.labels import read_labels
-    from lexel.evaluation.zero_shot import ZeroShotClassifier
     from lexel.loading import load
     from lexel.progress import say
 

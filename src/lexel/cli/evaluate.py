@@ -41,7 +41,8 @@ def evaluate(
     Example:
       lexel evaluate runs/fashion/model fashion/test --output reports/fashion
     """
-    from lexel.cli.printing import print_json, print_metrics
+    from lexel.cli.print_report import print_metrics
+    from lexel.cli.printing import print_json
     from lexel.evaluation.evaluate import evaluate as measure
     from lexel.evaluation.labels import read_labels
     from lexel.files import make_folder

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from lexel.calibration import Calibration
     from lexel.checkpoints.hub.locate import PretrainedRow
     from lexel.data.audit import Audit, Spread
-    from lexel.evaluation.metrics import Metric
-    from lexel.evaluation.report import Report
     from lexel.models.cost import ArchitectureCost
     from lexel.training.planning.plan import Plan
 
@@ -28,30 +26,6 @@ def print_ranking(ranked: Sequence[tuple[str, float]], indent: str = "") -> None
     """A line for each text: its probability, a bar, the text."""
     for text, probability in ranked:
         print(f"{indent}{probability:7.1%}  {'█' * round(probability * BAR):<{BAR}}  {text}")
-
-
-def print_metrics(report: "Report") -> None:
-    """A line for each number: value, 95 % interval, chance."""
-    for source in report.sources:
-        print(f"{source.name}: {source.images:,} images")
-        if source.zero_shot:
-            _print_group("naming (zero-shot)", source.zero_shot.metrics)
-        if source.retrieval:
-            _print_group("image → text", source.retrieval.image_to_text)
-            _print_group("text → image", source.retrieval.text_to_image)
-        for warning in source.warnings:
-            print(f"  Note: {warning}")
-
-
-def _print_group(title: str, metrics: "Mapping[str, Metric]") -> None:
-    print(f"  {title}")
-    for name, metric in metrics.items():
-        percent = "rank" not in name
-        value, low, high, chance = (
-            f"{number:.1%}" if percent else f"{number:.1f}"
-            for number in (metric.value, metric.low, metric.high, metric.chance)
-        )
-        print(f"    {name.replace('_', ' '):<15} {value:>7}   95 % interval {low} to {high}, chance {chance}")
 
 
 def print_audit(audit: "Audit") -> None:

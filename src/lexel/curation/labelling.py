@@ -18,8 +18,8 @@ import numpy as np
 from lexel.calibration import POSSIBLE, STRONG, Strength
 from lexel.curation.present import blocks_among, present_ids
 from lexel.curation.sidecars import Problem, add_to_sidecar
+from lexel.evaluation.classifier import label_embeddings
 from lexel.evaluation.labels import check_labels
-from lexel.evaluation.zero_shot import label_embeddings
 from lexel.files import write_atomically
 from lexel.library.disk.present import why_absent
 from lexel.library.search.strength import generic_of, in_words, matches, sample_of

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,14 @@ class EmbeddedSource:
     pairs: list[Pair]
     vectors: np.ndarray  # (N, D), one for each of pairs
     unreadable: list[tuple[str, str]]  # (key, reason)
+    _texts: dict[tuple[str, ...], np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+
+    def embed_texts(self, encoder: Encoder, texts: Sequence[str]) -> np.ndarray:
+        """(N, D) unit vectors of the texts, computed once however many tasks ask for the same ones."""
+        wanted = tuple(texts)
+        if wanted not in self._texts:
+            self._texts[wanted] = encoder.embed_texts(wanted)
+        return self._texts[wanted]
 
 
 def embed_source(encoder: Encoder, source: Source | EmbeddedSource) -> EmbeddedSource:

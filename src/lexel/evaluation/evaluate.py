@@ -11,34 +11,37 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from lexel.data.pairs import Source
-from lexel.errors import UsageError, did_you_mean
-from lexel.evaluation import caveats
-from lexel.evaluation.embedded_source import EmbeddedSource, embed_source
-from lexel.evaluation.gallery import caption_grid, label_grid, retrieval_section, zero_shot_section
+from lexel.errors import UsageError
+from lexel.evaluation.caveats import about_reading
+from lexel.evaluation.embedded_source import embed_source
 from lexel.evaluation.prompts import templates as read_templates
 from lexel.evaluation.report import Report, SourceReport
-from lexel.evaluation.retrieval import retrieval
-from lexel.evaluation.zero_shot import zero_shot
+from lexel.evaluation.tasks.base import Task, TaskInput
+from lexel.evaluation.tasks.registry import chosen_tasks
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
-
-TASKS = ("zero_shot", "retrieval")
 
 
 def evaluate(
     encoder: Encoder,
     source: Source | str | Sequence[Source | str],
     *,
-    tasks: Sequence[str] | None = None,
+    tasks: Sequence[str | Task] | None = None,
     templates: str | Sequence[str] = "photo",
     labels: Sequence[str] | None = None,
 ) -> Report:
-    """Measure the model on the source or sources: zero-shot where there are labels, retrieval where there are captions.
+    """Measure the model on the source or sources, by default zero-shot and retrieval, where the source allows them.
 
-    `labels` are the names to choose from, by default those that occur in the source.
+    `tasks` are names or `Task` objects; `labels` are the names to choose from, by default those that occur in the
+    source.
+
+    Example:
+        report = lexel.evaluate(lexel.load("runs/demo/model"), "scenes:1000/test", templates="scene")
+        report.metrics()["zero_shot/top1"]
+        report.save("reports/demo")                             # report.json and report.html
     """
-    wanted = _check_tasks(tasks)
+    wanted = chosen_tasks(tasks)
     prompts = read_templates(templates)
     sources = [_read(item) for item in ([source] if isinstance(source, str | Source) else source)]
     if not sources:
@@ -53,22 +56,8 @@ def evaluate(
         fingerprint=encoder.fingerprint,
         created=datetime.now(UTC).replace(microsecond=0),
         lexel_version=version("lexel"),
-        templates=prompts if any("zero_shot" in plan for plan in plans) else (),
         sources=measured,
     )
-
-
-def _check_tasks(tasks: Sequence[str] | None) -> tuple[str, ...]:
-    if tasks is None:
-        return TASKS
-    for task in tasks:
-        if task not in TASKS:
-            raise UsageError(
-                f'There is no task "{task}".{did_you_mean(task, TASKS)}\n  The tasks are: {", ".join(TASKS)}.'
-            )
-    if not tasks:
-        raise UsageError(f"No task was given. The tasks are: {', '.join(TASKS)}.")
-    return tuple(tasks)
 
 
 def _read(source: Source | str) -> Source:
@@ -79,36 +68,27 @@ def _read(source: Source | str) -> Source:
     return read_source(source, prefer=("test", "val"))
 
 
-def _plan(source: Source, wanted: Sequence[str], labels: Sequence[str] | None) -> list[str]:
+def _plan(source: Source, wanted: Sequence[Task], labels: Sequence[str] | None) -> list[Task]:
     """The tasks among those wanted that the source has what it takes for."""
-    captioned = [pair for pair in source.pairs if pair.captions]
-    captions = {caption for pair in captioned for caption in pair.captions}
-    names = source.labels
-    possible = {
-        "zero_shot": len(labels or names) >= 2 and bool(names),
-        "retrieval": len(captioned) >= 2 and len(captions) >= 2,
-    }
-    plan = [task for task in wanted if possible[task]]
+    plan = [task for task in wanted if task.fits(source, labels)]
     if not plan:
+        captioned = [pair for pair in source.pairs if pair.captions]
+        captions = {caption for pair in captioned for caption in pair.captions}
+        needs = "; ".join(f"{task.name} needs {task.needs}" for task in wanted)
         raise UsageError(
-            f"{source.name} has {len(names)} distinct labels, and {len(captions)} distinct captions of "
-            f"{len(captioned)} images: not enough for {' or '.join(wanted)}.\n"
-            "  Zero-shot needs two labels, retrieval two captions and two images."
+            f"{source.name} has {len(source.labels)} distinct labels, and {len(captions)} distinct captions of "
+            f"{len(captioned)} images: not enough for {' or '.join(task.name for task in wanted)}.\n"
+            f"  {needs[0].upper()}{needs[1:]}."
         )
     return plan
 
 
 def _measure(
-    encoder: Encoder, source: Source, plan: Sequence[str], prompts: tuple[str, ...], labels: Sequence[str] | None
+    encoder: Encoder, source: Source, plan: Sequence[Task], prompts: tuple[str, ...], labels: Sequence[str] | None
 ) -> SourceReport:
     embedded = embed_source(encoder, source)
-    named = zero_shot(encoder, embedded, prompts, labels) if "zero_shot" in plan else None
-    found = retrieval(encoder, embedded) if "retrieval" in plan else None
-    said = caveats.about_reading(embedded)
-    if named:
-        said += caveats.about_zero_shot(named)
-    if found:
-        said += caveats.about_captions(encoder, found) + caveats.about_retrieval(found)
+    given = TaskInput(encoder, embedded, prompts, tuple(labels) if labels is not None else None)
+    sections = [task.measure(given) for task in plan]
     report = SourceReport(
         name=source.name,
         split=source.split,
@@ -116,22 +96,12 @@ def _measure(
         images=len(embedded.pairs),
         unreadable=len(embedded.unreadable),
         notes=list(source.notes),
-        warnings=said,
-        zero_shot=zero_shot_section(named) if named else None,
-        retrieval=retrieval_section(found) if found else None,
-        similarity=caption_grid(found) if found else label_grid(named) if named else None,
+        warnings=about_reading(embedded),
+        sections=sections,
     )
-    return report.with_pictures(_shown_pictures(report, embedded))
-
-
-def _shown_pictures(report: SourceReport, embedded: EmbeddedSource) -> dict:
-    shown = set(report.similarity.keys) if report.similarity else set()
-    if report.zero_shot:
-        shown |= {image.key for image in (*report.zero_shot.hits, *report.zero_shot.misses)}
-    if report.retrieval:
-        shown |= {image.key for query in report.retrieval.caption_queries for image in query.found}
-        shown |= {query.key for query in report.retrieval.image_queries}
-    return {pair.key: pair.picture for pair in embedded.pairs if pair.key in shown}
+    shown = {key for section in sections for key in section.picture_keys()}
+    pictures = {pair.key: pair.picture for pair in embedded.pairs if pair.key in shown}
+    return report.with_images(pictures, [pair.key for pair in embedded.pairs])
 
 
 def source_fingerprint(source: Source) -> str:

@@ -7,6 +7,7 @@ in row blocks, so that 30,000 × 30,000 of them are never in memory at once.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -19,12 +20,14 @@ RESAMPLES = 1000
 
 
 class Metric(Config):
-    """A measured value, its 95 % interval, and what guessing would give."""
+    """A measured value, its 95 % interval, and what guessing would give (None where nothing can be guessed)."""
 
     value: float
     low: float
     high: float
-    chance: float
+    chance: float | None
+    unit: Literal["share", "rank", "number"] = "share"  # a share is in 0..1
+    less_is_better: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +166,8 @@ def median_rank(ranks: np.ndarray, groups: np.ndarray, chance: float) -> Metric:
         return float((ordered[lower] + ordered[min(upper, len(ordered) - 1)]) / 2)
 
     low, high = bootstrap(statistic, groups)
-    return Metric(value=statistic(np.ones(len(ranks))), low=low, high=high, chance=chance)
+    value = statistic(np.ones(len(ranks)))
+    return Metric(value=value, low=low, high=high, chance=chance, unit="rank", less_is_better=True)
 
 
 def bootstrap(statistic: Callable[[np.ndarray], float], groups: np.ndarray, seed: int = 0) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +15,15 @@ from PIL import Image
 from lexel.data.pairs import Picture
 from lexel.errors import BadImageError
 from lexel.evaluation import phrases
+from lexel.evaluation.charts import draw_chart
 from lexel.evaluation.metrics import Metric
+from lexel.evaluation.sections import Classes, ClassScore, Confusion, Numbers, SimilarityGrid
 from lexel.extras import missing_library
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from lexel.evaluation.report import ClassScore, Report, SimilarityGrid, SourceReport, ZeroShotSection
+    from lexel.evaluation.report import Report, SourceReport
 
 TEMPLATES = Path(__file__).parent / "templates"
 MATRIX_CLASSES = 40  # more are drawn as a picture without names
@@ -29,48 +31,49 @@ NUMBERED_CLASSES = 15  # so few that the counts fit into the cells
 LISTED_CLASSES = 8  # best, and worst
 LONGEST_NAME = 24  # letters, beside the matrix
 
-METRIC_NAMES = {
-    "top1": "Right at the first guess",
-    "top5": "Right within five guesses",
-    "mean_per_class": "Mean over classes",
-    "recall@1": "The first is right",
-    "recall@5": "A right one within 5",
-    "recall@10": "A right one within 10",
-    "median_rank": "Middle rank of the right one",
-}
-DIRECTIONS = {"text_to_image": "From caption to image", "image_to_text": "From image to caption"}
-
 
 def render(report: Report) -> str:
     """The whole page. Thumbnails are made from the report's pictures; one read back from JSON has none."""
-    views = [_source_view(source) for source in report.sources]
-    return _environment().get_template("report.html.jinja").render(report=report, views=views)
+    return page_environment().get_template("report.html.jinja").render(report=report)
 
 
-def _environment() -> Environment:
+def page_environment() -> Environment:
+    """Jinja with the filters and blocks that every page of an evaluation uses."""
     try:
         from jinja2 import Environment, FileSystemLoader
     except ImportError as error:
         raise missing_library("The report page", "jinja2", error) from None
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": phrases.percent, "rank": phrases.rank, "interval": phrases.interval}
+    environment.filters |= {
+        "percent": phrases.percent,
+        "rank": phrases.rank,
+        "keep_ranges": lambda sentence: sentence.replace("–", "–\u2060"),  # ranges stay on one line
+    }
+    environment.globals |= {
+        "table_rows": table_rows,
+        "best_and_worst": best_and_worst,
+        "matrix_view": matrix_view,
+        "shades": shades,
+        "draw_chart": draw_chart,
+        "thumbnail_of": thumbnail_of,
+    }
     return environment
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """One row of a table of numbers; the positions are in 0..100."""
+class TableRow:
+    """One row of a table of numbers."""
 
     name: str
     detail: str
     value: str
     interval: str
     chance: str
-    metric: Metric | None  # to be drawn, where it is a share
+    metric: Metric | None  # to be drawn as a bar, where it is a share
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class MatrixCell:
     """One count of the confusion matrix, as a share of its row."""
 
     row: int
@@ -80,97 +83,63 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Matrix:
+class MatrixView:
     """The confusion matrix: cells with names beside them, or a picture where there are too many."""
 
     labels: list[str]
-    cells: list[Cell]
+    cells: list[MatrixCell]
     picture: str | None
     numbered: bool
     margin: int  # pixels that the longest name needs
 
 
-@dataclass(frozen=True, slots=True)
-class SourceView:
-    """What the template shows of one source."""
-
-    source: SourceReport
-    title: str
-    headlines: list[str]
-    naming: list[Bar]
-    finding: list[tuple[str, list[Bar]]]
-    matrix: Matrix | None
-    best: list[Bar]
-    worst: list[Bar]
-    shades: list[list[float]]  # of the similarity grid, 0..1
-    thumbnail: Callable[[str, int], str | None]
-
-
-def _source_view(source: SourceReport) -> SourceView:
-    zero_shot, retrieval = source.zero_shot, source.retrieval
-    best, worst = _best_and_worst(zero_shot.classes) if zero_shot else ([], [])
-    return SourceView(
-        source=source,
-        title=_title(source),
-        headlines=[
-            sentence.replace("–", "–\u2060") for sentence in phrases.headlines(source)
-        ],  # ranges stay on one line
-        naming=_bars(zero_shot.metrics) if zero_shot else [],
-        finding=[(title, _bars(getattr(retrieval, name))) for name, title in DIRECTIONS.items()] if retrieval else [],
-        matrix=_matrix(zero_shot) if zero_shot else None,
-        best=best,
-        worst=worst,
-        shades=_shades(source.similarity) if source.similarity else [],
-        thumbnail=lambda key, side: thumbnail(source.pictures.get(key), side),
-    )
-
-
-def _title(source: SourceReport) -> str:
-    if source.split is None or source.name.endswith(f"/{source.split}"):
-        return source.name
-    return f"{source.name} ({source.split})"
-
-
-def _bars(metrics: dict[str, Metric]) -> list[Bar]:
+def table_rows(table: Numbers) -> list[TableRow]:
+    """The metrics of the table as they are written."""
     return [
-        _bar(METRIC_NAMES[name], name.replace("_", " "), metric, name != "median_rank")
-        for name, metric in metrics.items()
+        _row(table.words.get(name, name.replace("_", " ")), name.replace("_", " "), metric)
+        for name, metric in table.metrics.items()
     ]
 
 
-def _bar(name: str, detail: str, metric: Metric, is_share: bool = True) -> Bar:
-    if is_share:
-        words = phrases.percent(metric.value), phrases.interval(metric), phrases.percent(metric.chance)
-        return Bar(name, detail, *words, metric)
-    limits = f"{phrases.rank(metric.low)}–{phrases.rank(metric.high)}"
-    return Bar(name, f"{detail}, less is better", phrases.rank(metric.value), limits, phrases.rank(metric.chance), None)
-
-
-def _best_and_worst(classes: Sequence[ClassScore]) -> tuple[list[Bar], list[Bar]]:
-    scored = sorted(
-        ((score, score.accuracy) for score in classes if score.accuracy),
-        key=lambda pair: (-pair[1].value, pair[0].label),
+def _row(name: str, detail: str, metric: Metric) -> TableRow:
+    return TableRow(
+        name=name,
+        detail=f"{detail}, less is better" if metric.less_is_better else detail,
+        value=phrases.in_unit(metric, metric.value),
+        interval=phrases.interval(metric),
+        chance=phrases.chance(metric),
+        metric=metric if metric.unit == "share" else None,
     )
-    bars = [_bar(score.label, f"{score.images:,} images", metric) for score, metric in scored]
-    half = min(LISTED_CLASSES, (len(bars) + 1) // 2)
-    return bars[:half], bars[max(half, len(bars) - half) :][::-1]
 
 
-def _matrix(section: ZeroShotSection) -> Matrix:
-    labels = [score.label for score in section.classes]
-    totals = [max(1, score.images) for score in section.classes]
-    cells = [Cell(true, said, count, count / totals[true]) for true, said, count in section.confusion]
-    longest = max(min(len(label), LONGEST_NAME) for label in labels)
-    return Matrix(
-        labels=[label if len(label) <= LONGEST_NAME else label[: LONGEST_NAME - 1] + "…" for label in labels],
+def best_and_worst(block: Classes) -> tuple[list[TableRow], list[TableRow]]:
+    """The classes that are named best, and those that are named worst, the worst first."""
+    scored = [(score, score.accuracy) for score in block.classes if score.accuracy]
+    scored.sort(key=lambda pair: (-pair[1].value, pair[0].label))
+    rows = [_row(score.label, _images(score), metric) for score, metric in scored]
+    half = min(LISTED_CLASSES, (len(rows) + 1) // 2)
+    return rows[:half], rows[max(half, len(rows) - half) :][::-1]
+
+
+def _images(score: ClassScore) -> str:
+    return f"{score.images:,} images" if score.images != 1 else "1 image"
+
+
+def matrix_view(block: Confusion) -> MatrixView:
+    """What the template needs to draw the matrix."""
+    totals = [max(1, images) for images in block.images]
+    cells = [MatrixCell(true, said, count, count / totals[true]) for true, said, count in block.cells]
+    longest = max(min(len(label), LONGEST_NAME) for label in block.labels)
+    return MatrixView(
+        labels=[label if len(label) <= LONGEST_NAME else label[: LONGEST_NAME - 1] + "…" for label in block.labels],
         cells=cells,
-        picture=_matrix_picture(cells, len(labels)) if len(labels) > MATRIX_CLASSES else None,
-        numbered=len(labels) <= NUMBERED_CLASSES,
+        picture=_matrix_picture(cells, len(block.labels)) if len(block.labels) > MATRIX_CLASSES else None,
+        numbered=len(block.labels) <= NUMBERED_CLASSES,
         margin=round(6.6 * longest) + 14,
     )
 
 
-def _matrix_picture(cells: Sequence[Cell], size: int) -> str:
+def _matrix_picture(cells: Sequence[MatrixCell], size: int) -> str:
     """Blue on the diagonal, orange off it, over nothing: it lies well on light and on dark paper."""
     pixels = np.zeros((size, size, 4), np.uint8)
     for cell in cells:
@@ -180,10 +149,16 @@ def _matrix_picture(cells: Sequence[Cell], size: int) -> str:
     return _data_uri(Image.fromarray(pixels).resize((size * scale, size * scale), Image.Resampling.NEAREST), "PNG")
 
 
-def _shades(grid: SimilarityGrid) -> list[list[float]]:
+def shades(grid: SimilarityGrid) -> list[list[float]]:
+    """How dark each cell is, 0..1."""
     cosines = np.array(grid.cosines)
     spread = max(float(np.ptp(cosines)), 1e-6)
     return (((cosines - cosines.min()) / spread) ** 1.5).round(3).tolist()
+
+
+def thumbnail_of(source: SourceReport, key: str, side: int) -> str | None:
+    """The thumbnail of the source's image; None when its picture is not at hand."""
+    return thumbnail(source.pictures.get(key), side)
 
 
 def thumbnail(picture: Picture | None, side: int) -> str | None:

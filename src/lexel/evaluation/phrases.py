@@ -1,13 +1,6 @@
-"""Numbers and results in words, for the report page, its warnings and the terminal."""
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+"""Numbers in words, for the report page, its warnings and the terminal."""
 
 from lexel.evaluation.metrics import Metric
-
-if TYPE_CHECKING:
-    from lexel.evaluation.report import RetrievalSection, SourceReport, ZeroShotSection
 
 SPACE = "\u00a0"  # that does not break a line
 
@@ -21,8 +14,8 @@ def percent(share: float) -> str:
 
 
 def interval(metric: Metric) -> str:
-    """The 95 % interval of a share: "89–93 %"."""
-    low, high = percent(metric.low), percent(metric.high)
+    """The 95 % interval: "89–93 %", "3–12", "0.41–0.44"."""
+    low, high = in_unit(metric, metric.low), in_unit(metric, metric.high)
     return low if low == high else f"{low.removesuffix(SPACE + '%')}–{high}"
 
 
@@ -31,31 +24,20 @@ def rank(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.1f}"
 
 
-def headlines(source: SourceReport) -> list[str]:
-    """What was found on a source, one sentence for each task."""
-    said = []
-    if source.zero_shot:
-        said.append(_naming(source.zero_shot))
-    if source.retrieval:
-        said.append(_finding(source.retrieval))
-    return said
+def in_unit(metric: Metric, value: float) -> str:
+    """A value of the metric as its unit is written."""
+    match metric.unit:
+        case "share":
+            return percent(value)
+        case "rank":
+            return rank(value)
+        case "number":
+            return f"{value:.3g}"
 
 
-def _naming(section: ZeroShotSection) -> str:
-    top1 = section.metrics["top1"]
-    return (
-        f"Names {len(section.classes):,} kinds of things right {percent(top1.value)} of the time ({interval(top1)}); "
-        f"guessing would give {percent(top1.chance)}."
-    )
-
-
-def _finding(section: RetrievalSection) -> str:
-    first, ten = (section.text_to_image[name] for name in ("recall@1", "recall@10"))
-    return (
-        f"Finds the image that a caption describes, among {section.images:,}, at the first try {percent(first.value)} "
-        f"of the time ({interval(first)}) and within ten {percent(ten.value)} ({interval(ten)}); "
-        f"guessing would give {percent(first.chance)} and {percent(ten.chance)}."
-    )
+def chance(metric: Metric) -> str:
+    """What guessing would give; a dash where nothing can be guessed."""
+    return "–" if metric.chance is None else in_unit(metric, metric.chance)
 
 
 def metric_in_words(name: str) -> str:

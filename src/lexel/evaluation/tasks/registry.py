@@ -1,0 +1,27 @@
+"""The list of tasks, in the order of the report. A new task is added here and nowhere else."""
+
+from collections.abc import Sequence
+
+from lexel.errors import UsageError, did_you_mean
+from lexel.evaluation.tasks.base import Task
+from lexel.evaluation.tasks.retrieval import Retrieval
+from lexel.evaluation.tasks.zero_shot import ZeroShot
+
+TASKS: tuple[Task, ...] = (ZeroShot(), Retrieval())
+DEFAULT_TASKS = ("zero_shot", "retrieval")
+
+
+def chosen_tasks(wanted: Sequence[str | Task] | None) -> list[Task]:
+    """The tasks that are meant, by name or as objects. Raises UsageError for an unknown name."""
+    by_name = {task.name: task for task in TASKS}
+    if wanted is not None and not wanted:
+        raise UsageError(f"No task was given. The tasks are: {', '.join(by_name)}.")
+    chosen: dict[str, Task] = {}
+    for item in DEFAULT_TASKS if wanted is None else wanted:
+        if isinstance(item, str) and item not in by_name:
+            raise UsageError(
+                f'There is no task "{item}".{did_you_mean(item, by_name)}\n  The tasks are: {", ".join(by_name)}.'
+            )
+        task = by_name[item] if isinstance(item, str) else item
+        chosen[task.name] = task
+    return list(chosen.values())
