@@ -42,6 +42,9 @@ def test_labels_go_into_a_table_or_the_library(lexel, home, tmp_path):
     assert lexel(*labels, "--into", tmp_path / "l.csv").status == 0
     assert len((tmp_path / "l.csv").read_text().splitlines()) == 62
     assert "61 photos have got a new tag" in lexel(*labels, "--into", "tags").err
+    assert lexel("label", home / "photos.lexel", "--remove", "red circle", "--json").json["sidecars"] == 0
+    assert "Taken back: removal of" in lexel("label", home / "photos.lexel", "--undo").out
+    assert lexel("label", home / "photos.lexel", "--undo", "--json").json["photos"] == 61
 
 
 def test_sorting_can_be_tried_first(lexel, home, tmp_path):
@@ -67,6 +70,12 @@ def test_a_filter_flags_reviews_and_learns(lexel, home, tiny_model, tmp_path):
     ("words", "said"),
     [
         (["label", "--labels", "a", "--into", "x.txt"], "--into takes tags"),
+        (["label"], "Say what to do"),
+        (["label", "--undo"], "Nothing has been labelled"),
+        (["label", "--remove", "x"], 'has the tag "x"'),
+        (["label", "--undo", "--remove", "x"], "--undo and --remove do not go together"),
+        (["label", "--remove", "x", "--labels", "x"], "--remove and --labels do not go together"),
+        (["label", "--undo", "--into", "tags"], "--undo and --into do not go together"),
         (["group", "--count", "many"], "--count takes a number"),
         (["sort", "--labels", "a/b,a:b", "--into", "s"], "would share the folder"),
         (["label", "--labels", "a", "--runtime", "onnx"], "--runtime says how --model MODEL is run"),

@@ -10,7 +10,6 @@ import typer
 
 from lexel.cli.options import (
     Json,
-    Labels,
     Least,
     LibraryFolder,
     LibraryModelOption,
@@ -24,12 +23,21 @@ from lexel.errors import UsageError
 
 if TYPE_CHECKING:
     from lexel.curation.labelling import Labelled
+    from lexel.curation.sidecars import SkippedFile
     from lexel.library.library import Library
+    from lexel.loading import ModelChoice
 
 
 def label(
     library: LibraryFolder,
-    labels: Labels,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B…|FILE",
+            help="Labels with commas between; a text file with one a line; or a table with a label column.",
+            show_default=False,
+        ),
+    ] = None,
     templates: Templates = None,
     least: Least = "possible",
     several: Annotated[bool, typer.Option("--several", help="Give a photo every label that fits.")] = False,
@@ -37,7 +45,18 @@ def label(
         str | None,
         typer.Option(
             metavar="tags|xmp|FILE.csv",
-            help="Write them: tags into the library, xmp beside the pictures. By itself nothing is written.",
+            help="Write them: tags into the library, xmp beside the pictures. By default nothing is written.",
+            show_default=False,
+        ),
+    ] = None,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take back the last labelling; again, the one before it.")
+    ] = False,
+    remove: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TAG",
+            help="Take this tag from all photos, and from side-cars where Lexel put it.",
             show_default=False,
         ),
     ] = None,
@@ -48,13 +67,40 @@ def label(
 ) -> None:
     """Label a library's photos with words named only now (zero-shot). What none of them fits gets none.
 
-    Tags and side-cars that are there are added to; nothing in them is changed or taken away.
+    Tags and side-cars that are there are added to; nothing in them is changed. What Lexel has added it also takes
+    back: --undo, --remove.
 
     \b
     Examples:
       lexel label photos.lexel --labels "dog,cat,beach,mountain"
       lexel label photos.lexel --labels labels.txt --several --into tags
+      lexel label photos.lexel --undo
+      lexel label photos.lexel --remove dog
     """
+    choice = chosen_model(model, runtime, number_format)
+    taken_back = [name for name, given in (("--undo", undo), ("--remove", remove is not None)) if given]
+    if taken_back:
+        others = {"--labels": labels, "--into": into, "--templates": templates, "--several": several, "--model": model}
+        unfit = [*taken_back[1:], *(name for name, given in others.items() if given)]
+        if unfit:
+            raise UsageError(f"{taken_back[0]} and {unfit[0]} do not go together; give two commands.")
+        _take_back(library, remove, json)
+    elif labels is None:
+        raise UsageError(f'Say what to do: lexel label {library} --labels "dog,cat", or --undo, or --remove TAG')
+    else:
+        _label(library, labels, chosen_templates(templates), least, several, into, choice, json)
+
+
+def _label(
+    path: Path,
+    labels: str,
+    templates: str | list[str],
+    least: Least,
+    several: bool,
+    into: str | None,
+    choice: "ModelChoice | None",
+    json: bool,
+) -> None:
     from lexel.cli.printing import print_json
     from lexel.curation.labelling import label_photos
     from lexel.curation.present import present_ids
@@ -64,16 +110,37 @@ def label(
     if into is not None and into not in ("tags", "xmp") and not into.endswith(".csv"):
         raise UsageError(f'--into takes tags, xmp or a file name that ends in .csv, not "{into}".')
     words = read_labels(labels)
-    with Library.open(library, chosen_model(model, runtime, number_format)) as opened:
-        present = present_ids(opened)
-        given = label_photos(opened, words, chosen_templates(templates), least=least, several=several, among=present)
+    with Library.open(path, choice) as library:
+        present = present_ids(library)
+        given = label_photos(library, words, templates, least=least, several=several, among=present)
         if json:
-            photos = {photo.id: photo.shown for photo in opened.records.photos({one.id: None for one in given})}
+            photos = {photo.id: photo.shown for photo in library.records.photos({one.id: None for one in given})}
             print_json([{"path": photos[one.id]} | asdict(one) for one in given])
         else:
             _show(given, words, len(present))
         if into is not None:
-            _write(opened, given, into)
+            _write(library, given, into)
+
+
+def _take_back(path: Path, tag: str | None, json: bool) -> None:
+    """Undo the last labelling, or remove the tag where one is given."""
+    from lexel.cli.printing import print_json
+    from lexel.curation.label_removal import remove_tag, undo_last
+    from lexel.library.library import Library
+
+    with Library.open(path) as library:
+        if tag is None:
+            labelling, done = undo_last(library.records)
+            what = f"Taken back: {labelling.what}, of {labelling.made.replace('T', ' ')}."
+        else:
+            done = remove_tag(library.records, tag)
+            what = f'Removed: "{tag}".'
+    if json:
+        skipped = [asdict(one) for one in done.skipped]
+        print_json({"photos": done.tags, "sidecars": done.sidecars, "left_alone": skipped})
+    else:
+        print(f"{what} {done.tags:,} photos have other tags now, {done.sidecars:,} side-cars other keywords.")
+    _end_with(done.skipped)
 
 
 def _show(given: "Sequence[Labelled]", labels: list[str], photos: int) -> None:
@@ -85,18 +152,28 @@ def _show(given: "Sequence[Labelled]", labels: list[str], photos: int) -> None:
 
 
 def _write(library: "Library", given: "Sequence[Labelled]", into: str) -> None:
-    from lexel.curation.labelling import write_csv, write_sidecars, write_tags
+    from lexel.curation.label_writing import write_csv, write_sidecars, write_tags
     from lexel.progress import say
 
     if into == "tags":
-        say(f"{write_tags(library.records, given):,} photos have got a new tag.")
+        say(
+            f"{write_tags(library.records, given):,} photos have got a new tag. To take them back: "
+            f"lexel label {library.path} --undo"
+        )
     elif into == "xmp":
-        written, problems = write_sidecars(library.records, given)
-        say(f"{written:,} side-cars written.")
-        for problem in problems:
-            say(f"lexel label: {problem.path} was left alone: {problem.reason}")
-        if problems:
-            raise typer.Exit(1)
+        written, skipped = write_sidecars(library.records, given)
+        say(f"{written:,} side-cars written. To take them back: lexel label {library.path} --undo")
+        _end_with(skipped)
     else:
         write_csv(Path(into), library.records, given)
         say(f"{len(given):,} labels in {into}")
+
+
+def _end_with(skipped: "Sequence[SkippedFile]") -> None:
+    """Name what was left alone; the command has failed where anything was."""
+    from lexel.progress import say
+
+    for one in skipped:
+        say(f"lexel label: {one.path} was left alone: {one.reason}")
+    if skipped:
+        raise typer.Exit(1)

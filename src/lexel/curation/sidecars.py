@@ -1,39 +1,38 @@
-"""XMP side-cars: keywords (dc:subject) beside a picture, for photo programs, in a file of their own.
+"""Side-cars: files beside pictures that hold keywords for photo programs (`xmp` has their content).
 
-A side-car that is there is added to and otherwise left as it is: what would be written is compared with what was there,
-keywords aside, before anything is written. ISO 16684-1 is the format.
+An edit is worked out first and carried out later, so that it can be noted in between (`label_history`). A side-car that
+has changed meanwhile is left alone.
 """
 
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from xml.dom import minidom
-from xml.parsers.expat import ExpatError
 
+from lexel.curation.xmp import add_keywords, is_empty_own, parse_keywords, remove_keywords
 from lexel.errors import DataError
 from lexel.files import write_atomically
 from lexel.library.store.paths import readable
 
-RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-DC = "http://purl.org/dc/elements/1.1/"
-NAMESPACES = "http://www.w3.org/2000/xmlns/"
-LARGEST = 16 * 2**20  # bytes
-EMPTY = f"""<?xml version="1.0" encoding="utf-8"?>
-<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="Lexel">
- <rdf:RDF xmlns:rdf="{RDF}">
-  <rdf:Description rdf:about="" xmlns:dc="{DC}"/>
- </rdf:RDF>
-</x:xmpmeta>
-""".encode()
+MAX_SIDECAR_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class SkippedFile:
     """A file that was left alone, and why."""
 
     path: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarEdit:
+    """What is to become of one side-car."""
+
+    path: Path
+    before: bytes | None  # None: there is none yet
+    after: bytes | None  # None: it is to be deleted
+    words: tuple[str, ...]  # that are added, or removed
 
 
 def sidecar_of(picture: str) -> Path:
@@ -42,131 +41,66 @@ def sidecar_of(picture: str) -> Path:
     return shared if shared.exists() and not own.exists() else own
 
 
-def add_to_sidecar(picture: str, words: Sequence[str]) -> bool | Problem:
-    """Add keywords to the picture's side-car; whether it had to be written, or why it could not be."""
-    path = sidecar_of(picture)
+def edit_adding(picture: str, words: Sequence[str]) -> SidecarEdit | SkippedFile | None:
+    """How keywords come into the picture's side-car; None where all are there, or why it cannot be done."""
+    return edit_adding_to(sidecar_of(picture), words)
+
+
+def edit_adding_to(path: Path, words: Sequence[str]) -> SidecarEdit | SkippedFile | None:
+    """As `edit_adding`, for a side-car."""
     try:
-        before = _read(path) if path.exists() else None
+        before = _read(path)
+        known = parse_keywords(before) if before is not None else []
         after = add_keywords(before, words)
-        if after == before:
-            return False
-        write_atomically(path, after)
-    except DataError as error:
-        return Problem(readable(str(path)), str(error))
-    except OSError as error:
-        return Problem(readable(str(path)), error.strerror or str(error))
-    return True
+    except (DataError, OSError) as error:
+        return _skipped(path, error)
+    new = tuple(word for word in dict.fromkeys(words) if word not in known)
+    return SidecarEdit(path, before, after, new) if new else None
 
 
-def add_keywords(sidecar: bytes | None, words: Sequence[str]) -> bytes:
-    """The side-car with these keywords added to its dc:subject; the same bytes where it has them all.
+def edit_removing(path: Path, words: Sequence[str]) -> SidecarEdit | SkippedFile | None:
+    """How keywords go from a side-car; None where it has none of them or is gone, or why it cannot be done.
 
-    Raises DataError for what is no XMP, or could not be written back unchanged.
+    One that Lexel made, and in which nothing else is, goes as a whole.
     """
-    document = _parse(sidecar or EMPTY)
-    missing = [word for word in dict.fromkeys(words) if word not in keywords(document)]
-    if not missing and sidecar is not None:
-        return sidecar
-    bag = _bag(document)
-    for word in missing:
-        item = document.createElementNS(RDF, f"{_prefix(bag, RDF, 'rdf')}li")
-        item.appendChild(document.createTextNode(word))
-        bag.appendChild(item)
-    written = document.toxml(encoding="utf-8") + b"\n"
-    if _else(written) != _else(sidecar or EMPTY):
-        raise DataError("it would not stay as it is: add its keywords with the program that wrote it")
-    return written
-
-
-def keywords(document: minidom.Document) -> list[str]:
-    """All of dc:subject."""
-    return [
-        "".join(node.data for node in item.childNodes if isinstance(node, minidom.Text))
-        for subject in document.getElementsByTagNameNS(DC, "subject")
-        for item in subject.getElementsByTagNameNS(RDF, "li")
-    ]
-
-
-def _read(path: Path) -> bytes:
-    if path.stat().st_size > LARGEST:
-        raise DataError(f"larger than {LARGEST // 2**20} MiB")
-    return path.read_bytes()
-
-
-def _parse(sidecar: bytes) -> minidom.Document:
-    if b"<!DOCTYPE" in sidecar or b"<!ENTITY" in sidecar:
-        raise DataError("it has a document type, which XMP has not")
     try:
-        document = minidom.parseString(sidecar)
-    except (ExpatError, ValueError, LookupError) as error:
-        raise DataError(f"no XML: {error}") from None
-    if document.doctype is not None or not document.getElementsByTagNameNS(RDF, "RDF"):
-        raise DataError("no XMP: it has no rdf:RDF")
-    return document
+        before = _read(path)
+        if before is None:
+            return None
+        known = parse_keywords(before)
+        after = remove_keywords(before, words)
+        found = tuple(word for word in dict.fromkeys(words) if word in known)
+        if found and is_empty_own(after):
+            after = None
+    except (DataError, OSError) as error:
+        return _skipped(path, error)
+    return SidecarEdit(path, before, after, found) if found else None
 
 
-def _bag(document: minidom.Document) -> minidom.Element:
-    """The list of keywords, made where there is none."""
-    subjects = document.getElementsByTagNameNS(DC, "subject")
-    if subjects:
-        subject = subjects[0]
-    else:
-        (rdf, *_) = document.getElementsByTagNameNS(RDF, "RDF")
-        described = rdf.getElementsByTagNameNS(RDF, "Description")
-        description = described[0] if described else _child(rdf, RDF, "rdf", "Description")
-        if not described:
-            description.setAttributeNS(RDF, f"{_prefix(rdf, RDF, 'rdf')}about", "")
-        subject = _child(description, DC, "dc", "subject")
-    for kind in ("Bag", "Seq", "Alt"):
-        for found in subject.getElementsByTagNameNS(RDF, kind):
-            return found
-    return _child(subject, RDF, "rdf", "Bag")
-
-
-def _child(parent: minidom.Element, namespace: str, usual: str, name: str) -> minidom.Element:
-    assert parent.ownerDocument is not None
-    child = parent.ownerDocument.createElementNS(namespace, f"{_prefix(parent, namespace, usual)}{name}")
-    if _bound(parent, namespace) is None:
-        child.setAttributeNS(NAMESPACES, f"xmlns:{usual}", namespace)
-    parent.appendChild(child)
-    return child
-
-
-def _prefix(node: minidom.Element, namespace: str, usual: str) -> str:
-    """The prefix by which the namespace is known here, with its colon; else the usual one."""
-    prefix = _bound(node, namespace)
-    return f"{usual}:" if prefix is None else f"{prefix}:" if prefix else ""
-
-
-def _bound(node: minidom.Node | None, namespace: str) -> str | None:
-    hidden = set()
-    while isinstance(node, minidom.Element):
-        for name, value in node.attributes.items():
-            if name == "xmlns" or name.startswith("xmlns:"):
-                prefix = name.partition(":")[2]
-                if value == namespace and prefix not in hidden:
-                    return prefix
-                hidden.add(prefix)
-        node = node.parentNode
+def carry_out(edit: SidecarEdit) -> SkippedFile | None:
+    """Write or delete the side-car; or why that was not done. Whatever happens, it is whole."""
+    try:
+        if _read(edit.path) != edit.before:
+            return SkippedFile(readable(str(edit.path)), "it was changed by another program just now")
+        if edit.after is None:
+            edit.path.unlink()
+        else:
+            write_atomically(edit.path, edit.after)
+    except (DataError, OSError) as error:
+        return _skipped(edit.path, error)
     return None
 
 
-def _else(sidecar: bytes) -> object:
-    """All of the side-car but its keywords and white space between elements, to be compared."""
-    document = _parse(sidecar)
-    for subject in list(document.getElementsByTagNameNS(DC, "subject")):
-        assert subject.parentNode is not None
-        subject.parentNode.removeChild(subject)
-    return _content(document)
+def _read(path: Path) -> bytes | None:
+    if not path.exists():
+        return None
+    if not path.is_file():
+        raise DataError("it is no regular file")
+    if path.stat().st_size > MAX_SIDECAR_BYTES:
+        raise DataError(f"larger than {MAX_SIDECAR_BYTES // 2**20} MiB")
+    return path.read_bytes()
 
 
-def _content(node: minidom.Node) -> object:
-    inside = [_content(child) for child in node.childNodes]
-    inside = [child for child in inside if child is not None]
-    if not isinstance(node, minidom.Element):
-        text = (node.nodeValue or "").strip()
-        return (node.nodeName, text, inside) if text or inside else None
-    attributes = {name: value for name, value in node.attributes.items() if value not in (RDF, DC)}
-    if node.localName == "Description" and not inside and not any(attributes.values()):
-        return None  # one that was made to hold the keywords
-    return node.namespaceURI, node.localName, attributes, inside
+def _skipped(path: Path, error: Exception) -> SkippedFile:
+    reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+    return SkippedFile(readable(str(path)), reason)

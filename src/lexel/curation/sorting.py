@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lexel.curation.labelling import Labelled
 from lexel.curation.present import searched_photos
-from lexel.curation.sidecars import Problem
+from lexel.curation.sidecars import SkippedFile
 from lexel.errors import DataError, UsageError
 from lexel.files import UNFINISHED, make_folder
 from lexel.library.disk.present import why_absent
@@ -40,8 +40,8 @@ class Sorted:
     new: int = 0
     there: int = 0  # already
     left: int = 0  # that no label fits
-    absent: list[Problem] = field(default_factory=list)  # not on the disk as the library knows them
-    problems: list[Problem] = field(default_factory=list)
+    absent: list[SkippedFile] = field(default_factory=list)  # not on the disk as the library knows them
+    problems: list[SkippedFile] = field(default_factory=list)
 
 
 def sort_photos(
@@ -71,7 +71,7 @@ def sort_photos(
     for photo in photos if dry_run else track(photos, "Sorting", library.vectors.count):
         absence = why_absent(photo)
         if absence:
-            done.absent.append(Problem(photo.shown, absence))
+            done.absent.append(SkippedFile(photo.shown, absence))
             continue
         folder = chosen.get(photo.id)
         if folder is None and leave:
@@ -102,7 +102,7 @@ def _put(photo: Photo, folder: Path, how: How, dry_run: bool, done: Sorted) -> b
             return True
         free = next((target for target in targets if not os.path.lexists(target)), None)
         if free is None:
-            done.problems.append(Problem(photo.shown, f"both its names are taken in {folder}"))
+            done.problems.append(SkippedFile(photo.shown, f"both its names are taken in {folder}"))
             return False
         if not dry_run:
             make_folder(folder)
@@ -112,9 +112,9 @@ def _put(photo: Photo, folder: Path, how: How, dry_run: bool, done: Sorted) -> b
     except OSError as error:
         if error.errno in STOPS:
             raise
-        done.problems.append(Problem(photo.shown, error.strerror or str(error)))
+        done.problems.append(SkippedFile(photo.shown, error.strerror or str(error)))
     except DataError as error:
-        done.problems.append(Problem(photo.shown, str(error)))
+        done.problems.append(SkippedFile(photo.shown, str(error)))
     return False
 
 
