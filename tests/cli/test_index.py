@@ -1,8 +1,5 @@
-import json
-import shutil
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -48,37 +45,6 @@ def test_bad_files_are_named_in_json(lexel, tiny_model, pictures):
     ]
 
 
-def test_stats_remove_and_export(lexel, library, here, pictures):
-    assert lexel("index", library, "--stats", "--json").json["photos"] == 2
-    assert lexel("index", library, "--stats").out.startswith("photos            2, 2 of them different")
-    assert lexel("index", library, "--export", "out.parquet").out == "2 photos in out.parquet\n"
-    assert pq.read_metadata(here / "out.parquet").num_rows == 2
-    assert lexel("index", library, "pictures/red.png", "--remove", "--json").json == {"removed": 1}
-    assert lexel("index", library).out.endswith("1 photos; 0 new, 1 unchanged\n")
-
-
-def test_the_check_says_how_exact_search_is(lexel, library):
-    pytest.importorskip("faiss")
-    assert lexel("index", library, "--check", "--json").json["recall_at_10"] == 1
-    assert lexel("index", library, "--check").out.startswith("Search finds 100.0% of the ten nearest")
-
-
-def test_verify_says_when_all_is_whole_and_fails_when_it_is_not(lexel, library, here, monkeypatch):
-    from lexel.library.upkeep import verification
-
-    monkeypatch.setattr(verification, "_of_the_cache", lambda _: [])
-    assert lexel("index", library, "--verify").out == f"{here}/photos.lexel is whole: 2 photos.\n"
-    import sqlite3
-
-    connection = sqlite3.connect(here / library / "records.sqlite")
-    connection.execute("DELETE FROM vectors")
-    connection.commit()
-    connection.close()
-    done = lexel("index", library, "--verify", "--json")
-    assert done.status == 1
-    assert "have no vector" in json.loads(done.out)["problems"][0]["what"]
-
-
 def test_an_interrupt_is_told_in_a_line(lexel, library, monkeypatch):
     from lexel.library.library import Library
 
@@ -99,30 +65,12 @@ def test_an_interrupt_is_told_in_a_line(lexel, library, monkeypatch):
         (("new.lexel", "pictures", "--model", "nowhere"), "nowhere"),
         (("pictures", "photos.lexel", "--model", "MODEL"), "is a folder of other things, not a library"),
         (("photos.lexel", "nowhere"), "There is no nowhere"),
-        (("photos.lexel", "--stats", "--verify"), "--stats and --verify are two tasks"),
-        (("photos.lexel", "pictures", "--stats"), "--stats changes nothing, so it takes no folders"),
-        (("photos.lexel", "--remove"), "Say what to remove"),
-        (("photos.lexel", "nowhere", "--remove"), "has nothing of nowhere"),
-        (("photos.lexel", "--export", "out.csv"), "ends in .parquet"),
     ],
 )
 def test_mistakes_are_refused_and_leave_nothing(refused, library, tiny_model, here, words, said):
     before = sorted(here.rglob("*"))
     assert said in refused("index", *[tiny_model if word == "MODEL" else word for word in words])
     assert sorted(here.rglob("*")) == before
-
-
-def test_another_model_is_refused_until_it_is_asked_for(lexel, refused, library, tiny_model, here):
-    shutil.copytree(tiny_model, here / "other", ignore=shutil.ignore_patterns("calibration.json"))
-    manifest = here / "other" / "model.json"
-    content = json.loads(manifest.read_text())
-    content["preprocessing"]["mean"][0] = 0.1
-    manifest.write_text(json.dumps(content))
-    assert "is another model" in refused("index", library, "pictures", "--model", "other")
-    assert "Name it: --model" in refused("index", library, "--reembed")
-    done = lexel("index", library, "--model", "other", "--reembed", "--json")
-    assert (done.status, done.json["unchanged"]) == (0, 2)
-    assert lexel("index", library, "--stats", "--json").json["model"] == str(here / "other")
 
 
 def test_watching_an_absent_folder_is_an_error(lexel, library, pictures):

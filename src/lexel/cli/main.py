@@ -21,6 +21,7 @@ from lexel.cli.filter import filter
 from lexel.cli.group import group
 from lexel.cli.index import index
 from lexel.cli.label import label
+from lexel.cli.library import library
 from lexel.cli.models import models
 from lexel.cli.rank import rank
 from lexel.cli.search import search
@@ -39,6 +40,7 @@ app = typer.Typer(
 for verb in (demo, train, evaluate, classify, rank, index, search, duplicates, group, label, sort, filter, embed):
     app.command()(verb)
 app.add_typer(data, name="data")
+app.add_typer(library, name="library")
 app.add_typer(models, name="models")
 
 

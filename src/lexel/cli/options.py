@@ -28,7 +28,9 @@ NumberFormat = Annotated[
         "--number-format", help="What the towers compute in; of an exported model, what it has.", show_default=False
     ),
 ]
-LibraryFolder = Annotated[Path, typer.Argument(help="The library, such as photos.lexel.", show_default=False)]
+LibraryFolder = Annotated[
+    Path, typer.Argument(metavar="LIBRARY", help="The library, such as photos.lexel.", show_default=False)
+]
 LibraryModelOption = Annotated[
     str | None,
     typer.Option("--model", metavar="MODEL", help="Where the library's model lies now.", show_default=False),

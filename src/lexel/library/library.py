@@ -18,7 +18,14 @@ from lexel.data.readers.paths import has_image_extension
 from lexel.encoder import Encoder
 from lexel.errors import LexelError, UsageError
 from lexel.library.disk.captions import annotate, files_of, take_tables
-from lexel.library.disk.changes_on_disk import Scope, describe_kept, describe_left_out, make_plan, places
+from lexel.library.disk.changes_on_disk import (
+    Scope,
+    describe_absent,
+    describe_kept,
+    describe_left_out,
+    make_plan,
+    places,
+)
 from lexel.library.disk.indexing import Added, Indexing
 from lexel.library.model import LibraryModel, ModelLike, made_ready
 from lexel.library.store.locking import only_writer
@@ -149,8 +156,7 @@ class Library:
         added = self.bring_up_to_date(scope, [pair for source in sources for pair in source.pairs])
         for root in roots:
             if root not in there:
-                kept = len(self.records.ids_of(root))
-                notes.append(f"{readable(root)} is not there now; its {kept:,} photos are kept.")
+                notes.append(describe_absent(root, len(self.records.ids_of(root))))
         added.notes += notes
         return added
 

@@ -106,7 +106,7 @@ class LibraryModel:
         raise UsageError(
             f"{folder} was made with {before} ({known}); {encoder.name} ({encoder.fingerprint}) is another model, or "
             "the same in another\nnumber format, and its vectors cannot be compared with those. Use that model, or "
-            f"embed all pictures anew:\n  lexel index {folder} --model MODEL --reembed"
+            f"embed all pictures anew:\n  lexel library reembed {folder} MODEL"
         )
 
 

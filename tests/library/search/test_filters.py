@@ -59,7 +59,7 @@ def test_the_newest_come_first_and_those_without_a_date_last(records, asked, cou
     assert Filter(**asked).newest(records, count).tolist() == expected
 
 
-@pytest.mark.parametrize(("folder", "hint"), [("/a/c", '/a/b"?'), ("/elsewhere/of/old", "--stats")])
+@pytest.mark.parametrize(("folder", "hint"), [("/a/c", '/a/b"?'), ("/elsewhere/of/old", "library stats")])
 def test_a_folder_without_photos_of_the_library_is_told(records, folder, hint):
     with pytest.raises(UsageError, match=f"No photo of {records.folder} is below {folder}.") as refused:
         Filter(folder=folder).ids(records)

@@ -235,9 +235,15 @@ def _is_reachable(plan: Plan, place: str) -> bool:
 
 def describe_kept(plan: Plan) -> list[str]:
     """What to tell of drives that are away."""
-    return [
-        f"{readable(path)} is not there now (a drive?); its {count:,} photos are kept." for path, count in plan.kept
-    ]
+    return [f"{describe_absent(path, count)} (Or its drive is not mounted.)" for path, count in plan.kept]
+
+
+def describe_absent(folder: str, photos: int) -> str:
+    """What to tell of a folder that is not there now."""
+    return (
+        f"{readable(folder)} is not there now; its {photos:,} photos are kept. "
+        f"If it lies elsewhere: lexel library relocate LIBRARY {readable(folder)} NEW"
+    )
 
 
 def describe_left_out(plan: Plan) -> list[str]:

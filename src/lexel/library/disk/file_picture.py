@@ -9,7 +9,6 @@ import io
 import os
 import stat
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
 
@@ -23,7 +22,6 @@ from lexel.library.store.records import Records
 
 THUMBNAIL = 256  # pixels of the longer side, at most
 QUALITY = 75
-SETTLED = 2_000_000_000  # ns; file systems tell times to within two seconds at worst
 _ATTEMPTS = 3  # at a file that changes while it is read
 
 State = Literal["waiting", "decoded", "known", "broken", "unread", "gone", "stopped"]
@@ -104,8 +102,7 @@ class FilePicture:
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):
                 raise self._ended("gone", "not a file")
-            settled = before.st_mtime_ns < time.time_ns() - SETTLED
-            self.file = FileState(before.st_size, before.st_mtime_ns, settled)
+            self.file = FileState.of(before)
             self.digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
             self.facts = read_facts(_rewound(file))
             if self.reading.claims.is_known(self.digest, self.path):

@@ -212,5 +212,5 @@ class Indexing:
                 f"{readable(root)}: {len(kept):,} of {self.plan.root_counts[root]:,} photos are not there; none was "
                 "marked as vanished, for a drive may not be mounted.\n"
                 "If they are gone for good, confirm it: lexel index LIBRARY --vanished. "
-                "If the folder has moved, index its new place."
+                f"If the folder lies elsewhere now: lexel library relocate LIBRARY {readable(root)} NEW"
             )

@@ -42,11 +42,15 @@ def why_absent(photo: Photo, *, hashed: bool = False) -> Absence | None:
     if not hashed:
         return None
     try:
-        with open(photo.path, "rb") as file:
-            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        return None if hash_of(photo.path) == photo.hash else "changed"
     except OSError:
         return "unreadable"
-    return None if digest == photo.hash else "changed"
+
+
+def hash_of(path: str) -> str:
+    """The hash of a file's content, as `Photo.hash` has it. Reads the file. Raises OSError."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def only_present(photos: Iterable[Photo]) -> Iterator[Photo]:

@@ -92,7 +92,7 @@ def _below(records: Records, folder: str) -> tuple[str, list[Any]]:
     if not records.rows(f"SELECT 1 FROM photos WHERE {condition} LIMIT 1", values):
         folders = [PurePosixPath(path) for (path,) in records.rows("SELECT DISTINCT folder FROM photos")]
         known = {str(path) for path in folders} | {str(above) for path in folders for above in path.parents}
-        hint = did_you_mean(folder, known) or f"\nWhat has been added: lexel index {records.folder} --stats"
+        hint = did_you_mean(folder, known) or f"\nWhat has been added: lexel library stats {records.folder}"
         raise UsageError(f"No photo of {records.folder} is below {folder}.{hint}")
     return condition, values
 

@@ -1,13 +1,17 @@
 """What can be changed in the records, one function each, all within a transaction that `Records.changing` opens."""
 
+import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
-from lexel.library.store.paths import as_column, as_path, is_below, ranges_below, readable
+from lexel.library.store.paths import as_column, as_path, is_below, ranges_below, readable, rebased
+
+SETTLING_TIME_NS = 2_000_000_000  # file systems tell times to within two seconds at worst
 
 _FACTS = "width, height, taken, latitude, longitude, camera"
 
@@ -19,6 +23,12 @@ class FileState:
     size: int
     mtime_ns: int
     settled: bool = True  # False: read so soon after it was written that its time may not tell of a later change
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Self:
+        """The state of a file whose content is read now."""
+        settled = status.st_mtime_ns < time.time_ns() - SETTLING_TIME_NS
+        return cls(status.st_size, status.st_mtime_ns, settled)
 
 
 class PhotoFacts(NamedTuple):
@@ -89,6 +99,25 @@ class Changes:
         )
         self._is_new_generation |= bool(was_missing)
 
+    def rename_file(self, id: int, path: str) -> None:
+        """The photo has another path; nothing else is said of its file."""
+        folder, name = _split(path)
+        query = "UPDATE files SET path = ?, folder = ?, name = ? WHERE id = ?"
+        self.connection.execute(query, (as_column(path), folder, name, id))
+
+    def take_over(self, id: int, other: int) -> None:
+        """Forget the other photo, and give its tags, caption and label to this one, which is the same picture."""
+        query = "SELECT tags, caption, caption_stamp, label FROM files WHERE id = ?"
+        tags, *_ = self.connection.execute(query, (id,)).fetchone()
+        more_tags, caption, stamp, label = self.connection.execute(query, (other,)).fetchone()
+        merged = json.dumps(list(dict.fromkeys([*json.loads(tags), *json.loads(more_tags)])), ensure_ascii=False)
+        self.connection.execute(
+            "UPDATE files SET tags = ?, label = coalesce(?, label) WHERE id = ?", (merged, label, id)
+        )
+        if caption is not None:
+            self.set_caption(id, caption, stamp)
+        self.remove_files([other])
+
     def touch_file(self, id: int, state: FileState) -> None:
         """The file was written anew with the content that it had."""
         query = "UPDATE files SET size = ?, mtime_ns = ?, settled = ? WHERE id = ?"
@@ -140,6 +169,11 @@ class Changes:
             rows += self.connection.execute("SELECT id, path FROM files WHERE path > ? AND path < ?", bounds)
         return [(id, as_path(column)) for id, column in rows]
 
+    def id_at(self, path: str) -> int | None:
+        """The photo of exactly this path, if there is one."""
+        row = self.connection.execute("SELECT id FROM files WHERE path = ?", (as_column(path),)).fetchone()
+        return row[0] if row else None
+
     def set_caption(self, id: int, caption: str | None, stamp: int) -> None:
         """The photo's caption and where it is from (see `caption_stamp`)."""
         query = "UPDATE files SET caption = ?, caption_stamp = ? WHERE id = ?"
@@ -158,6 +192,30 @@ class Changes:
     def forget_place(self, path: str) -> None:
         """Look through a folder no more; its photos stay."""
         self.connection.execute("DELETE FROM places WHERE path = ?", (as_column(path),))
+
+    def forget_mounts(self, path: str) -> list[str]:
+        """Forget the drives that were mounted at or below the path; which they were."""
+        rows = self.connection.execute("SELECT path FROM places WHERE kind = 'mount'").fetchall()
+        mounts = [place for (column,) in rows if is_below(place := as_path(column), path)]
+        for mount in mounts:
+            self.forget_place(mount)
+        return mounts
+
+    def relocate_places(self, before: str, after: str) -> None:
+        """Let all that is known of paths at and below one folder, but for photos, hold of another folder.
+
+        Files that could not be read there are forgotten, to be tried again.
+        """
+        for table in ("places", "caption_tables", "excluded", "unreadable"):
+            for (column,) in self.connection.execute(f"SELECT path FROM {table}").fetchall():
+                path = as_path(column)
+                if not is_below(path, before):
+                    continue
+                if table != "unreadable":
+                    query = f"UPDATE OR REPLACE {table} SET path = ? WHERE path = ?"
+                    self.connection.execute(query, (as_column(rebased(path, before, after)), column))
+                else:
+                    self.connection.execute("DELETE FROM unreadable WHERE path = ?", (column,))
 
     def exclude(self, path: str) -> None:
         """Look through the path no more: forgotten where it was added itself, passed over where it lies below such."""

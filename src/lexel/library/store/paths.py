@@ -29,6 +29,11 @@ def with_slash(folder: str) -> str:
     return folder if folder.endswith("/") else f"{folder}/"
 
 
+def rebased(path: str, before: str, after: str) -> str:
+    """The path at or below one folder as it is at or below another; all absolute and normal."""
+    return (after.rstrip("/") + path[len(before.rstrip("/")) :]) or "/"
+
+
 def as_column(path: str) -> str | bytes:
     """A path as it is stored: its bytes where they are no UTF-8."""
     try:

@@ -1,5 +1,6 @@
 """What is in a library, in numbers."""
 
+import os
 from dataclasses import dataclass
 
 from lexel.library.disk.changes_on_disk import places
@@ -22,7 +23,8 @@ class Stats:
     first_taken: str | None
     last_taken: str | None
     cameras: list[tuple[str, int]]  # the most frequent
-    folders: list[str]  # that are looked through
+    folders: list[str]  # and sources, that are looked through
+    absent_folders: list[str]  # those of them that are not there now
     model: str | None
     fingerprint: str | None
     dimensions: int
@@ -41,6 +43,7 @@ def stats(records: Records) -> Stats:
     cameras = records.rows(
         f"SELECT camera, count(*) AS n {present} AND camera IS NOT NULL GROUP BY camera ORDER BY n DESC, camera LIMIT 5"
     )
+    folders = places(records, "folder", "source")
     return Stats(
         photos=photos,
         pictures=pictures,
@@ -53,7 +56,8 @@ def stats(records: Records) -> Stats:
         first_taken=first,
         last_taken=last,
         cameras=[(camera, count) for camera, count in cameras],
-        folders=[readable(path) for path in places(records, "folder", "source")],
+        folders=[readable(path) for path in folders],
+        absent_folders=[readable(path) for path in folders if os.path.isabs(path) and not os.path.exists(path)],  # noqa: PTH110, PTH117
         model=records.model or records.fact("model_name"),
         fingerprint=records.fingerprint,
         dimensions=records.dimensions,

@@ -15,7 +15,7 @@ TOLERANCE = 0.01  # of a float16 vector's length
 _NAMED = 3  # photos in one problem
 _ASKED = 200  # photos that are looked for by their own vectors
 
-_AGAIN = "Remove these photos and index their folder again: lexel index LIBRARY --remove PATH"
+_AGAIN = "Remove these photos and index their folder again: lexel library remove LIBRARY PATH"
 _COPY = "Put back a copy of the library, or index the pictures into a new one."
 
 
