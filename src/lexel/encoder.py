@@ -23,6 +23,7 @@ from lexel.tokenizer import Tokenizer
 from lexel.unit_vectors import unit
 
 if TYPE_CHECKING:
+    from lexel.checkpoints.model_folder.training_pictures import TrainingPictures
     from lexel.loading import ModelChoice
     from lexel.models.clip import CLIP
 
@@ -54,6 +55,7 @@ class Encoder:
         name: str,
         fingerprint: str,
         calibration: Calibration | None = None,
+        read_training_pictures: Callable[[], "TrainingPictures | None"] | None = None,
         exact: bool = False,
     ) -> None:
         self.runtime = runtime
@@ -62,6 +64,7 @@ class Encoder:
         self.name = name
         self.fingerprint = fingerprint
         self.calibration = calibration
+        self._read_training_pictures = read_training_pictures
         self.exact = exact
 
     def __repr__(self) -> str:
@@ -85,6 +88,11 @@ class Encoder:
     def logit_bias(self) -> float | None:
         """The learned bias of a sigmoid-loss model, else None."""
         return self.runtime.logit_bias
+
+    @cached_property
+    def training_pictures(self) -> "TrainingPictures | None":
+        """The pictures that the model has learned from, where that is known. Raises ModelError for a damaged file."""
+        return self._read_training_pictures() if self._read_training_pictures else None
 
     @property
     def clip(self) -> "CLIP":

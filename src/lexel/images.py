@@ -88,6 +88,17 @@ def decode(
     return _decode(io.BytesIO(source) if isinstance(source, bytes) else source, at_least, convention)
 
 
+def read_file(path: Path) -> bytes:
+    """The content of a picture's file. Raises BadImageError, which names the file, when it cannot be read."""
+    try:
+        with _open_file(path) as file:
+            return file.read()
+    except BadImageError as error:
+        raise BadImageError(f"{path}: {error}") from error.__cause__
+    except OSError as error:  # a failing disk
+        raise BadImageError(f"{path}: {error.strerror}") from error
+
+
 def describe(source: Path | bytes) -> tuple[str, str]:
     """How a picture is stored, read from its header alone: its format and mode, such as ("JPEG", "CMYK")."""
     with _open_file(source) if isinstance(source, Path) else io.BytesIO(source) as file, _open(file) as image:

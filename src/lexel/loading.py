@@ -7,7 +7,7 @@ checkpoint, which is fetched once when it is not on this machine yet.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -32,6 +32,7 @@ from lexel.runtimes import Runtime
 
 if TYPE_CHECKING:
     from lexel.checkpoints.formats.read import ForeignModel
+    from lexel.checkpoints.model_folder.training_pictures import TrainingPictures
     from lexel.models.config import Activation, CLIPConfig
 
 RuntimeName = Literal["torch", "onnx", "openvino"]
@@ -145,7 +146,8 @@ def _on_torch(runtime: RuntimeName | None, number_format: NumberFormat | None) -
 def _exported(folder: ModelFolder, runtime: RuntimeName, number_format: NumberFormat | None, exact: bool) -> Encoder:
     if runtime == "torch":
         raise UsageError(f"{folder.path} is exported and holds no weights for torch. Give the folder it was made from.")
-    return _encoder(folder, _open_exported(folder.path, runtime, number_format), folder.calibration(), exact)
+    towers = _open_exported(folder.path, runtime, number_format)
+    return _encoder(folder, towers, folder.calibration(), folder.training_pictures, exact)
 
 
 def _open_exported(path: Path, runtime: Literal["onnx", "openvino"], number_format: NumberFormat | None) -> Runtime:
@@ -175,11 +177,12 @@ def _own(
     exact: bool,
 ) -> Encoder:
     manifest, weights, calibration = folder.manifest, folder.weights(), folder.calibration()
+    read_training_pictures = folder.training_pictures
     if any(resize.values()):
         manifest, weights = _resized(manifest, weights, resize)
         folder, calibration = replace(folder, manifest=manifest), None  # its cosines are not quite the same
     towers = _torch(manifest.architecture, weights, device, number_format)
-    return _encoder(folder, towers, calibration, exact)
+    return _encoder(folder, towers, calibration, read_training_pictures, exact)
 
 
 def _foreign(
@@ -197,7 +200,7 @@ def _foreign(
             "  Give CLIP's merges (bpe_simple_vocab_16e6.txt.gz) or a tokenizer.json by tokenizer=, or convert it:\n"
             "  lexel models convert MODEL OUT --tokenizer FILE"
         )
-    words = found.tokenizer
+    words, training_pictures = found.tokenizer, found.training_pictures
     # As a model folder would hold them, so that the converted model has the same fingerprint.
     pieces = {WEIGHTS: save(found.weights), TOKENIZER: words.to_json().encode()}
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in pieces.items()}
@@ -219,6 +222,7 @@ def _foreign(
         manifest.preprocessing,
         name=found.name,
         fingerprint=fingerprint(manifest, hashes, tower.number_format),
+        read_training_pictures=lambda: training_pictures,
         exact=exact,
     )
 
@@ -241,7 +245,13 @@ def _resized(
     return manifest.model_copy(update={"architecture": architecture, "preprocessing": pixels}), changed
 
 
-def _encoder(folder: ModelFolder, towers: Runtime, calibration: Calibration | None, exact: bool) -> Encoder:
+def _encoder(
+    folder: ModelFolder,
+    towers: Runtime,
+    calibration: Calibration | None,
+    read_training_pictures: Callable[[], TrainingPictures | None],
+    exact: bool,
+) -> Encoder:
     return Encoder(
         towers,
         folder.tokenizer(),
@@ -249,5 +259,6 @@ def _encoder(folder: ModelFolder, towers: Runtime, calibration: Calibration | No
         name=folder.manifest.name,
         fingerprint=folder.fingerprint(towers.number_format),
         calibration=calibration,
+        read_training_pictures=read_training_pictures,
         exact=exact,
     )

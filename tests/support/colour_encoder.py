@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from lexel.checkpoints.model_folder.training_pictures import TrainingPictures
 from lexel.data.pairs import Pair, Source
 from lexel.errors import BadImageError
 
@@ -43,6 +44,7 @@ class ColourEncoder:
     fingerprint = "c010c010"
     logit_scale = 10.0
     logit_bias: float | None = None
+    training_pictures: TrainingPictures | None = None
 
     def embed_images(self, images):
         return np.stack([self._image(image) for image in images]).astype(np.float32)

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,10 @@ import torch
 from safetensors.torch import load_file
 from tiny import tiny_recipe
 
+from lexel.checkpoints.model_folder.folder import open_model_folder
+from lexel.data.pairs import ImageFile
+from lexel.data.picture_hash import hash_of
+from lexel.data.readers import read_source
 from lexel.errors import DataError, UsageError
 from lexel.training import trainer
 from lexel.training.recipe import Recipe
@@ -24,6 +29,11 @@ def weights(run: Run) -> dict[str, torch.Tensor]:
 
 def same_bits(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def training_pictures(run: Run) -> list[int]:
+    learned = open_model_folder(run.model).training_pictures()
+    return [] if learned is None else learned.hashes.tolist()
 
 
 def losses(folder: Path) -> list[float]:
@@ -97,6 +107,7 @@ def test_a_killed_run_continues_to_the_same_weights(tmp_path, uninterrupted):
     finished = train(tiny_recipe(KILLABLE), folder)
     assert same_bits(weights(uninterrupted), weights(finished))
     assert losses(folder) == losses(uninterrupted.folder)
+    assert training_pictures(finished) == training_pictures(uninterrupted)
 
 
 @pytest.mark.parametrize("done", [4, 8])
@@ -155,8 +166,6 @@ def test_a_run_does_not_go_on_with_other_data(tmp_path):
 
 
 def make_folder_of_pictures(folder: Path, good: int, bad: int) -> Path:
-    from lexel.data.readers import read_source
-
     folder.mkdir()
     rows = ["file_name,caption"]
     for number, pair in enumerate(read_source(f"scenes:{good}/train").pairs):
@@ -175,6 +184,53 @@ def test_bad_pictures_are_named_once_and_training_goes_on(tmp_path):
     run = train(recipe, tmp_path / "run")
     named = [json.loads(line) for line in (run.folder / "bad-images.jsonl").read_text().splitlines()]
     assert sorted(line["key"] for line in named) == ["bad0.png", "bad1.png"]
+
+
+def test_the_model_knows_the_pictures_of_its_steps_and_no_others(tmp_path):
+    source = make_folder_of_pictures(tmp_path / "pictures", good=40, bad=0)
+    recipe = tiny_recipe(("steps=1",), data={"sources": [{"source": str(source)}], "workers": 0})
+    run = train(recipe, tmp_path / "run")
+    learned = set(training_pictures(run))
+    every = {hash_of(ImageFile(path)) for path in source.glob("*.png")}
+    assert len(learned) == recipe.batch_size
+    assert learned < every
+    Path(run.folder / "training-pictures.safetensors").unlink()
+    [snapshot] = (run.folder / "snapshots").iterdir()
+    assert snapshot.exists()
+    shutil.rmtree(run.model)
+    assert set(training_pictures(train(recipe, run.folder))) == learned, "a lost set is made again from the files"
+
+
+def test_a_fine_tuned_model_knows_the_pictures_of_the_model_it_began_from_too(tiny_run, tmp_path):
+    recipe = tiny_recipe(
+        ("steps=1",),
+        model={"weights": str(tiny_run.model)},
+        data={"sources": [{"source": "scenes:20/train?seed=5"}], "templates": "scene", "workers": 0},
+        tokenizer={},
+    )
+    learned = set(training_pictures(train(recipe, tmp_path / "run")))
+    assert learned > set(training_pictures(tiny_run))
+    assert len(learned) == 48 + 16
+
+
+def test_a_model_whose_pictures_a_frozen_tower_has_embedded_knows_them(tiny_run, tmp_path):
+    recipe = tiny_recipe(
+        ("steps=2", "freeze.image=true"),
+        model={"architecture": "lexel-xs", "image_weights": str(tiny_run.model)},
+        data={"sources": [{"source": "scenes:20/train?seed=5"}], "templates": "scene", "workers": 0},
+    )
+    learned = training_pictures(train(recipe, tmp_path / "run"))
+    assert set(learned) >= {hash_of(pair.picture) for pair in read_source("scenes:20/train?seed=5").pairs}
+
+
+def test_copies_of_training_pictures_among_the_held_out_ones_are_told_in_the_report(tmp_path):
+    source = make_folder_of_pictures(tmp_path / "pictures", good=40, bad=0)
+    held_out = shutil.copytree(source, tmp_path / "copies")
+    recipe = tiny_recipe(
+        data={"sources": [{"source": str(source)}], "workers": 0}, evaluation={"source": str(held_out), "times": 1}
+    )
+    report = train(recipe, tmp_path / "run").report
+    assert report.sources[0].warnings[0].startswith("40 of the 40 pictures are ones that the model has learned from")
 
 
 def test_too_many_bad_pictures_stop_the_run_and_say_where_they_are_named(tmp_path):

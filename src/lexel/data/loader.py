@@ -22,6 +22,7 @@ from lexel.data.captions import draw_caption, meaning_of_label
 from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts
 from lexel.data.order import ALONE, Order, Sample, Share
 from lexel.data.pairs import Pair, Picture
+from lexel.data.picture_hash import load_with_hash
 from lexel.errors import BadImageError
 from lexel.images import Preprocessing
 from lexel.tokenizer import Tokenizer
@@ -57,6 +58,7 @@ class Batch:
     bad: tuple[tuple[str, str], ...]  # key and reason of each picture left out
     image_vectors: Tensor | None = None  # (B, E) float32 of unit length, in place of pixels
     text_vectors: Tensor | None = None  # (B, E) float32 of unit length, in place of ids
+    picture_hashes: np.ndarray | None = None  # (B,) uint64 (see picture_hash); None where no picture was read
 
     def pin_memory(self) -> "Batch":
         held = {name: getattr(self, name) for name in self.__slots__}
@@ -80,7 +82,7 @@ class BatchMaker(Dataset[Batch]):
 
     def __getitem__(self, step: int) -> Batch:
         preprocessing = self._preprocessing(step)
-        images, captions, places, keys, bad = [], [], [], [], []
+        images, hashes, captions, places, keys, bad = [], [], [], [], [], []
         groups: list[tuple[int, int, int]] = []  # of image, label and text
         for place, sample in zip(
             self.share.of(self.batch_size), self.order.batch(step, self.batch_size, self.share), strict=True
@@ -90,10 +92,12 @@ class BatchMaker(Dataset[Batch]):
             random = _generator(self.order.seed, sample, pair.key)
             caption, meaning = draw_caption(pair, source.templates, source.label_share, random)
             try:
-                images.append(self._image(sample, pair.picture, caption, preprocessing, random))
+                image, picture_hash = self._image(sample, pair.picture, caption, preprocessing, random)
             except BadImageError as error:
                 bad.append((pair.key, str(error)))
                 continue
+            images.append(image)
+            hashes.append(picture_hash)
             captions.append(caption)
             label_group = -1 if pair.label is None else _group(meaning_of_label(pair.label))
             groups.append((_group(f"{sample.source}/{pair.key}"), label_group, _group(meaning)))
@@ -112,6 +116,7 @@ class BatchMaker(Dataset[Batch]):
             bad=tuple(bad),
             image_vectors=stacked if self.pictures else None,
             text_vectors=torch.from_numpy(self.texts.find(captions)) if self.texts else None,
+            picture_hashes=None if self.pictures else np.array(hashes, np.uint64),
         )
 
     def _preprocessing(self, step: int) -> Preprocessing:
@@ -126,12 +131,16 @@ class BatchMaker(Dataset[Batch]):
         caption: str,
         preprocessing: Preprocessing,
         random: np.random.Generator,
-    ) -> np.ndarray:
-        """A view of the picture (3, H, W) uint8, or its embedding (E,) float32. Raises BadImageError."""
+    ) -> tuple[np.ndarray, int]:
+        """A view of the picture (3, H, W) uint8 and the hash of its file, or its embedding (E,) float32 and 0.
+
+        Raises BadImageError.
+        """
         if self.pictures:
-            return self.pictures.find(sample)
+            return self.pictures.find(sample), 0
+        image, picture_hash = load_with_hash(picture)
         sides = SIDES.search(caption) is not None
-        return augment(picture.load(), preprocessing, self.augmentation, random, sides)
+        return augment(image, preprocessing, self.augmentation, random, sides), picture_hash
 
     def _no_images(self, preprocessing: Preprocessing) -> np.ndarray:
         if self.pictures:

@@ -57,6 +57,17 @@ class Order:
         source, index, visit = self._epoch(epoch)[offset]
         return Sample(epoch, int(source), int(index), int(visit))
 
+    def shown_before(self, position: int) -> list[np.ndarray]:
+        """Which pairs come at least once before a position of the run: for each source (N,) bool."""
+        shown = [np.zeros(size, bool) for size in self.sizes]
+        for epoch in range(-(-position // self.epoch_size)):
+            rows = self._epoch(epoch)[: position - epoch * self.epoch_size]
+            for source, of_source in enumerate(shown):
+                of_source[rows[rows[:, 0] == source, 1]] = True
+            if all(of_source.all() for of_source in shown):
+                break
+        return shown
+
     def _epoch(self, epoch: int) -> np.ndarray:
         """(epoch_size, 3) int64: source, index, visit."""
         if epoch not in self._drawn:

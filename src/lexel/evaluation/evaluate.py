@@ -14,6 +14,7 @@ from lexel.data.pairs import Source
 from lexel.errors import UsageError
 from lexel.evaluation.caveats import about_reading
 from lexel.evaluation.embedded_source import embed_source
+from lexel.evaluation.overlap import about_overlap
 from lexel.evaluation.prompts import templates as read_templates
 from lexel.evaluation.report import Report, SourceReport
 from lexel.evaluation.tasks.base import Task, TaskInput
@@ -96,7 +97,7 @@ def _measure(
         images=len(embedded.pairs),
         unreadable=len(embedded.unreadable),
         notes=list(source.notes),
-        warnings=about_reading(embedded),
+        warnings=about_overlap(encoder, [pair.picture for pair in embedded.pairs]) + about_reading(embedded),
         sections=sections,
     )
     shown = {key for section in sections for key in section.picture_keys()}

@@ -4,6 +4,7 @@ import numpy as np
 
 from lexel.calibration import Calibration
 from lexel.checkpoints.model_folder.folder import save_model_folder
+from lexel.checkpoints.model_folder.training_pictures import NO_PICTURES, TrainingPictures, union
 from lexel.errors import DataError
 from lexel.evaluation.calibrate import calibrate
 from lexel.evaluation.evaluate import evaluate
@@ -17,10 +18,14 @@ from lexel.training.run.log import read_log
 from lexel.training.setup import Setup
 
 
-def finish(setup: Setup, seconds: float) -> Report:
-    """Measure the model after `seconds` of training and write report, curves, card and model folder."""
+def finish(setup: Setup, seconds: float, learned: TrainingPictures) -> Report:
+    """Measure the model after `seconds` of training and write report, curves, card and model folder.
+
+    `learned` are the pictures that the run has learned from; those of the weights that it began from come to them.
+    """
     held_out, templates = setup.material.held_out, evaluation_templates(setup.recipe)
-    encoder = setup.encoder(setup.steps)
+    learned = union([learned, setup.origin_pictures or NO_PICTURES])
+    encoder = setup.encoder(setup.steps, learned)
     report = evaluate(encoder, held_out, templates=templates, labels=setup.material.labels())
     try:
         calibration, reason = calibrate(encoder, held_out, templates=templates), None
@@ -30,12 +35,17 @@ def finish(setup: Setup, seconds: float) -> Report:
     if reason:
         say(f"Not calibrated: {reason}")
     if setup.world.main:
-        _write(setup, report, weights, calibration, seconds)
+        _write(setup, report, weights, calibration, seconds, learned)
     return report
 
 
 def _write(
-    setup: Setup, report: Report, weights: dict[str, np.ndarray], calibration: Calibration | None, seconds: float
+    setup: Setup,
+    report: Report,
+    weights: dict[str, np.ndarray],
+    calibration: Calibration | None,
+    seconds: float,
+    learned: TrainingPictures,
 ) -> None:
     recipe, folder, clip = setup.recipe, setup.folder, setup.clip
     report.save(folder.report)
@@ -50,4 +60,5 @@ def _write(
         tokenizer=setup.tokenizer,
         card=model_card(recipe, setup.material, clip, setup.preprocessing, report, setup.steps, seconds),
         calibration=calibration,
+        training_pictures=learned,
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from lexel.checkpoints.model_folder.training_pictures import TrainingPictures
 from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts
 from lexel.data.loader import Batch, BatchMaker, load_batches
 from lexel.data.order import Order
@@ -22,6 +23,7 @@ from lexel.training.distributed.sharding import shard_towers, whole_clip
 from lexel.training.distributed.shared_encoder import SharedEncoder
 from lexel.training.distributed.world import World
 from lexel.training.inputs.embedding_cache import embed_pictures, embed_texts
+from lexel.training.inputs.picture_memory import PictureMemory
 from lexel.training.inputs.starting_weights import Given, first_clip, read_given
 from lexel.training.inputs.training_data import Material, gather, say_truncated, train_tokenizer
 from lexel.training.metering.meter import Meter
@@ -49,6 +51,7 @@ class Setup:
     clip: CLIP
     order: Order
     origin: str  # fingerprint of the weights that were taken over, or ""
+    origin_pictures: TrainingPictures | None  # that these weights had learned from, where they say so
     pictures: EmbeddedPictures | None = None  # where a frozen tower has embedded them already
     texts: EmbeddedTexts | None = None
 
@@ -85,14 +88,31 @@ class Setup:
         meter = Meter(self.clip, precision_on(self.world.device, self.recipe.precision), self.world.size)
         return RunLog(self.folder.path, start, self.steps, seconds, meter)
 
-    def encoder(self, step: int) -> SharedEncoder:
-        """An Encoder around the towers as they are after `step` steps. Every process must make the same calls of it."""
+    def picture_memory(self, start: int) -> PictureMemory:
+        """What notes the pictures that are learned from, from step `start` on."""
+        memory = PictureMemory(
+            self.folder.training_pictures,
+            self.world,
+            self.material,
+            self.order,
+            self.recipe.batch_size,
+            embedded=self.pictures is not None,
+        )
+        memory.resume(start)
+        return memory
+
+    def encoder(self, step: int, learned: TrainingPictures | None = None) -> SharedEncoder:
+        """An Encoder around the towers as they are after `step` steps, which have `learned` from these pictures.
+
+        Every process must make the same calls of it.
+        """
         return SharedEncoder(
             TorchRuntime(whole_clip(self.clip)),
             self.tokenizer,
             self.preprocessing,
             name=self.recipe.name,
             fingerprint=f"{self.recipe.name} after step {step}",
+            training_pictures=learned,
             world=self.world,
         )
 
@@ -111,7 +131,18 @@ def set_up(recipe: Recipe, folder: RunFolder, world: World) -> Setup:
         shard_towers(clip, world.device, precision_on(world.device, recipe.precision))
     order = Order([len(s.pairs) for s in material.sources], [s.weight for s in material.sources], recipe.seed)
     preprocessing = given.preprocessing(recipe, architecture)
-    setup = Setup(recipe, folder, world, material, tokenizer, preprocessing, clip, order, given.fingerprint)
+    setup = Setup(
+        recipe=recipe,
+        folder=folder,
+        world=world,
+        material=material,
+        tokenizer=tokenizer,
+        preprocessing=preprocessing,
+        clip=clip,
+        order=order,
+        origin=given.fingerprint,
+        origin_pictures=given.training_pictures,
+    )
     say(
         f"Training {recipe.name}: {material.pairs:,} pairs, {setup.steps:,} steps of {recipe.batch_size} "
         f"({setup.steps * recipe.batch_size / order.epoch_size:.1f} epochs), "

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lexel.checkpoints.model_folder.training_pictures import TrainingPictures
 from lexel.data.bad_images import BadImages
 from lexel.errors import LexelError
 from lexel.evaluation.evaluate import evaluate
@@ -69,14 +70,14 @@ def _train(recipe: Recipe, folder: RunFolder, world: World) -> Run:
         average = Average.of(setup.clip, recipe.average)
         optimizer = Optimizer(setup.clip, recipe.optimizer, recipe.schedule, setup.steps, average, recipe.precision)
         start, seconds = resume(setup, optimizer)
-        seconds = _steps(setup, optimizer, start, seconds)
+        seconds, learned = _steps(setup, optimizer, start, seconds)
         with optimizer.averaged():
-            report = finish(setup, seconds)
+            report = finish(setup, seconds, learned)
     return Run(folder.path, folder.model, report, seconds)
 
 
-def _steps(setup: Setup, optimizer: Optimizer, start: int, seconds: float) -> float:
-    """Take the steps from `start` on; returns the seconds trained since the run began."""
+def _steps(setup: Setup, optimizer: Optimizer, start: int, seconds: float) -> tuple[float, TrainingPictures]:
+    """Take the steps from `start` on; returns the seconds trained since the run began, and what was learned from."""
     recipe, folder, steps, world = setup.recipe, setup.folder, setup.steps, setup.world
     setup.clip.train()
     gradients = Gradients(setup.clip, recipe, setup.preprocessing, steps, world)
@@ -84,6 +85,7 @@ def _steps(setup: Setup, optimizer: Optimizer, start: int, seconds: float) -> fl
     measured_after = {round(steps * turn / len(turns)) for turn in turns} - {0}
     bad_images = world.once(lambda: BadImages(folder.bad_images))
     clock = SnapshotClock(recipe.snapshot)
+    memory = setup.picture_memory(start)
     batches = setup.batches(start)
     snapshots = Snapshots(folder.snapshots, recipe.snapshot.keep, writes=world.main)
     _note_bad(setup, bad_images, ())  # those found before the run was cut off
@@ -99,6 +101,7 @@ def _steps(setup: Setup, optimizer: Optimizer, start: int, seconds: float) -> fl
             if bad:
                 _note_bad(setup, bad_images, batch.bad)
             if pairs:
+                memory.add(batch)
                 loss = gradients(batch, step)
                 result = optimizer.step(step, loss.loss, batch.keys)
                 times.done()
@@ -110,6 +113,7 @@ def _steps(setup: Setup, optimizer: Optimizer, start: int, seconds: float) -> fl
             asked, due = world.sum(interruption.requested, world.main and clock.due(done))
             if done == steps or asked or due:
                 facts = {"seconds": log.seconds, **setup.identity()}
+                memory.save()
                 snapshots.save(done, setup.clip, optimizer, facts)
             if done in measured_after:
                 _measure(setup, optimizer, done, log)
@@ -119,7 +123,7 @@ def _steps(setup: Setup, optimizer: Optimizer, start: int, seconds: float) -> fl
                 raise InterruptedRunError(
                     f"Stopped after step {done} of {steps}. The same command goes on from {there}."
                 )
-        return world.once(lambda: log.seconds)
+        return world.once(lambda: log.seconds), memory.all_after(steps)
 
 
 def _note_bad(setup: Setup, bad_images: BadImages, found: Sequence[tuple[str, str]]) -> None:

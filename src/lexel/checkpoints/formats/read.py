@@ -22,6 +22,7 @@ from lexel.checkpoints.formats.tokenizer import Style, find_tokenizer, fit_token
 from lexel.checkpoints.formats.weight_files import Stored, read_sharded, read_weight_file
 from lexel.checkpoints.hub.choose_files import choose
 from lexel.checkpoints.model_folder.folder import MANIFEST, open_model_folder
+from lexel.checkpoints.model_folder.training_pictures import TrainingPictures
 from lexel.errors import LexelError, ModelError, UsageError
 from lexel.images import Preprocessing
 from lexel.models.config import Activation, CLIPConfig, VisionTransformerConfig
@@ -46,6 +47,7 @@ class ForeignModel:
     format: str  # in words: what kind of file it came from
     dtypes: dict[str, str] = field(default_factory=dict, repr=False)  # what each weight was stored as
     notes: tuple[str, ...] = ()  # what a user should know about it, as sentences
+    training_pictures: TrainingPictures | None = field(default=None, repr=False)  # that it has learned from, if known
 
 
 def read_foreign(
@@ -117,6 +119,7 @@ def _own(path: Path) -> ForeignModel:
         source=path,
         format="Lexel model folder",
         dtypes={name: number_format(array) for name, array in weights.items()},
+        training_pictures=folder.training_pictures(),
     )
 
 

@@ -79,6 +79,7 @@ def to_lexel(model: ForeignModel, out: Path) -> None:
         weights=model.weights,
         tokenizer=model.tokenizer,
         card=f"# {model.name}\n\nConverted by Lexel from {model.source.name}, {model.format}.\n{notes}",
+        training_pictures=model.training_pictures,
     )
 
 

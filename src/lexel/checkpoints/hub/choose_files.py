@@ -19,6 +19,7 @@ _FORMATS = (
 )
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "merges.txt", "spiece.model", "sentencepiece.bpe.model")
 _BESIDE_VOCABULARY = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json")
+_OTHERS = ("preprocessor_config.json", "training-pictures.safetensors")
 _BARE = re.compile(r"(?!.*-\d+-of-\d+\.)[^/]+\.(safetensors|bin|pt|pth)")  # not a part of split weights
 
 
@@ -52,8 +53,8 @@ def first_whole(files: Collection[str], names: Sequence[str]) -> tuple[str, ...]
 
 
 def beside(files: Collection[str]) -> list[str]:
-    """The small files that go with a model: tokenizer and pixels."""
-    return [name for name in (*_VOCABULARIES, *_BESIDE_VOCABULARY, "preprocessor_config.json") if name in files]
+    """The small files that go with a model: tokenizer, pixels and, in Lexel's format, what it has learned from."""
+    return [name for name in (*_VOCABULARIES, *_BESIDE_VOCABULARY, *_OTHERS) if name in files]
 
 
 def has_tokenizer(files: Collection[str]) -> bool:

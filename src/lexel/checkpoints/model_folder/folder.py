@@ -4,6 +4,7 @@
     weights.safetensors  the parameters of both towers and the logit scale
     tokenizer.json       the vocabulary
     calibration.json     what its cosines mean, once that has been fitted
+    training-pictures.safetensors   hashes of the pictures that it has learned from, where Lexel trained it
     README.md            the model card
 
 The hashes tie the pieces together: a folder whose weights or tokenizer come from elsewhere is refused. An exported
@@ -24,6 +25,7 @@ from safetensors import numpy as safetensors_numpy
 from lexel.calibration import Calibration
 from lexel.checkpoints.model_folder.exported import TOWERS, read_exported
 from lexel.checkpoints.model_folder.pieces import check_piece, read_description, sha256_of
+from lexel.checkpoints.model_folder.training_pictures import TrainingPictures, read_training_pictures
 from lexel.config import Config
 from lexel.errors import ModelError, UsageError, did_you_mean
 from lexel.files import new_folder, write_atomically
@@ -33,7 +35,7 @@ from lexel.tokenizer import TextRules, Tokenizer
 
 FORMAT = 1
 MANIFEST, WEIGHTS, TOKENIZER, CARD = "model.json", "weights.safetensors", "tokenizer.json", "README.md"
-CALIBRATION = "calibration.json"
+CALIBRATION, TRAINING_PICTURES = "calibration.json", "training-pictures.safetensors"
 
 
 class Manifest(Config):
@@ -105,6 +107,11 @@ class ModelFolder:
         fitted = _FittedCalibration(model=self.fingerprint("float32"), calibration=calibration)
         write_atomically(self.path / CALIBRATION, fitted.model_dump_json(indent=2) + "\n")
 
+    def training_pictures(self) -> TrainingPictures | None:
+        """The pictures that the model has learned from, where that is known. Raises ModelError for a damaged file."""
+        path = self.path / TRAINING_PICTURES
+        return read_training_pictures(path, self.fingerprint("float32")) if path.is_file() else None
+
     def fingerprint(self, number_format: str) -> str:
         """Twelve hex digits that change with weights, tokenizer, architecture, preprocessing or number format.
 
@@ -134,6 +141,7 @@ def save_model_folder(
     tokenizer: Tokenizer,
     card: str,
     calibration: Calibration | None = None,
+    training_pictures: TrainingPictures | None = None,
 ) -> None:
     """Write a model folder whole, or leave what was at `path` as it was. Raises OSError (a full disk, say)."""
     with new_folder(path) as folder:
@@ -150,6 +158,9 @@ def save_model_folder(
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         if calibration is not None:
             ModelFolder(folder, manifest).save_calibration(calibration)
+        if training_pictures is not None:
+            model = ModelFolder(folder, manifest).fingerprint("float32")
+            training_pictures.save(folder / TRAINING_PICTURES, model)
 
 
 def open_model_folder(path: Path) -> ModelFolder:

@@ -24,7 +24,14 @@ from lexel.checkpoints.model_folder.exported import (
     NumberFormat,
     write_exported,
 )
-from lexel.checkpoints.model_folder.folder import CALIBRATION, CARD, MANIFEST, WEIGHTS, ModelFolder
+from lexel.checkpoints.model_folder.folder import (
+    CALIBRATION,
+    CARD,
+    MANIFEST,
+    TRAINING_PICTURES,
+    WEIGHTS,
+    ModelFolder,
+)
 from lexel.checkpoints.model_folder.pieces import sha256_of
 from lexel.checkpoints.onnx.agreement import Inputs, Vectors, compare, why_refused
 from lexel.checkpoints.onnx.graph import files_of, needs, quantise, round_weights, write_graph
@@ -223,10 +230,9 @@ def _write_folder(
 ) -> None:
     """All that is not a graph."""
     pieces = [piece for piece in source.manifest.sha256 if piece not in (WEIGHTS, TOWERS)]
-    for piece in (*pieces, *[CALIBRATION] * (source.path / CALIBRATION).is_file()):
-        shutil.copyfile(source.path / piece, folder / piece)
-    if (source.path / CALIBRATION).is_file():
-        shutil.copyfile(source.path / CALIBRATION, folder / CALIBRATION)
+    for piece in (*pieces, CALIBRATION, TRAINING_PICTURES):
+        if (source.path / piece).is_file():
+            shutil.copyfile(source.path / piece, folder / piece)
     bias = clip.logit_bias
     exported = Exported(
         made_from=source.manifest.sha256,

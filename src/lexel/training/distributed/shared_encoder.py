@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from lexel.checkpoints.model_folder.training_pictures import TrainingPictures
 from lexel.encoder import Encoder, ImageLike
 from lexel.images import Preprocessing
 from lexel.runtimes.torch import TorchRuntime
@@ -27,8 +28,16 @@ class SharedEncoder(Encoder):
         name: str,
         fingerprint: str,
         world: World,
+        training_pictures: TrainingPictures | None = None,
     ) -> None:
-        super().__init__(runtime, tokenizer, preprocessing, name=name, fingerprint=fingerprint)
+        super().__init__(
+            runtime,
+            tokenizer,
+            preprocessing,
+            name=name,
+            fingerprint=fingerprint,
+            read_training_pictures=lambda: training_pictures,
+        )
         self.world = world
 
     @cached_property

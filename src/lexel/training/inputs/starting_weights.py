@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lexel.checkpoints.formats.read import ForeignModel
+from lexel.checkpoints.model_folder.training_pictures import TrainingPictures, union
 from lexel.errors import UsageError
 from lexel.images import Preprocessing
 from lexel.loading import read_model
@@ -71,6 +72,12 @@ class Given:
         if self.is_whole and self.image:
             taken |= {name: self.image.weights[name] for name in TEMPERATURE if name in self.image.weights}
         return taken
+
+    @property
+    def training_pictures(self) -> TrainingPictures | None:
+        """The pictures that these models had learned from; None where none of them says so."""
+        known = [one.training_pictures for one in (self.image, self.text) if one and one.training_pictures]
+        return union(known) if known else None
 
     @cached_property
     def fingerprint(self) -> str:

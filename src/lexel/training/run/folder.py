@@ -4,6 +4,7 @@ recipe.json          the recipe, resolved
 log.jsonl            a line a step, and a line an evaluation
 tensorboard/         the same as events
 snapshots/           what the run goes on from after it was cut off
+training-pictures.safetensors   hashes of the pictures that the run has learned from so far
 bad-images.jsonl     pictures that could not be read, if any
 embeddings/          what a frozen tower has to say, computed once
 curves.png           loss, accuracy and held-out numbers over the run
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from lexel.checkpoints.model_folder.folder import TRAINING_PICTURES
 from lexel.errors import UsageError
 from lexel.files import make_folder, remove_unfinished, write_atomically
 from lexel.training.recipe import Recipe
@@ -87,6 +89,10 @@ class RunFolder:
     @property
     def bad_images(self) -> Path:
         return self.path / "bad-images.jsonl"
+
+    @property
+    def training_pictures(self) -> Path:
+        return self.path / TRAINING_PICTURES
 
     @property
     def curves(self) -> Path:
