@@ -3,6 +3,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from lexel.data.readers.tables.table import read_table
+
 
 def test_each_picture_gets_its_labels_best_first(lexel, tiny_model, here):
     done = lexel("classify", tiny_model, "red.png", "blue.png", "--labels", "red,blue, green ", "--json")
@@ -17,10 +19,11 @@ def test_each_picture_gets_its_labels_best_first(lexel, tiny_model, here):
 
 def test_people_get_the_top_labels_with_bars(lexel, tiny_model, here):
     done = lexel("classify", tiny_model, "red.png", "--labels", "red,blue", "--top", 1)
-    name, guess = done.out.splitlines()
+    name, guess, *_ = done.out.splitlines()
     assert name == "red.png"
     assert "%" in guess
     assert "█" in guess
+    assert "match" in guess
 
 
 @pytest.mark.parametrize("json", [True, False])
@@ -32,7 +35,7 @@ def test_a_picture_that_cannot_be_read_is_told_and_the_others_are_answered(lexel
     if json:
         assert [answer.keys() - {"image"} for answer in done.json] == [{"labels"}, {"error"}, {"labels"}]
     else:
-        assert [line for line in done.out.splitlines() if "%" not in line] == ["red.png", "blue.png"]
+        assert [line for line in done.out.splitlines() if ".png" in line] == ["red.png", "blue.png"]
 
 
 def test_a_picture_may_come_from_standard_input(lexel, tiny_model, here, monkeypatch):
@@ -77,3 +80,75 @@ def test_unknown_templates_are_refused(refused, tiny_model, here):
 
 def test_a_run_folder_leads_to_its_model(refused, tiny_run, here):
     assert f'Did you mean "{tiny_run.model}"?' in refused("classify", tiny_run.folder, "red.png", "--labels", "a,b")
+
+
+def test_one_label_gets_a_match_and_no_percentage_of_its_own(lexel, tiny_model, here):
+    done = lexel("classify", tiny_model, "red.png", "--labels", "cat")
+    name, guess, note = done.out.splitlines()
+    assert name == "red.png"
+    assert "100.0%" not in guess
+    assert guess.split()[0] == "match"
+    assert note.startswith("Note: With one label there is nothing to compare")
+
+
+def test_labels_of_which_none_fits_are_said_to(lexel, tiny_model, here):
+    words = ["classify", tiny_model, "red.png", "blue.png", "--labels", "zebra,tuba"]
+    answers = lexel(*words, "--json").json
+    unlikely = [all(guess["strength"] == "unlikely" for guess in answer["labels"]) for answer in answers]
+    note = lexel(*words).out.splitlines()[-1]
+    assert note.startswith("Note: No label fits") == any(unlikely)
+
+
+def test_labels_longer_than_the_model_reads_are_named(lexel, tiny_model, here):
+    done = lexel("classify", tiny_model, "red.png", "--labels", f"cat,{'red ' * 40}", "--templates", "plain")
+    assert "Note: 1 of the 2 prompts exceed the 32 tokens that the model reads" in done.err
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])
+def test_a_table_comes_back_with_its_columns_and_the_labels(lexel, tiny_model, here, suffix):
+    (here / "shop.csv").write_text('sku,file,price\n7,red.png,"1,50"\n8,broken.jpg,2\n9,,3\n')
+    done = lexel("classify", tiny_model, "shop.csv", "--labels", "red,blue", "--top", 2, "-o", f"out.{suffix}")
+    assert done.status == 1
+    assert f"Wrote out.{suffix}: 3 rows, 1 with a label" in done.err
+    table = read_table(here / f"out.{suffix}").columns
+    assert list(table)[:3] == ["sku", "file", "price"]
+    assert table["price"] == ["1,50", "2", "3"]
+    assert {table["predicted_label"][0], table["predicted_label_2"][0]} == {"red", "blue"}
+    assert not table["predicted_label"][1]
+    assert "not an image of a known format" in table["predicted_error"][1]
+    assert table["predicted_error"][2] == "the row names no image"
+    chances = float(table["predicted_probability"][0]) + float(table["predicted_probability_2"][0])
+    assert chances == pytest.approx(1, abs=1e-5)
+
+
+def test_pictures_may_be_written_into_a_table(lexel, tiny_model, here):
+    done = lexel("classify", tiny_model, "red.png", "blue.png", "--labels", "red,blue", "-o", "out.csv")
+    assert (done.status, done.out.count(".png")) == (0, 0)
+    assert read_table(here / "out.csv").columns["image"] == ["red.png", "blue.png"]
+
+
+def test_pictures_inside_a_table_go_into_parquet_and_not_into_text(lexel, tiny_model, here):
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    content = (here / "red.png").read_bytes()
+    parquet.write_table(pa.table({"image": [{"bytes": content, "path": None}], "id": [3]}), here / "in.parquet")
+    words = ["classify", tiny_model, "in.parquet", "--labels", "red,blue", "-o"]
+    assert 'Left out of out.jsonl: "image"' in lexel(*words, "out.jsonl").err
+    assert read_table(here / "out.jsonl").columns["id"] == [3]
+    assert lexel(*words, "out.parquet").status == 0
+    assert read_table(here / "out.parquet").columns["image"][0]["bytes"] == content
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["t.csv", "red.png"], "t.csv is a table. Give it alone"),
+        (["t.csv", "-o", "t.csv"], "is the table that is read"),
+        (["t.csv", "-o", "out.xlsx"], "must end in .csv"),
+        (["t.csv", "-o", "away/out.csv"], "There is no folder away"),
+        (["red.png", "--labels", "labels.csv"], "There is no label file labels.csv"),
+    ],
+)
+def test_tables_that_cannot_be_meant_are_refused(refused, tiny_model, here, words, said):
+    (here / "t.csv").write_text("file,price\nred.png,3\n")
+    assert said in refused("classify", tiny_model, *words, *([] if "--labels" in words else ["--labels", "a,b"]))

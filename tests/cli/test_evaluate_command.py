@@ -43,3 +43,18 @@ def test_a_file_is_no_folder_to_write_into(lexel, tiny_model, here):
     assert done.status == 2
     assert "'red.png' is a file" in done.err
     assert (here / "red.png").read_bytes() == before
+
+
+def test_without_an_output_folder_an_earlier_report_stays(lexel, tiny_model, here):
+    words = ["evaluate", tiny_model, "scenes:20/test", "--tasks", "zero-shot"]
+    assert lexel(*words).out.endswith("Report  report/report.html\n")
+    first = (here / "report" / "report.json").read_bytes()
+    done = lexel(*words, "--templates", "scene")
+    assert done.out.endswith("Report  report-2/report.html\n")
+    assert (here / "report" / "report.json").read_bytes() == first
+
+
+def test_an_output_folder_that_is_named_again_is_said_to_be_replaced(lexel, tiny_model, here):
+    words = ["evaluate", tiny_model, "scenes:20/test", "--tasks", "zero-shot", "-o", "mine"]
+    assert "replaced" not in lexel(*words).err
+    assert "The report in mine will be replaced." in lexel(*words).err

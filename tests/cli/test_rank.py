@@ -34,3 +34,34 @@ def test_captions_are_needed(lexel, tiny_model, here):
     done = lexel("rank", tiny_model, "red.png")
     assert done.status == 2
     assert "Missing argument" in done.err
+
+
+def test_several_pictures_are_each_ranked(lexel, tiny_model, here):
+    done = lexel("rank", tiny_model, "red.png", "blue.png", "a red thing", "a blue thing", "--json")
+    assert [answer["image"] for answer in done.json] == ["red.png", "blue.png"]
+    assert all({c["caption"] for c in answer["captions"]} == {"a red thing", "a blue thing"} for answer in done.json)
+
+
+@pytest.mark.parametrize(
+    ("captions", "said"),
+    [
+        (["blue.png"], "No caption was given, only images"),
+        (["a thing", "blue.png"], "blue.png stands among the captions"),
+        (["rad.png", "a thing"], 'Did you mean "red.png"?'),
+        (["a red thing", " "], "Caption 2 of 2 is empty"),
+    ],
+)
+def test_captions_that_cannot_be_meant_are_refused(refused, tiny_model, here, captions, said):
+    assert said in refused("rank", tiny_model, "red.png", *captions)
+
+
+def test_one_caption_gets_a_match_and_no_percentage_of_its_own(lexel, tiny_model, here):
+    answer, note = lexel("rank", tiny_model, "red.png", "a red thing").out.splitlines()
+    assert answer.split()[0] == "match"
+    assert note.startswith("Note: With one caption there is nothing to compare")
+
+
+def test_captions_that_differ_only_beyond_the_context_are_said_to_be_cut(lexel, tiny_model, here):
+    start = "red " * 40
+    done = lexel("rank", tiny_model, "red.png", f"{start}cat", f"{start}dog")
+    assert "Note: 2 of the 2 captions exceed the 32 tokens that the model reads" in done.err

@@ -45,6 +45,7 @@ class ColourEncoder:
     logit_scale = 10.0
     logit_bias: float | None = None
     training_pictures: TrainingPictures | None = None
+    calibration = None
 
     def embed_images(self, images):
         return np.stack([self._image(image) for image in images]).astype(np.float32)

@@ -18,14 +18,14 @@ def evaluate(
     tasks: Annotated[
         str | None,
         typer.Option(
-            help="zero-shot, retrieval, or both with a comma; by itself all that the source allows.", show_default=False
+            help="zero-shot, retrieval, or both with a comma; default: all that the source allows.", show_default=False
         ),
     ] = None,
     templates: Templates = None,
     labels: Annotated[
         str | None,
         typer.Option(
-            help="Labels to choose among, with commas or a file; by itself those of the source.", show_default=False
+            help="Labels to choose among, with commas or a file; default: those of the source.", show_default=False
         ),
     ] = None,
     runtime: Runtime = None,
@@ -34,8 +34,9 @@ def evaluate(
 ) -> None:
     """Measure a model: zero-shot classification and retrieval.
 
-    The first where there are labels, the second where there are captions. Writes report.json and report.html
-    (--output, by itself report/): every number with its 95 % interval and chance.
+    The first where there are labels, the second where there are captions. Writes report.json and report.html: every
+    number with its 95 % interval and chance. Without --output they go into report/ or, where one lies there already,
+    report-2/ and so on.
 
     \b
     Example:
@@ -45,11 +46,15 @@ def evaluate(
     from lexel.cli.printing import print_json
     from lexel.evaluation.evaluate import evaluate as measure
     from lexel.evaluation.labels import read_labels
+    from lexel.evaluation.report import unused_folder
     from lexel.files import make_folder
     from lexel.loading import load
+    from lexel.progress import say
 
-    folder = output or Path("report")
+    folder = output or unused_folder(Path("report"))
     make_folder(folder)  # before the work, so that a name that cannot be is told at once
+    if (folder / "report.json").is_file():
+        say(f"The report in {folder} will be replaced.")
     report = measure(
         load(model, runtime=runtime, number_format=number_format),
         sources,

@@ -1,5 +1,6 @@
 """`lexel rank`"""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +10,9 @@ from lexel.cli.options import Json, Model, NumberFormat, Runtime
 
 def rank(
     model: Model,
-    image: Annotated[str, typer.Argument(help="An image file; - reads one from standard input.", show_default=False)],
+    image: Annotated[
+        str, typer.Argument(help="An image file; - reads one from standard input. May be several.", show_default=False)
+    ],
     captions: Annotated[list[str], typer.Argument(help="Captions to choose among.", show_default=False)],
     runtime: Runtime = None,
     number_format: NumberFormat = None,
@@ -17,18 +20,61 @@ def rank(
 ) -> None:
     """Tell which caption fits an image best.
 
+    Percentages compare the captions given; match says how well each fits, whatever the others are.
+
     \b
     Example:
       lexel rank runs/demo/model dog.jpg "a dog on a beach" "a cat on a sofa"
     """
-    from lexel.cli.printing import print_json, print_ranking
+    from lexel.cli.print_judged import judged_as_json, note_on_percentages, print_judged
+    from lexel.cli.printing import print_json
     from lexel.data.given import given_image
-    from lexel.evaluation.ranking import rank_captions
+    from lexel.evaluation.long_texts import about_cut_texts
+    from lexel.evaluation.ranking import check_captions, judge_captions
     from lexel.loading import load
+    from lexel.progress import say
 
-    content = given_image(image)
-    ranked = rank_captions(load(model, runtime=runtime, number_format=number_format), content, captions)
+    more, captions = _split(captions)
+    images = {name: given_image(name) for name in (image, *more)}
+    check_captions(captions)
+    encoder = load(model, runtime=runtime, number_format=number_format)
+    if cut := about_cut_texts(encoder, captions, "captions"):
+        say(f"Note: {cut}")
+    answers = {name: judge_captions(encoder, content, captions) for name, content in images.items()}
     if json:
-        print_json({"image": image, "captions": [{"caption": c, "probability": p} for c, p in ranked]})
-    else:
-        print_ranking(ranked)
+        results = [
+            {"image": name, "captions": [judged_as_json(text, "caption") for text in judged]}
+            for name, judged in answers.items()
+        ]
+        print_json(results[0] if len(results) == 1 else results)
+        return
+    for name, judged in answers.items():
+        if len(answers) > 1:
+            print(name)
+        print_judged(judged, len(captions), indent="  " if len(answers) > 1 else "")
+    if note := note_on_percentages(answers.values(), len(captions), "caption"):
+        print(f"Note: {note}")
+
+
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """The image files at the start, which a shell's *.jpg gives, and the captions after them.
+
+    Raises UsageError for an image file among the captions, and where no caption is left.
+    """
+    from lexel.data.readers.paths import has_image_extension
+    from lexel.errors import UsageError
+
+    def is_image(word: str) -> bool:
+        return has_image_extension(word) and (" " not in word or Path(word).is_file())
+
+    count = next((i for i, word in enumerate(words) if not is_image(word)), len(words))
+    images, captions = words[:count], words[count:]
+    if not captions:
+        raise UsageError(
+            "No caption was given, only images.\n"
+            '  Captions come after the images: lexel rank MODEL dog.jpg "a dog on a beach" "a cat on a sofa"'
+        )
+    late = next((word for word in captions if has_image_extension(word) and Path(word).is_file()), None)
+    if late is not None:
+        raise UsageError(f"{late} stands among the captions, but is an image. Give all images before the captions.")
+    return images, captions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -14,51 +14,83 @@ from safetensors.numpy import save
 from lexel.data.captions import fill
 from lexel.errors import ModelError, UsageError
 from lexel.evaluation.labels import check_labels
+from lexel.evaluation.matching import match_of
 from lexel.evaluation.prompts import templates as read_templates
+from lexel.evaluation.ranking import JudgedText
 from lexel.files import write_atomically
 from lexel.unit_vectors import unit
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
+    from lexel.encoder_inputs import ImageLike
 
 
 def label_embeddings(encoder: Encoder, labels: Sequence[str], templates: str | Sequence[str] = "photo") -> np.ndarray:
     """One unit vector for each label: the mean of its prompts' embeddings. (L, D)"""
-    sentences = read_templates(templates)
-    prompts = [fill(template, label) for label in labels for template in sentences]
-    vectors = encoder.embed_texts(prompts).reshape(len(labels), len(sentences), -1).mean(axis=1)
-    return unit(vectors)
+    return unit(_prompt_means(encoder, labels, read_templates(templates)))
+
+
+def label_prompts(labels: Sequence[str], templates: Sequence[str]) -> list[str]:
+    """Each label in each of the templates, label by label."""
+    return [fill(template, label) for label in labels for template in templates]
+
+
+def _prompt_means(encoder: Encoder, labels: Sequence[str], templates: Sequence[str]) -> np.ndarray:
+    """The mean of the embeddings of each label's prompts, not of unit length. (L, D)"""
+    return encoder.embed_texts(label_prompts(labels, templates)).reshape(len(labels), len(templates), -1).mean(axis=1)
 
 
 class ZeroShotClassifier:
-    """Names images with labels of your choice; the labels are embedded once, here."""
+    """Names images with labels of your choice; the labels are embedded once, here.
+
+    Example:
+        classifier = lexel.ZeroShotClassifier(encoder, ["cat", "dog"])
+        classifier.classify(["a.jpg", "b.jpg"], top=1)          # [[("dog", 0.93)], [("cat", 0.71)]]
+    """
 
     def __init__(self, encoder: Encoder, labels: Sequence[str], templates: str | Sequence[str] = "photo") -> None:
         check_labels(labels)
         self.encoder = encoder
         self.labels = tuple(labels)
         self.templates = read_templates(templates)
-        self.vectors = label_embeddings(encoder, self.labels, self.templates)  # (L, D)
+        means = _prompt_means(encoder, self.labels, self.templates)
+        self.vectors = unit(means)  # (L, D)
+        self.agreement = np.linalg.norm(means, axis=1)  # (L,) of a label's prompts with each other, up to 1
 
-    def classify(self, images: Sequence[Any], top: int = 5) -> list[list[tuple[str, float]]]:
-        """The `top` most probable (label, probability) for each image, best first. Raises BadImageError."""
-        return self._rank(self.encoder.embed_images(images) if len(images) else np.zeros((0, 1)), top)
+    @property
+    def prompts(self) -> list[str]:
+        """The sentences in which the model saw the labels."""
+        return label_prompts(self.labels, self.templates)
 
-    def classify_readable(
-        self, images: Sequence[Any], top: int = 5
-    ) -> tuple[dict[int, list[tuple[str, float]]], dict[int, str]]:
-        """The same by index for the images that can be read, and the reason by index for those that cannot."""
+    def classify(self, images: Sequence[ImageLike], top: int = 5) -> list[list[tuple[str, float]]]:
+        """The `top` most probable (label, probability) for each image, best first. Raises BadImageError.
+
+        The probabilities compare the labels given and say nothing of others; `judge` says whether a label fits.
+        """
+        vectors = self.encoder.embed_images(images) if len(images) else np.zeros((0, 1))
+        return [[(judged.text, judged.probability) for judged in row] for row in self._rank(vectors, top)]
+
+    def judge(self, images: Sequence[ImageLike], top: int = 5) -> tuple[dict[int, list[JudgedText]], dict[int, str]]:
+        """The `top` labels by index for the images that can be read, and the reason by index for those that cannot.
+
+        Each label comes with its match: the mean over its prompts of the cosine, as a probability that it fits.
+        """
         vectors, kept, bad = self.encoder.embed_readable(images)
         return dict(zip(kept.tolist(), self._rank(vectors, top), strict=True)), dict(bad)
 
-    def _rank(self, vectors: np.ndarray, top: int) -> list[list[tuple[str, float]]]:
+    def _rank(self, vectors: np.ndarray, top: int) -> list[list[JudgedText]]:
         if top < 1:
             raise UsageError(f"top is {top}: ask for at least one label.")
         if not len(vectors):
             return []
-        chances = self.encoder.probabilities_of(vectors @ self.vectors.T)
+        cosines = vectors @ self.vectors.T
+        chances = self.encoder.probabilities_of(cosines)
+        matches = match_of(self.encoder, vectors, cosines * self.agreement)
         order = np.argsort(-chances, axis=1, kind="stable")[:, :top]
-        return [[(self.labels[i], float(row[i])) for i in best] for row, best in zip(chances, order, strict=True)]
+        return [
+            [JudgedText(self.labels[i], float(chances[row, i]), float(matches[row, i])) for i in best]
+            for row, best in enumerate(order)
+        ]
 
     def save(self, path: str | Path) -> None:
         """Write the labels, templates and label embeddings to a safetensors file."""
@@ -69,12 +101,13 @@ class ZeroShotClassifier:
             "fingerprint": self.encoder.fingerprint,
             "model": self.encoder.name,
         }
-        write_atomically(Path(path), save({"label_embeddings": self.vectors}, metadata))
+        tensors = {"label_embeddings": self.vectors, "prompt_agreement": self.agreement}
+        write_atomically(Path(path), save(tensors, metadata))
 
     @classmethod
     def load(cls, path: str | Path, encoder: Encoder) -> ZeroShotClassifier:
         """Read a saved classifier for the model that made it. Raises ModelError when `encoder` is another one."""
-        vectors, metadata = _read_classifier(Path(path))
+        vectors, agreement, metadata = _read_classifier(Path(path))
         if metadata["fingerprint"] != encoder.fingerprint:
             raise ModelError(
                 f"{path} was made with {metadata['model']} (fingerprint {metadata['fingerprint']}), "
@@ -86,18 +119,19 @@ class ZeroShotClassifier:
         classifier.labels = tuple(json.loads(metadata["labels"]))
         classifier.templates = tuple(json.loads(metadata["templates"]))
         classifier.vectors = vectors
+        classifier.agreement = agreement
         return classifier
 
 
-def _read_classifier(path: Path) -> tuple[np.ndarray, dict[str, str]]:
+def _read_classifier(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
     if not path.is_file():
         raise UsageError(f"There is no classifier at {path}.")
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            vectors = file.get_tensor("label_embeddings")
+            vectors, agreement = file.get_tensor("label_embeddings"), file.get_tensor("prompt_agreement")
     except SafetensorError as error:
         raise ModelError(f"{path} is not a saved classifier, or it is damaged: {error}") from error
     if metadata.get("kind") != "lexel zero-shot classifier":
         raise ModelError(f"{path} is a safetensors file, but not one that ZeroShotClassifier.save wrote.")
-    return vectors, metadata
+    return vectors, agreement, metadata

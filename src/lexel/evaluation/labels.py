@@ -48,11 +48,14 @@ def names_file(text: str) -> bool:
 
 
 def check_labels(labels: Sequence[str]) -> None:
-    """Raise UsageError when there are no labels, or one is there twice."""
+    """Raise UsageError when there are no labels, or one is empty or there twice."""
     if isinstance(labels, str):
         raise UsageError(f'The labels must be a list; got the one text "{labels}".')
     if not labels:
         raise UsageError("No labels were given: there is nothing to choose between.")
+    empty = sum(isinstance(label, str) and not label.strip() for label in labels)
+    if empty:
+        raise UsageError(f"{empty} of the {len(labels)} labels are empty: they say nothing that could fit.")
     twice = [label for label, count in Counter(labels).items() if count > 1]
     if twice:
         raise UsageError(f"Labels given more than once: {', '.join(twice)}. Each may stand in the list only once.")

@@ -3,20 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from lexel.calibration import Strength, strength
 from lexel.errors import UsageError
+from lexel.evaluation.matching import match_of
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
+    from lexel.encoder_inputs import ImageLike
 
 
-def rank_captions(encoder: Encoder, image: Any, captions: Sequence[str]) -> list[tuple[str, float]]:
+@dataclass(frozen=True, slots=True)
+class JudgedText:
+    """A text beside an image: which of the texts it is, and whether it fits at all."""
+
+    text: str
+    probability: float  # among the texts given; for a sigmoid-loss model by itself
+    match: float  # probability that image and text belong together, whatever the other texts are
+
+    @property
+    def strength(self) -> Strength:
+        """The match in a word."""
+        return strength(self.match)
+
+
+def rank_captions(encoder: Encoder, image: ImageLike, captions: Sequence[str]) -> list[tuple[str, float]]:
     """The captions with their probabilities for this image, best first.
 
-    The probabilities sum to one over these captions; those of a sigmoid-loss model stand each for itself.
+    The probabilities sum to one over these captions, so they only compare them; those of a sigmoid-loss model stand
+    each for itself. Raises UsageError for an empty caption, BadImageError.
+
+    Example:
+        lexel.rank_captions(encoder, "dog.jpg", ["a dog on a beach", "a cat on a sofa"])
     """
+    return [(judged.text, judged.probability) for judged in judge_captions(encoder, image, captions)]
+
+
+def judge_captions(encoder: Encoder, image: ImageLike, captions: Sequence[str]) -> list[JudgedText]:
+    """Like `rank_captions`, and how well each caption fits by itself."""
+    check_captions(captions)
+    images = encoder.embed_images([image])
+    cosines = images @ encoder.embed_texts(captions).T
+    chances, matches = encoder.probabilities_of(cosines)[0], match_of(encoder, images, cosines)[0]
+    judged = [JudgedText(c, float(p), float(m)) for c, p, m in zip(captions, chances, matches, strict=True)]
+    return sorted(judged, key=lambda text: -text.probability)
+
+
+def check_captions(captions: Sequence[str]) -> None:
+    """Raise UsageError when there are no captions, or one is empty."""
     if not captions:
         raise UsageError("No captions were given: there is nothing to rank.")
-    chances = encoder.probabilities([image], captions)[0].tolist()
-    return sorted(zip(captions, chances, strict=True), key=lambda ranked: -ranked[1])
+    for number, caption in enumerate(captions, start=1):
+        if isinstance(caption, str) and not caption.strip():
+            raise UsageError(f"Caption {number} of {len(captions)} is empty: it says nothing that could fit.")

@@ -138,3 +138,16 @@ class Report(Config):
                     {name.removeprefix(start): found for name, found in outcomes.items() if name.startswith(start)}
                 )
         return self
+
+
+def unused_folder(folder: Path) -> Path:
+    """The folder where nothing lies there yet, else the first free one of `folder-2`, `folder-3` …"""
+    number, candidate = 1, folder
+    while candidate.exists() and not _is_empty(candidate):
+        number += 1
+        candidate = folder.with_name(f"{folder.name}-{number}")
+    return candidate
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and next(folder.iterdir(), None) is None

@@ -5,44 +5,19 @@ foreign model without one, a photo's own cosines with generic texts tell what ch
 above them. The library's other photos do not tell it: where most show what is asked, none would stand out.
 """
 
-from dataclasses import dataclass
-from weakref import WeakKeyDictionary
-
 import numpy as np
 
-from lexel.calibration import POSSIBLE, STRONG, Calibration, Strength, log_odds_of, sigmoid
-from lexel.encoder import Encoder
+from lexel.calibration import POSSIBLE, Calibration, Strength, strength
+from lexel.evaluation.matching import GENERIC_TEXTS as GENERIC
+from lexel.evaluation.matching import Generic, generic_of, generic_texts
 from lexel.library.index.vectors import Vectors
+
+__all__ = ["GENERIC", "Generic", "generic_of", "generic_texts", "in_words", "matches", "sample_of", "shows"]
 
 PRIOR = 0.05  # the share of true matches among the photos that a search looks at closely
 SAMPLE = 2000  # photos
-# Standard deviations of chance above its middle at which a match is as likely as not, and at which it is strong:
-# measured in docs/experiments.md.
-HALF, SURE = 3.2, 4.3
 UNWANTED = 2.0  # as many above, from which a photo counts as showing what is not wanted
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing (Knuth 1973)
-GENERIC = (
-    "a photo", "a picture of something", "an image", "a photo of a person", "a photo of an animal", "a place outdoors",
-    "a room", "a thing on a table", "a drawing", "a photo of food", "a street", "a vehicle", "a landscape", "some text",
-)  # fmt: skip
-_generic: "WeakKeyDictionary[Encoder, np.ndarray]" = WeakKeyDictionary()
-
-
-@dataclass(frozen=True)
-class Generic:
-    """What photos score with texts that say little: a text that fits one scores well above that."""
-
-    texts: np.ndarray  # (K, D) unit vectors
-    spread: float  # standard deviation of a photo's cosines with them, in the middle of the library's photos
-
-    def probability(self, photos: np.ndarray, cosines: np.ndarray) -> np.ndarray:
-        """That photos (N, D) fit texts with which they have such cosines (N,) or (N, L); float64 in 0..1, alike."""
-        return sigmoid(log_odds_of(STRONG) * (self.deviations(photos, cosines) - HALF) / (SURE - HALF))
-
-    def deviations(self, photos: np.ndarray, cosines: np.ndarray) -> np.ndarray:
-        """How many spreads the cosines lie above the photos' own with texts that say little, float64."""
-        middle = (photos @ self.texts.T).mean(axis=1, dtype=np.float64)
-        return (cosines.T - middle).T / self.spread
 
 
 def matches(
@@ -60,21 +35,6 @@ def matches(
     if calibration is not None:
         return calibration.probability(cosines, prior=prior)
     return generic.probability(photos, cosines) if generic is not None else None
-
-
-def generic_of(encoder: Encoder, sample: np.ndarray) -> Generic | None:
-    """How the model's generic texts fit a sample (S, D) of the library's photos; None where there are no photos."""
-    if not len(sample):
-        return None
-    texts = generic_texts(encoder)
-    return Generic(texts, max(float(np.median((sample @ texts.T).std(axis=1))), 1e-6))
-
-
-def generic_texts(encoder: Encoder) -> np.ndarray:
-    """(K, D) unit vectors of texts that say little, embedded once for each model."""
-    if encoder not in _generic:
-        _generic[encoder] = encoder.embed_texts(GENERIC)
-    return _generic[encoder]
 
 
 def shows(
@@ -100,7 +60,5 @@ def sample_of(vectors: Vectors, ids: np.ndarray) -> np.ndarray:
 
 
 def in_words(probability: float | None) -> Strength | None:
-    """The word for a probability of a match."""
-    if probability is None:
-        return None
-    return "strong" if probability >= STRONG else "possible" if probability >= POSSIBLE else "unlikely"
+    """The word for a probability of a match; None where there is none."""
+    return None if probability is None else strength(probability)
