@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from pictures import save
-from quick_encoder import QuickEncoder
+from quick_encoder import QuickEncoder, SlowOnRay
 
 from lexel.bulk.output_folder import OutputFolder
 from lexel.bulk.ray import embed_on_ray
@@ -67,20 +67,6 @@ def source(tmp_path_factory):
     return read_source(str(folder), text_required=False)
 
 
-class Slow(QuickEncoder):
-    """Leaves time for a node to be killed, and writes down where it works."""
-
-    def __init__(self, log: Path) -> None:
-        super().__init__()
-        self.log = log
-
-    def embed_readable(self, images, what=None):
-        node = ray.get_runtime_context().get_node_id()
-        (self.log / f"{node}-{time.monotonic_ns()}").touch()
-        time.sleep(0.3)
-        return super().embed_readable(images, what)
-
-
 def nodes_that_worked(log: Path) -> set[str]:
     return {path.name.partition("-")[0] for path in log.iterdir()}
 
@@ -100,14 +86,17 @@ def test_a_node_killed_in_the_middle_costs_nothing(cluster, source, tmp_path, ca
     log.mkdir()
 
     def kill_one() -> None:
-        while len(list(log.iterdir())) < 6 or len(nodes_that_worked(log)) < 2:
+        while not over.is_set() and (len(list(log.iterdir())) < 6 or len(nodes_that_worked(log)) < 2):
             time.sleep(0.05)
         cluster.kill(cluster.workers.pop())
 
-    killer = threading.Thread(target=kill_one)
+    over, killer = threading.Event(), threading.Thread(target=kill_one)
     killer.start()
-    done = embed_on_ray(lambda: Slow(log), source, OutputFolder.open(str(out)), cluster.address, ROWS)
-    killer.join()
+    try:
+        done = embed_on_ray(lambda: SlowOnRay(log), source, OutputFolder.open(str(out)), cluster.address, ROWS)
+    finally:
+        over.set()  # or a failure here would leave the thread waiting, and the process with it
+        killer.join()
     cluster.workers.append(cluster.add())
     assert len(nodes_that_worked(log)) == 2
     assert "An actor was lost" in capsys.readouterr().err

@@ -7,13 +7,23 @@ from tiny_towers import KINDS, bert, build, ids, pixels, unit
 
 from lexel.models.clip import CLIP, init_weights
 from lexel.models.zoo import architecture
-from lexel.runtimes.bfloat16 import PackedLinear, has_fast_bfloat16
+from lexel.runtimes.bfloat16 import PackedLinear, can_pack_linears, has_fast_bfloat16
 from lexel.runtimes.torch import TorchRuntime
 
 
 @pytest.fixture(params=KINDS)
 def clip(request):
     return build(KINDS[request.param])
+
+
+def cosines(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """In float64: one minus a cosine near one is below the resolution of float32."""
+    return (unit(ours.astype(np.float64)) * unit(theirs.astype(np.float64))).sum(axis=1)
+
+
+def is_rounded_to_bfloat16(ours: np.ndarray, theirs: np.ndarray) -> bool:
+    """Whether they differ by more than orders of summation in float32 do (some 1e-7 of a unit vector)."""
+    return np.linalg.norm(ours - theirs, axis=1).min() > 1e-5
 
 
 def test_at_full_size_the_cosine_to_float32_has_four_nines():
@@ -37,7 +47,8 @@ def test_every_kind_of_tower_comes_near_to_float32(clip):
     assert runtime.number_format == "bfloat16"
     assert ours[0].dtype == np.float32
     for vectors, wanted in zip(ours, expected, strict=True):
-        assert 0.9995 < (unit(vectors) * wanted).sum(axis=1).min() < 1 - 1e-9
+        assert cosines(vectors, wanted).min() > 0.9995
+        assert is_rounded_to_bfloat16(unit(vectors), wanted)
 
 
 def test_a_vector_does_not_depend_on_the_batch_that_it_is_in(clip):
@@ -63,7 +74,8 @@ def test_a_bert_text_tower_runs_in_bfloat16_too():
     rows = ids(8, 16)
     expected = unit(TorchRuntime(clip).text_vectors(rows))
     ours = unit(TorchRuntime(clip, "bfloat16").text_vectors(rows))
-    assert 0.9999 < (ours * expected).sum(axis=1).min() < 1 - 1e-9
+    assert cosines(ours, expected).min() > 0.9999
+    assert is_rounded_to_bfloat16(ours, expected)
 
 
 def test_the_module_itself_still_takes_float32():
@@ -76,6 +88,7 @@ def test_the_module_itself_still_takes_float32():
     assert (unit(ours) * expected).sum(axis=1).min() > 0.9999
 
 
+@pytest.mark.skipif(not can_pack_linears(), reason="this processor has no packed products in bfloat16")
 @pytest.mark.parametrize("rows", [1, 50, 800])
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_packed_layer_gives_the_numbers_of_the_plain_one(rows, bias):

@@ -46,7 +46,7 @@ class PackedLinear(nn.Module):
 @torch.no_grad()
 def round_to_bfloat16(clip: CLIP) -> None:
     """Make the towers of `clip` compute in bfloat16, for good. They still take and give float32."""
-    can_pack = clip.logit_scale.device.type == "cpu" and _can_pack()
+    can_pack = clip.logit_scale.device.type == "cpu" and can_pack_linears()
     for tower in (clip.image, clip.text):
         if is_of_another_library(tower):
             continue
@@ -81,8 +81,12 @@ def _round_input(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     return (inputs[0].bfloat16(), *inputs[1:])
 
 
-def _can_pack() -> bool:
-    """The two operators are what torch's compiler uses; another version of torch may lack or change them."""
+def can_pack_linears() -> bool:
+    """Whether torch and this processor have the packed products of `PackedLinear`.
+
+    Its operators are those of torch's compiler: another version may lack or change them, and a processor needs AVX-512
+    or AVX-NE-CONVERT for them.
+    """
     linear, x = nn.Linear(32, 16), torch.randn(3, 32)
     try:
         packed = PackedLinear(linear)(x)

@@ -43,7 +43,10 @@ def start(tiny_model, tmp_path_factory) -> Path:
 
 def frozen_recipe(start: Path, **freeze: bool) -> Recipe:
     fields: dict[str, Any] = {"model": {"weights": str(start)}, "tokenizer": {}, "freeze": freeze}
-    return tiny_recipe(("optimizer.learning_rate=0.01",), augmentation=STILL, **fields)
+    # AdamW divides a gradient that is nothing but rounding by its own size: with a small epsilon, two runs that differ
+    # in the last bit are apart by the learning rate after one step.
+    changes = ("optimizer.learning_rate=0.01", "optimizer.epsilon=0.01")
+    return tiny_recipe(changes, augmentation=STILL, **fields)
 
 
 def weights(run: Run) -> dict[str, np.ndarray]:
@@ -81,10 +84,11 @@ def test_a_frozen_tower_does_not_change_by_a_bit_and_the_other_learns(runs, star
 
 @pytest.mark.parametrize("tower", ["image", "text"])
 def test_embeddings_computed_beforehand_give_the_same_run_up_to_rounding(runs, tower):
+    """Rounding is about 1e-6 on every processor tried; a wrong row of embeddings changes a loss by more than 1e-2."""
     assert losses(runs[tower, True]) == pytest.approx(losses(runs[tower, False]), rel=1e-4)
     cached, computed = weights(runs[tower, True]), weights(runs[tower, False])
     for name in cached:
-        np.testing.assert_allclose(cached[name], computed[name], rtol=0.02, atol=2e-3)
+        np.testing.assert_allclose(cached[name], computed[name], rtol=0, atol=5e-4)
 
 
 def test_a_frozen_tower_gets_no_gradient_and_no_place_in_the_optimizer(start):
