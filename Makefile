@@ -4,18 +4,28 @@ BIN := .venv/bin
 DEMO ?=
 LEXEL_PEER ?=
 
-.PHONY: demo test check bench clean
+# A worker a core, and a thread a worker. A file's tests stay together, for what they share is made once.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 8 --dist loadfile
+# What computes, on a processor without AVX-512 and AMX.
+NUMERICS := tests/models tests/runtimes tests/training/loss tests/training/optimization tests/training/step \
+	tests/checkpoints/onnx tests/test_encoder.py
+
+.PHONY: demo test test-avx2 check bench clean
 
 demo: .venv/ready
 	$(BIN)/lexel demo --output demo $(DEMO)
 
 test: .venv/ready
-	$(BIN)/pytest
+	$(PYTEST)
+
+test-avx2: .venv/ready
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(PYTEST) $(NUMERICS)
 
 check: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+	$(BIN)/mypy --strict tests/typing
 	$(BIN)/lint-imports
 	$(MAKE) test
 

@@ -1,5 +1,6 @@
 """Real processes that train together, for tests: fresh interpreters on the CPU that talk over gloo."""
 
+import faulthandler
 import os
 import pickle
 import socket
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 import torch.multiprocessing as multiprocessing
 
+LONGEST = 180  # seconds; a process that hangs longer shows where, and ends
 Job = tuple[Callable[..., Any], tuple[Any, ...]]  # a function of a module, and what it is given
 
 
@@ -20,10 +22,20 @@ def together(count: int, jobs: Sequence[Job]) -> list[list[Any]]:
     For each job they are in the environment that torchrun would make. What a job raises is what it gives.
     """
     with tempfile.TemporaryDirectory() as folder:
-        ports = [_free_port() for _ in jobs]
-        multiprocessing.spawn(_work, args=(count, list(jobs), ports, Path(folder)), nprocs=count)
+        ports = [free_port() for _ in jobs]
+        in_each(_work, count, count, list(jobs), ports, Path(folder))
         by_rank = [pickle.loads((Path(folder) / str(rank)).read_bytes()) for rank in range(count)]
     return [list(of_job) for of_job in zip(*by_rank, strict=True)]
+
+
+def in_each(function: Callable[..., None], count: int, *arguments: Any) -> None:
+    """Calls `function(rank, *arguments)` in each of `count` processes, and waits for them."""
+    multiprocessing.spawn(_bounded, args=(function, arguments), nprocs=count, daemon=True)
+
+
+def _bounded(rank: int, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    faulthandler.dump_traceback_later(LONGEST, exit=True)
+    function(rank, *arguments)
 
 
 def _work(rank: int, count: int, jobs: list[Job], ports: list[int], folder: Path) -> None:
@@ -40,7 +52,7 @@ def _work(rank: int, count: int, jobs: list[Job], ports: list[int], folder: Path
     (folder / str(rank)).write_bytes(pickle.dumps(given))
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]

@@ -1,27 +1,20 @@
 """Steps of a model whose towers are spread over two processes, beside those of the whole model in one."""
 
-import socket
 from pathlib import Path
 
 import pytest
 import sharded
 import torch
-import torch.multiprocessing as multiprocessing
+from processes import free_port, in_each
 
 from lexel.training.snapshots import newest_snapshot
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
 def spread(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder in which two processes have left what came out."""
     folder = tmp_path_factory.mktemp("spread")
-    multiprocessing.spawn(sharded.work, args=(free_port(), folder), nprocs=2)
+    in_each(sharded.work, 2, free_port(), folder)
     return folder
 
 
