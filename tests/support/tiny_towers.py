@@ -22,7 +22,7 @@ CAPTIONS = ["a red circle", "a blue square on the left", "two green stars above 
 
 
 def text(**changes: object) -> TextTransformerConfig:
-    fields = {"context_length": 16, "vocabulary_size": 300, "end_of_text": 2, "width": 32, "depth": 2, "heads": 2}
+    fields = {"context_length": 16, "vocabulary_size": 300, "end_of_text": 1, "width": 32, "depth": 2, "heads": 2}
     return TextTransformerConfig.model_validate(fields | changes)
 
 
@@ -63,7 +63,7 @@ def bert() -> CLIPConfig:
         "intermediate_size": 64,
         "max_position_embeddings": 16,
     }
-    text = HuggingFaceTextConfig(model=model, context_length=16, vocabulary_size=300, end_of_text=2, pad_id=0)
+    text = HuggingFaceTextConfig(model=model, context_length=16, vocabulary_size=300, end_of_text=1, pad_id=0)
     return CLIPConfig(embedding=24, image=image(), text=text)
 
 
@@ -106,8 +106,8 @@ def ids(count: int, length: int, seed: int = 3) -> np.ndarray:
     rows = generator.integers(3, 300, (count, length))
     for row, end in zip(rows, generator.integers(1, length, count), strict=True):
         row[end:] = 0
-        row[end] = 2
-    rows[0, -1] = 2
+        row[end] = 1
+    rows[0, -1] = 1
     return rows
 
 

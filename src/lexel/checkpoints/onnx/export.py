@@ -32,15 +32,15 @@ from lexel.checkpoints.model_folder.folder import (
     WEIGHTS,
     ModelFolder,
 )
-from lexel.checkpoints.model_folder.pieces import sha256_of
 from lexel.checkpoints.onnx.agreement import Inputs, Vectors, compare, why_refused
 from lexel.checkpoints.onnx.graph import files_of, needs, quantise, round_weights, write_graph
 from lexel.errors import ModelError, UsageError
 from lexel.files import new_folder
+from lexel.identity import sha256_of
 from lexel.models.clip import CLIP
 
-CALIBRATED_ON = 128  # images and captions, at most; they are not judged on
-RANDOM = 8  # images and captions drawn where there are no real ones, and also where there are
+MAX_CALIBRATION_IMAGES = 128  # that ranges of 8 bits are set with; none of them is judged on
+RANDOM_IMAGES = 8  # drawn where there are no real ones, and also where there are
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,9 @@ def export_onnx(
     why; int8 needs a sample of 100 images and those that it is calibrated with. `tell` is given a line at each step.
     Raises UsageError without the extra `export` or a sample, and ModelError when a graph does not give what torch does.
     """
-    needs("onnx", "onnxscript", *["nncf"] * ("int8" in formats))
+    needs("onnx", "onnxscript")
+    if "int8" in formats:
+        needs("nncf")
     if "int8" in formats and sample is None:
         raise UsageError("int8 is offered only after a check on real images: give some (a few hundred, with captions).")
     seen, *judged = _inputs(source, sample)
@@ -132,8 +134,8 @@ def export_onnx(
             reason = why_refused(wanted, agreement)
             if reason and wanted == "float32":
                 raise ModelError(f"{source.path} cannot be exported: as ONNX {reason}.")
-            if reason:
-                report.left_out[wanted] = reason
+            if reason or agreement is None:
+                report.left_out[wanted] = reason or ""
             elif wanted in formats:
                 graphs[wanted] = _keep(made, folder / FOLDER, agreement)
                 report.written[wanted] = agreement
@@ -149,12 +151,12 @@ def _inputs(source: ModelFolder, sample: Sample | None) -> list[Inputs]:
     architecture = source.manifest.architecture
     generator = np.random.default_rng(0)
     size = architecture.image.image_size
-    drawn = generator.normal(size=(RANDOM, 3, size, size)).astype(np.float32)
+    drawn = generator.normal(size=(RANDOM_IMAGES, 3, size, size)).astype(np.float32)
     rows = list(_random_rows(generator, source))
     random = Inputs(drawn, rows, real=False)
     if sample is None:
         return [random, random]
-    calibrating = min(CALIBRATED_ON, len(sample.pixels) // 3)
+    calibrating = min(MAX_CALIBRATION_IMAGES, len(sample.pixels) // 3)
     pixels = np.ascontiguousarray(sample.pixels, np.float32)
     tokenizer = source.tokenizer()
     captions = [tokenizer([caption]) for caption in sample.captions]
@@ -169,7 +171,7 @@ def _inputs(source: ModelFolder, sample: Sample | None) -> list[Inputs]:
 def _random_rows(generator: np.random.Generator, source: ModelFolder) -> Iterator[np.ndarray]:
     """Rows (1, T) of ids that mean nothing, of many lengths, each with its end-of-text."""
     text = source.manifest.architecture.text
-    for length in np.linspace(2, text.context_length, 4 * RANDOM).astype(int):
+    for length in np.linspace(2, text.context_length, 4 * RANDOM_IMAGES).astype(int):
         row = generator.integers(0, text.vocabulary_size, (1, length))
         row[:, -1] = text.end_of_text
         yield row.astype(np.int64)
@@ -199,15 +201,20 @@ def _make(wanted: NumberFormat, float32: list[Path], scratch: Path, seen: Inputs
     return [image, text]
 
 
-def _agreement(wanted: NumberFormat, made: list[Path], checks: list[Check]) -> Agreement:
-    """How near the graphs are to torch; in float32 on random inputs too, to which 8 bits are not calibrated."""
+def _agreement(wanted: NumberFormat, made: list[Path], checks: list[Check]) -> Agreement | None:
+    """How near the graphs are to torch; in float32 on random inputs too, to which 8 bits are not calibrated.
+
+    None where they give numbers that are not finite.
+    """
     image, text = map(_onnx, made)
-    agreement, *others = [
-        compare(check.inputs, (image, text), (check.images, check.texts))
-        for check in (checks if wanted == "float32" else checks[:1])
-    ]
-    largest = max(other.largest_difference for other in (agreement, *others))
-    return agreement.model_copy(update={"largest_difference": largest})
+    agreements = []
+    for check in checks if wanted == "float32" else checks[:1]:
+        agreement = compare(check.inputs, (image, text), (check.images, check.texts))
+        if agreement is None:
+            return None
+        agreements.append(agreement)
+    largest = max(agreement.largest_difference for agreement in agreements)
+    return agreements[0].model_copy(update={"largest_difference": largest})
 
 
 def _keep(made: list[Path], folder: Path, agreement: Agreement) -> Graphs:
