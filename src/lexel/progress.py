@@ -16,7 +16,7 @@ def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterato
     """Pass the items on while showing how many are done, how fast, and the time left."""
     if total is None and hasattr(items, "__len__"):
         total = len(items)  # pyright: ignore[reportArgumentType]
-    if not speaks():
+    if not is_main_process():
         yield from items
     elif sys.stderr.isatty():
         yield from _live(items, what, total)
@@ -57,10 +57,10 @@ def _duration(seconds: float) -> str:
 
 @contextmanager
 def show_downloads() -> Iterator[Callable[[str, int, int | None], None]]:
-    """Yield a function that is told (file name, bytes that have come, bytes in all if known) and shows it."""
+    """Yield a function that shows how far a download is: its arguments: file name, bytes so far, all bytes or None."""
     if sys.stderr.isatty():
-        with _live_downloads() as tell:
-            yield tell
+        with _live_downloads() as show:
+            yield show
     else:
         yield _plain_downloads()
 
@@ -88,32 +88,32 @@ def _live_downloads() -> Iterator[Callable[[str, int, int | None], None]]:
     with Progress(*columns, console=Console(stderr=True)) as progress:
         tasks: dict[str, TaskID] = {}
 
-        def tell(name: str, here: int, total: int | None) -> None:
+        def show(name: str, here: int, total: int | None) -> None:
             if name not in tasks:
                 tasks[name] = progress.add_task(name, completed=here, total=total)
             progress.update(tasks[name], completed=here, total=total)
 
-        yield tell
+        yield show
 
 
 def _plain_downloads() -> Callable[[str, int, int | None], None]:
     said = time.monotonic()
 
-    def tell(name: str, here: int, total: int | None) -> None:
+    def show(name: str, here: int, total: int | None) -> None:
         nonlocal said
         if here == total or time.monotonic() - said >= PLAIN_LINE_EVERY:
             said = time.monotonic()
             say(f"{name}: {here / 1e6:,.1f}{f' of {total / 1e6:,.1f}' if total else ''} MB")
 
-    return tell
+    return show
 
 
 def say(message: str) -> None:
-    """One line to the user on standard error, where it does not mix with results; see `speaks`."""
-    if speaks():
+    """One line to the user on standard error, where it does not mix with results; see `is_main_process`."""
+    if is_main_process():
         print(message, file=sys.stderr, flush=True)
 
 
-def speaks() -> bool:
-    """Whether this process tells the user what all of them know: of those that torchrun started, the first one does."""
+def is_main_process() -> bool:
+    """Whether this process speaks to the user: rank 0 of those that torchrun started, or the only one."""
     return os.environ.get("RANK", "0") == "0"

@@ -59,7 +59,9 @@ def print_audit(audit: "Audit") -> None:
 def _spread(spread: "Spread | None", unit: str = "") -> str | None:
     if spread is None:
         return None
-    return f"{spread.least:g} to {spread.most:g}{unit}, half up to {spread.median:g}, 95 % up to {spread.most_of:g}"
+    return (
+        f"{spread.least:g} to {spread.most:g}{unit}, half up to {spread.median:g}, 95 % up to {spread.percentile_95:g}"
+    )
 
 
 def _counts(items: Sequence[tuple[str, int]]) -> str:

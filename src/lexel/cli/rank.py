@@ -28,14 +28,14 @@ def rank(
     """
     from lexel.cli.print_judged import judged_as_json, note_on_percentages, print_judged
     from lexel.cli.printing import print_json
-    from lexel.data.given import given_image
+    from lexel.data.image_arguments import image_argument
     from lexel.evaluation.long_texts import about_cut_texts
     from lexel.evaluation.ranking import check_captions, judge_captions
     from lexel.loading import load
     from lexel.progress import say
 
     more, captions = _split(captions)
-    images = {name: given_image(name) for name in (image, *more)}
+    images = {name: image_argument(name) for name in (image, *more)}
     check_captions(captions)
     encoder = load(model, runtime=runtime, number_format=number_format)
     if cut := about_cut_texts(encoder, captions, "captions"):

@@ -6,7 +6,7 @@ import typer
 
 from lexel.cli.options import Json, Output, Seed, Set, Steps, as_changes
 from lexel.errors import UsageError
-from lexel.progress import speaks
+from lexel.progress import is_main_process
 
 From = Annotated[
     str | None,
@@ -122,13 +122,13 @@ def train(
         from lexel.training.profile import profile_run
 
         seen = profile_run(described, profile, output)
-        if speaks():
+        if is_main_process():
             print_json(seen.facts()) if json else print(seen.table())
         return
     from lexel.training.trainer import train as run_training
 
     run = run_training(described, output)
-    if not speaks():
+    if not is_main_process():
         return
     if json:
         result = {"run": str(run.folder), "model": str(run.model), "training_seconds": run.training_seconds}

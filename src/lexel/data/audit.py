@@ -18,9 +18,9 @@ from lexel.errors import BadImageError
 from lexel.images import describe
 from lexel.progress import track
 
-MOST_FREQUENT = 20  # labels and shared captions that are listed
-SMALL = 32  # pixels: pictures with a shorter side are warned of
-COMMON = 0.01  # a caption said of more than this share of the images is warned of
+LISTED_VALUES = 20  # of labels, and of captions that several images share
+MIN_SIDE = 32  # pixels; a warning counts the pictures with a shorter side
+MAX_SHARED_CAPTION = 0.01  # share of the images with the same caption; above it there is a warning
 
 _CAMERA_NAME = re.compile(
     r"(img|dsc[nf]?|dcim|pict?|image|photo|screenshot|wp|pxl|mvi)[-_ ]?\d[-_ \d]*|\d{5,}", re.IGNORECASE
@@ -34,7 +34,7 @@ class Spread:
 
     least: float
     median: float
-    most_of: float  # 95 in 100 are no larger
+    percentile_95: float
     most: float
 
 
@@ -77,7 +77,7 @@ class Audit:
             (self.images - self.with_captions if self.with_captions else 0, "images have no caption, others do"),
             (self.images - self.with_labels if self.with_labels else 0, "images have no label, others do"),
             (sum(map(len, self.duplicates)), f"images are equal to another, in {len(self.duplicates):,} groups"),
-            (self.small_images, f"images have a side under {SMALL} pixels"),
+            (self.small_images, f"images have a side under {MIN_SIDE} pixels"),
             (len(self.file_name_captions), f"captions are file names{_example(self.file_name_captions)}"),
             (len(self.wordless_captions), f"captions have no letter or digit{_example(self.wordless_captions)}"),
             (
@@ -87,14 +87,14 @@ class Audit:
         ]
         sentences = [f"{count:,} {what}." for count, what in found if count]
         for caption, count in self.most_shared_captions[:1]:
-            if count > max(COMMON * self.images, 1):
+            if count > max(MAX_SHARED_CAPTION * self.images, 1):
                 sentences.append(f'{count:,} images have the same caption "{caption}"; a model cannot tell them apart.')
         return sentences
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What decoding one image told."""
+    """What is known of one image after it was decoded."""
 
     width: int
     height: int
@@ -127,15 +127,15 @@ def audit(source: Source) -> Audit:
         captions_per_image=_spread(captioned),
         caption_words=_spread([len(caption.split()) for caption in captions]),
         shared_captions=len(shared),
-        most_shared_captions=shared.most_common(MOST_FREQUENT),
+        most_shared_captions=shared.most_common(LISTED_VALUES),
         wordless_captions=[caption for caption in captions if not any(map(str.isalnum, caption))],
         file_name_captions=[caption for caption in captions if _is_file_name(caption)],
         unprintable_captions=[caption for caption in captions if _is_unprintable(caption)],
         labels=len(labels),
-        frequent_labels=labels.most_common(MOST_FREQUENT),
+        frequent_labels=labels.most_common(LISTED_VALUES),
         widths=_spread([look.width for look in looks.values()]),
         heights=_spread([look.height for look in looks.values()]),
-        small_images=sum(min(look.width, look.height) < SMALL for look in looks.values()),
+        small_images=sum(min(look.width, look.height) < MIN_SIDE for look in looks.values()),
         formats=dict(Counter(look.format for look in looks.values()).most_common()),
         duplicates=_duplicates(looks),
         unreadable=unreadable,
@@ -144,7 +144,7 @@ def audit(source: Source) -> Audit:
 
 def _look_at_all(pairs: Sequence[Pair]) -> Iterator[tuple[Pair, _Look | BadImage]]:
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        for start in range(0, len(pairs), 256):  # a few at a time, so that an interrupt is heeded
+        for start in range(0, len(pairs), 256):  # a few at a time, so that Ctrl-C takes effect soon
             part = pairs[start : start + 256]
             yield from zip(part, threads.map(_look_at, part), strict=True)
 

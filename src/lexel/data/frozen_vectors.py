@@ -1,6 +1,6 @@
-"""Embeddings that were computed before training: a frozen tower's, of every picture or of every text.
+"""Embeddings of a frozen tower, computed before training for every picture or every text.
 
-They lie in one file and are read from it where they are needed, in whatever process makes a batch.
+They lie in one file. Each process that makes batches reads from it the rows that it needs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from lexel.errors import BadImageError
 
 @dataclass(frozen=True)
 class Vectors:
-    """(N, E) float32 unit vectors in an .npy file, of which only the rows that are asked for are read."""
+    """(N, E) float32 unit vectors in an .npy file, read one requested row at a time."""
 
     path: Path
 
@@ -25,12 +25,12 @@ class Vectors:
         return np.load(self.path, mmap_mode="r")
 
     def __reduce__(self) -> tuple[type["Vectors"], tuple[Path]]:
-        return Vectors, (self.path,)  # to a worker goes the name, not the content
+        return Vectors, (self.path,)  # a worker process gets the path, not the content
 
 
 @dataclass(frozen=True)
 class EmbeddedPictures:
-    """The embedding of every picture of every source, one source behind the other."""
+    """The embedding of every picture of every source, source after source."""
 
     vectors: Vectors
     sizes: Sequence[int]  # pairs of each source
@@ -46,7 +46,7 @@ class EmbeddedPictures:
 
 @dataclass(frozen=True)
 class EmbeddedTexts:
-    """The embedding of every text that can be drawn."""
+    """The embedding of every text that a batch can show."""
 
     vectors: Vectors
     row_of: Mapping[str, int]

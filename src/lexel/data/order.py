@@ -1,7 +1,7 @@
-"""Which sample comes when: a pure function of the seed and the position in the run.
+"""The order of samples: a pure function of the seed and the position in the run.
 
-The run is one long row of samples, cut into epochs, and the batches are cut from the row without regard to epochs: no
-sample is dropped, and step k holds positions k·B to (k+1)·B whatever was before. In each epoch source i contributes
+The run is one long sequence of samples. Epochs divide it, and so do batches, which may straddle epochs: no sample is
+dropped, and step k holds positions k·B to (k+1)·B whatever came before. In each epoch source i contributes
 `weight_i` times its pairs: whole passes, then a random part of one more.
 """
 
@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from lexel.batches import ceil_div
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +25,13 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What is the part of one among `size` processes that divide some work."""
+    """The part of one process (`rank`) among `size` processes that divide some work."""
 
     rank: int = 0
     size: int = 1
 
     def of(self, count: int) -> range:
-        """Its places among 0..count − 1: consecutive, in the order of ranks, and nearly as many as any other's."""
+        """Its places among 0..count − 1: consecutive, in the order of ranks, and nearly the same number for each."""
         return range(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 
 
@@ -48,7 +50,7 @@ class Order:
         self._drawn: dict[int, np.ndarray] = {}
 
     def batch(self, step: int, batch_size: int, share: Share = ALONE) -> list[Sample]:
-        """The samples of step `step`, counted from 0, that are this share's."""
+        """This share's samples of step `step`, counted from 0."""
         return [self.at(step * batch_size + place) for place in share.of(batch_size)]
 
     def at(self, position: int) -> Sample:
@@ -60,7 +62,7 @@ class Order:
     def shown_before(self, position: int) -> list[np.ndarray]:
         """Which pairs come at least once before a position of the run: for each source (N,) bool."""
         shown = [np.zeros(size, bool) for size in self.sizes]
-        for epoch in range(-(-position // self.epoch_size)):
+        for epoch in range(ceil_div(position, self.epoch_size)):
             rows = self._epoch(epoch)[: position - epoch * self.epoch_size]
             for source, of_source in enumerate(shown):
                 of_source[rows[rows[:, 0] == source, 1]] = True
@@ -80,7 +82,7 @@ class Order:
         random = np.random.Generator(np.random.PCG64([self.seed, epoch]))
         parts = []
         for source, (size, count) in enumerate(zip(self.sizes, self._counts, strict=True)):
-            passes = -(-count // size)
+            passes = ceil_div(count, size)
             indices = np.concatenate([random.permutation(size) for _ in range(passes)])[:count]
             visits = np.repeat(np.arange(passes), size)[:count]
             parts.append(np.stack([np.full(count, source), indices, visits], axis=1))

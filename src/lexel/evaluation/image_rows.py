@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lexel.data.given import given_images
+from lexel.data.image_arguments import image_arguments
 from lexel.data.pairs import Picture
 from lexel.data.readers.tables.columns import Wanted, choose_columns, is_embedded
 from lexel.data.readers.tables.picture_column import read_pictures
@@ -40,7 +40,7 @@ def image_rows(arguments: Sequence[str]) -> tuple[list[ImageRow], list[str]]:
     """
     tables = [argument for argument in arguments if _is_table(argument)]
     if not tables:
-        return [ImageRow(name, image, {"image": name}) for name, image in given_images(arguments)], []
+        return [ImageRow(name, image, {"image": name}) for name, image in image_arguments(arguments)], []
     if len(arguments) > 1:
         raise UsageError(f"{tables[0]} is a table. Give it alone, or give images without a table.")
     return _rows_of_table(Path(tables[0]).expanduser())

@@ -140,14 +140,14 @@ def flag(judged: Sequence[Judged], threshold: float) -> list[Judged]:
 
 def pictures_of(given: str) -> list[tuple[str, Any]]:
     """(name, picture) of a folder, some files, a table or another source. Raises UsageError or DataError."""
-    from lexel.data.given import given_images
+    from lexel.data.image_arguments import image_arguments
     from lexel.data.readers import read_source
     from lexel.data.readers.tables.table import READERS
 
     path = Path(given).expanduser()
     if given.startswith("scenes:") or (not path.is_dir() and path.suffix.lower() in READERS):
         return [(pair.key, pair.picture) for pair in read_source(given, text_required=False).pairs]
-    return [(str(Path(name).absolute()) if name != "-" else name, image) for name, image in given_images([given])]
+    return [(str(Path(name).absolute()) if name != "-" else name, image) for name, image in image_arguments([given])]
 
 
 def _surest_first(judged: list[Judged]) -> list[Judged]:

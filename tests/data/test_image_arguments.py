@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from lexel.data.given import given_image, given_images
+from lexel.data.image_arguments import image_argument, image_arguments
 from lexel.errors import UsageError
 
 
@@ -26,7 +26,7 @@ def send(monkeypatch, content: bytes) -> None:
 
 
 def names(*arguments: str) -> list[str]:
-    return [name for name, _ in given_images(arguments)]
+    return [name for name, _ in image_arguments(arguments)]
 
 
 def test_a_folder_means_the_pictures_in_and_below_it_sorted_and_no_hidden_ones(pictures):
@@ -58,23 +58,23 @@ def test_a_file_with_brackets_in_its_name_is_that_file(pictures):
 )
 def test_what_is_not_there_is_named(pictures, argument, message):
     with pytest.raises(UsageError, match=message):
-        given_images(["b.png", argument])
+        image_arguments(["b.png", argument])
 
 
 def test_a_folder_without_pictures_is_named(tmp_path):
     with pytest.raises(UsageError, match="holds no pictures"):
-        given_images([str(tmp_path)])
+        image_arguments([str(tmp_path)])
 
 
 def test_a_picture_may_come_from_standard_input(pictures, monkeypatch):
     content = (pictures / "a.jpg").read_bytes()
     send(monkeypatch, content)
-    assert given_images(["-"]) == [("-", content)]
+    assert image_arguments(["-"]) == [("-", content)]
 
 
 def test_paths_may_come_from_standard_input_one_a_line(pictures, monkeypatch):
     send(monkeypatch, b"b.png\r\n\n  a.jpg \n")
-    assert given_images(["-"]) == [("b.png", Path("b.png")), ("a.jpg", Path("a.jpg"))]
+    assert image_arguments(["-"]) == [("b.png", Path("b.png")), ("a.jpg", Path("a.jpg"))]
 
 
 @pytest.mark.parametrize(
@@ -88,10 +88,10 @@ def test_paths_may_come_from_standard_input_one_a_line(pictures, monkeypatch):
 def test_standard_input_that_is_neither_is_told_as_such(pictures, monkeypatch, content, message):
     send(monkeypatch, content)
     with pytest.raises(UsageError, match=message):
-        given_images(["-"])
+        image_arguments(["-"])
 
 
 def test_where_one_picture_is_meant_several_are_refused(pictures):
-    assert given_image("b.png") == Path("b.png")
+    assert image_argument("b.png") == Path("b.png")
     with pytest.raises(UsageError, match=r"holds 3 pictures; name one of them, such as .*a\.jpg"):
-        given_image(str(pictures))
+        image_argument(str(pictures))

@@ -10,11 +10,11 @@ from lexel.errors import BadImageError, UsageError, did_you_mean
 from lexel.images import decode
 
 
-def given_images(arguments: Sequence[str]) -> list[tuple[str, Path | bytes]]:
-    """(name, file or bytes) of every picture meant, each file once, folders in sorted order.
+def image_arguments(arguments: Sequence[str]) -> list[tuple[str, Path | bytes]]:
+    """(name, file or bytes) of every picture that the arguments name: each file once, folders in sorted order.
 
-    `-` reads standard input: one picture, or the paths of pictures, one a line. Raises UsageError for what is not
-    there.
+    `-` reads standard input: one picture, or the paths of pictures, one a line. Raises UsageError where an argument
+    names nothing.
     """
     found: dict[str, Path | bytes] = {}
     for argument in arguments:
@@ -22,9 +22,9 @@ def given_images(arguments: Sequence[str]) -> list[tuple[str, Path | bytes]]:
     return list(found.items())
 
 
-def given_image(argument: str) -> Path | bytes:
-    """The one picture that is meant. Raises UsageError when it is not there, or when there are several."""
-    found = given_images([argument])
+def image_argument(argument: str) -> Path | bytes:
+    """The one picture that the argument names. Raises UsageError where it names none or several."""
+    found = image_arguments([argument])
     if len(found) != 1:
         raise UsageError(f"{argument} holds {len(found):,} pictures; name one of them, such as {found[0][0]}.")
     return found[0][1]
