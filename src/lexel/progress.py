@@ -45,14 +45,21 @@ def _plain(items: Iterable[Item], what: str, total: int | None) -> Iterator[Item
         if time.monotonic() - said >= PLAIN_LINE_EVERY:
             said = time.monotonic()
             speed = done / (said - began)
-            rest = f" of {total:,}, {speed:,.1f}/s, {_duration((total - done) / speed)} left" if total else ""
+            rest = f" of {total:,}, {speed:,.1f}/s, {duration((total - done) / speed)} left" if total else ""
             print(f"{what}: {done:,}{rest}", file=sys.stderr, flush=True)
 
 
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
+def duration(seconds: float) -> str:
+    """A length of time in units that people read: "under 1 s", "45 s", "12 min 05 s", "3 h 20 min", "5 days"."""
+    minutes, whole_seconds = divmod(round(seconds), 60)
+    hours, whole_minutes = divmod(minutes, 60)
+    if hours >= 72:
+        return f"{hours / 24:,.0f} days"
+    if hours:
+        return f"{hours} h {whole_minutes:02} min"
+    if minutes:
+        return f"{minutes} min {whole_seconds:02} s"
+    return f"{whole_seconds} s" if whole_seconds else "under 1 s"
 
 
 @contextmanager

@@ -99,8 +99,7 @@ class BatchMaker(Dataset[Batch]):
             images.append(image)
             hashes.append(picture_hash)
             captions.append(caption)
-            label_group = -1 if pair.label is None else _group(meaning_of_label(pair.label))
-            groups.append((_group(f"{sample.source}/{pair.key}"), label_group, _group(meaning)))
+            groups.append(group_numbers(f"{sample.source}/{pair.key}", pair.label, meaning))
             places.append(place)
             keys.append(pair.key)
         stacked = torch.from_numpy(np.stack(images) if images else self._no_images(preprocessing))
@@ -146,6 +145,11 @@ class BatchMaker(Dataset[Batch]):
         if self.pictures:
             return np.empty((0, self.pictures.vectors.rows.shape[1]), np.float32)
         return np.empty((0, 3, preprocessing.image_size, preprocessing.image_size), np.uint8)
+
+
+def group_numbers(image: str, label: str | None, meaning: str) -> tuple[int, int, int]:
+    """The numbers of what an image, its label and its text mean, from names that are equal where the meaning is."""
+    return _group(image), -1 if label is None else _group(meaning_of_label(label)), _group(meaning)
 
 
 def load_batches(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from lexel.data.pairs import Source
 from lexel.errors import UsageError
 from lexel.evaluation.caveats import about_reading
-from lexel.evaluation.embedded_source import embed_source
+from lexel.evaluation.embedded_source import EmbeddedSource, embed_source
 from lexel.evaluation.overlap import about_overlap
 from lexel.evaluation.prompts import templates as read_templates
 from lexel.evaluation.report import Report, SourceReport
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     encoder: Encoder,
-    source: Source | str | Sequence[Source | str],
+    source: Source | EmbeddedSource | str | Sequence[Source | EmbeddedSource | str],
     *,
     tasks: Sequence[str | Task] | None = None,
     templates: str | Sequence[str] = "photo",
@@ -34,8 +34,8 @@ def evaluate(
 ) -> Report:
     """Measure the model on the source or sources, by default zero-shot and retrieval, where the source allows them.
 
-    `tasks` are names or `Task` objects; `labels` are the names to choose from, by default those that occur in the
-    source.
+    A source that is embedded already is not embedded again. `tasks` are names or `Task` objects; `labels` are the names
+    to choose from, by default those that occur in the source.
 
     Example:
         report = lexel.evaluate(lexel.load("runs/demo/model"), "scenes:1000/test", templates="scene")
@@ -44,13 +44,14 @@ def evaluate(
     """
     wanted = chosen_tasks(tasks)
     prompts = read_templates(templates)
-    sources = [_read(item) for item in ([source] if isinstance(source, str | Source) else source)]
+    one = isinstance(source, str | Source | EmbeddedSource)
+    sources = [item if isinstance(item, EmbeddedSource) else _read(item) for item in ([source] if one else source)]
     if not sources:
         raise UsageError("No source was given to evaluate on.")
-    twice = [name for name, count in Counter(item.name for item in sources).items() if count > 1]
+    twice = [name for name, count in Counter(_source_of(item).name for item in sources).items() if count > 1]
     if twice:
         raise UsageError(f"{twice[0]} is given twice: its numbers could not be told apart in the report.")
-    plans = [_plan(item, wanted, labels) for item in sources]
+    plans = [_plan(_source_of(item), wanted, labels) for item in sources]
     measured = [_measure(encoder, item, plan, prompts, labels) for item, plan in zip(sources, plans, strict=True)]
     return Report(
         model=encoder.name,
@@ -69,6 +70,10 @@ def _read(source: Source | str) -> Source:
     return read_source(source, prefer=("test", "val"))
 
 
+def _source_of(item: Source | EmbeddedSource) -> Source:
+    return item.source if isinstance(item, EmbeddedSource) else item
+
+
 def _plan(source: Source, wanted: Sequence[Task], labels: Sequence[str] | None) -> list[Task]:
     """The tasks among those wanted that the source has what it takes for."""
     plan = [task for task in wanted if task.fits(source, labels)]
@@ -85,9 +90,14 @@ def _plan(source: Source, wanted: Sequence[Task], labels: Sequence[str] | None) 
 
 
 def _measure(
-    encoder: Encoder, source: Source, plan: Sequence[Task], prompts: tuple[str, ...], labels: Sequence[str] | None
+    encoder: Encoder,
+    item: Source | EmbeddedSource,
+    plan: Sequence[Task],
+    prompts: tuple[str, ...],
+    labels: Sequence[str] | None,
 ) -> SourceReport:
-    embedded = embed_source(encoder, source)
+    embedded = embed_source(encoder, item)
+    source = embedded.source
     given = TaskInput(encoder, embedded, prompts, tuple(labels) if labels is not None else None)
     sections = [task.measure(given) for task in plan]
     report = SourceReport(

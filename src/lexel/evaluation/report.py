@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import PrivateAttr, ValidationError
+from pydantic import Field, PrivateAttr, ValidationError
 
 from lexel.config import Config
 from lexel.data.pairs import Picture
@@ -13,7 +13,7 @@ from lexel.errors import DataError, UsageError
 from lexel.evaluation.metrics import Metric
 from lexel.evaluation.outcomes import FILE_NAME, Outcome, load_outcomes, save_outcomes
 from lexel.evaluation.page import render
-from lexel.evaluation.sections import Section
+from lexel.evaluation.sections import Block, Section
 from lexel.files import write_atomically
 
 FORMAT = 2  # of report.json; 2: sections made of blocks
@@ -76,6 +76,7 @@ class Report(Config):
     created: datetime
     lexel_version: str
     sources: list[SourceReport]
+    training: list[Block] = Field(default_factory=list)  # curves of the run that the model comes from, if it is known
 
     @property
     def templates(self) -> list[str]:

@@ -7,14 +7,16 @@ from lexel.checkpoints.model_folder.folder import save_model_folder
 from lexel.checkpoints.model_folder.training_pictures import NO_PICTURES, TrainingPictures, union
 from lexel.errors import DataError
 from lexel.evaluation.calibrate import calibrate
+from lexel.evaluation.embedded_source import embed_source
 from lexel.evaluation.evaluate import evaluate
 from lexel.evaluation.report import Report
 from lexel.progress import say
 from lexel.training.distributed.sharding import whole_weights
 from lexel.training.inputs.training_data import evaluation_templates
 from lexel.training.run.card import model_card
-from lexel.training.run.curves import draw_curves
+from lexel.training.run.curves import curve_blocks, draw_curves
 from lexel.training.run.log import read_log
+from lexel.training.run.overfitting import find_overfitting, overfitting_advice
 from lexel.training.setup import Setup
 
 
@@ -26,16 +28,24 @@ def finish(setup: Setup, seconds: float, learned: TrainingPictures) -> Report:
     held_out, templates = setup.material.held_out, evaluation_templates(setup.recipe)
     learned = union([learned, setup.origin_pictures or NO_PICTURES])
     encoder = setup.encoder(setup.steps, learned)
-    report = evaluate(encoder, held_out, templates=templates, labels=setup.material.labels())
+    embedded = embed_source(encoder, held_out)
+    report = evaluate(encoder, embedded, templates=templates, labels=setup.material.labels())
     try:
-        calibration, reason = calibrate(encoder, held_out, templates=templates), None
+        calibration, reason = calibrate(encoder, embedded, templates=templates), None
     except DataError as error:  # the held-out pairs do not tell
         calibration, reason = None, error
     weights = whole_weights(setup.clip)
     if reason:
         say(f"Not calibrated: {reason}")
+    lines = setup.world.once(lambda: read_log(setup.folder.path))
+    overfitting = find_overfitting(lines)
+    advice = overfitting_advice(overfitting, setup.recipe, setup.material.pairs) if overfitting else None
+    if advice:
+        say(advice)
+    report = report.model_copy(update={"training": curve_blocks(lines, advice)})
     if setup.world.main:
-        _write(setup, report, weights, calibration, seconds, learned)
+        draw_curves(lines, setup.folder.curves, title=setup.recipe.name)
+        _write(setup, report, weights, calibration, seconds, learned, advice)
     return report
 
 
@@ -46,10 +56,10 @@ def _write(
     calibration: Calibration | None,
     seconds: float,
     learned: TrainingPictures,
+    advice: str | None,
 ) -> None:
     recipe, folder, clip = setup.recipe, setup.folder, setup.clip
     report.save(folder.report)
-    draw_curves(read_log(folder.path), folder.curves, title=recipe.name)
     # Last, because the model folder is what tells that a run has finished.
     save_model_folder(
         folder.model,
@@ -58,7 +68,7 @@ def _write(
         preprocessing=setup.preprocessing,
         weights=weights,
         tokenizer=setup.tokenizer,
-        card=model_card(recipe, setup.material, clip, setup.preprocessing, report, setup.steps, seconds),
+        card=model_card(recipe, setup.material, clip, setup.preprocessing, report, setup.steps, seconds, advice),
         calibration=calibration,
         training_pictures=learned,
     )

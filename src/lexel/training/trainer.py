@@ -7,6 +7,7 @@ from pathlib import Path
 from lexel.checkpoints.model_folder.training_pictures import TrainingPictures
 from lexel.data.bad_images import BadImages
 from lexel.errors import LexelError
+from lexel.evaluation.embedded_source import embed_source
 from lexel.evaluation.evaluate import evaluate
 from lexel.evaluation.report import Report
 from lexel.progress import say
@@ -18,6 +19,7 @@ from lexel.training.optimization.average import Average
 from lexel.training.optimization.optimizer import Optimizer
 from lexel.training.recipe import Recipe
 from lexel.training.run.folder import RunFolder
+from lexel.training.run.held_out_loss import held_out_loss
 from lexel.training.run.interruption import Interruption
 from lexel.training.run.log import RunLog, SilentLog, StepTimes, is_evaluated, seconds_in_log
 from lexel.training.setup import Setup, deterministic, resume, set_up
@@ -139,12 +141,15 @@ def _note_bad(setup: Setup, bad_images: BadImages, found: Sequence[tuple[str, st
 
 
 def _measure(setup: Setup, optimizer: Optimizer, done: int, log: RunLog | SilentLog) -> None:
-    """Log what the weights are good for after `done` steps, and the averaged ones where there are any: `average/…`."""
+    """Log loss and metrics of held-out pairs after `done` steps; those of averaged weights begin with `average/`."""
     few = setup.material.few_held_out(MEASURED_IN_RUN)
     templates = evaluation_templates(setup.recipe)
 
     def measured() -> dict[str, float]:
-        return evaluate(setup.encoder(done), few, templates=templates, labels=setup.material.labels()).metrics()
+        encoder = setup.encoder(done)
+        embedded = embed_source(encoder, few)
+        report = evaluate(encoder, embedded, templates=templates, labels=setup.material.labels())
+        return {"loss": held_out_loss(encoder, embedded, setup.recipe)} | report.metrics()
 
     with log.paused():
         metrics = measured()

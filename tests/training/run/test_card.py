@@ -43,5 +43,5 @@ def test_weights_and_templates_of_a_source_are_told_where_they_matter(tiny_run, 
     clip, pixels = CLIP(recipe.architecture(400)), Preprocessing(image_size=32, resize="pad")
     text = model_card(recipe, gather(recipe), clip, pixels, tiny_run.report, 10, 90.0)
     assert "6 pairs, weight 3, labels shown as `a {}`, `the {}`" in text
-    assert "10 steps of 16 pairs in 1.5 minutes" in text
+    assert "10 steps of 16 pairs in 1 min 30 s" in text
     assert "32-pixel images\n(pad)" in text

@@ -7,6 +7,7 @@ from lexel.data.pairs import Pair
 from lexel.evaluation.report import Report
 from lexel.images import Preprocessing
 from lexel.models.clip import CLIP
+from lexel.progress import duration
 from lexel.training.inputs.training_data import Material
 from lexel.training.recipe import Recipe
 
@@ -19,8 +20,9 @@ def model_card(
     report: Report,
     steps: int,
     seconds: float,
+    advice: str | None = None,
 ) -> str:
-    """Markdown."""
+    """Markdown. `advice` says what went wrong in the training and what to do about it."""
     sources = "\n".join(
         f"- `{settings.source}`: {len(source.pairs):,} pairs"
         + (f", weight {source.weight:g}" if source.weight != 1 else "")
@@ -33,6 +35,7 @@ def model_card(
     )
     numbers = "\n".join(f"| {name} | {value:.4g} |" for name, value in report.metrics().items())
     text = clip.config.text
+    limits = f"\n{advice}\n" if advice else ""
     return f"""# {recipe.name}
 
 A CLIP trained with Lexel {__version__}: images and texts in one space of {clip.config.embedding} dimensions.
@@ -51,7 +54,7 @@ encoder.similarity(["picture.jpg"], ["a caption", "another caption"])
 
 ## Recipe
 
-{steps:,} steps of {recipe.batch_size} pairs in {seconds / 60:.1f} minutes; seed {recipe.seed}; {_origin(recipe)}, with
+{steps:,} steps of {recipe.batch_size} pairs in {duration(seconds)}; seed {recipe.seed}; {_origin(recipe)}, with
 {sum(p.numel() for p in clip.parameters()):,} parameters: {preprocessing.image_size}-pixel images
 ({preprocessing.resize}), {text.vocabulary_size:,} tokens, captions of up to {text.context_length} tokens.
 
@@ -75,7 +78,7 @@ and examples are in the run's report.
 ## Limits
 
 Measured on data of the same kind only. It knows what its captions speak of, and shares their gaps and biases.
-"""
+{limits}"""
 
 
 def _origin(recipe: Recipe) -> str:

@@ -1,4 +1,7 @@
-"""A run in one picture: loss, accuracy within the batch, and what was measured on held-out pairs."""
+"""The curves of a run: loss, accuracy within the batch, and what was measured on held-out pairs.
+
+`draw_curves` makes one picture of them, `curve_blocks` the charts of the report's page.
+"""
 
 import io
 from collections.abc import Sequence
@@ -8,7 +11,10 @@ from typing import Any
 import numpy as np
 
 from lexel.evaluation.phrases import metric_in_words
+from lexel.evaluation.sections import Block, Chart, Line, Paragraph
 from lexel.files import write_atomically
+
+CHART_POINTS = 100  # of a line on the page, at most
 
 
 def draw_curves(lines: Sequence[dict[str, Any]], path: Path, title: str) -> None:
@@ -21,13 +27,16 @@ def draw_curves(lines: Sequence[dict[str, Any]], path: Path, title: str) -> None
     steps = [line for line in lines if "loss" in line]
     _curve(loss, steps, "loss")
     _curve(accuracy, steps, "accuracy", percent=True)
-    loss.set_title("training loss")
+    held_out = _measured(lines, "loss")
+    if held_out:
+        loss.plot(*zip(*held_out, strict=True), marker="o", markersize=3, label="held-out pairs")
+        loss.lines[1].set_label("training")
+        loss.legend(handles=loss.lines[1:], fontsize="small", frameon=False)
+    loss.set_title("loss")
     accuracy.set_title("accuracy within the batch, %")
     measured.set_title("held-out pairs, %")
-    for name in _shown([line for line in lines if "evaluation" in line]):
-        points = [
-            (line["step"] + 1, 100 * line["evaluation"][name]) for line in lines if name in line.get("evaluation", {})
-        ]
+    for name in _shown(lines):
+        points = [(step, 100 * value) for step, value in _measured(lines, name)]
         measured.plot(*zip(*points, strict=True), marker="o", markersize=3, label=metric_in_words(name))
     if measured.lines:
         measured.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1.02, 1))
@@ -41,6 +50,48 @@ def draw_curves(lines: Sequence[dict[str, Any]], path: Path, title: str) -> None
     write_atomically(path, picture.getvalue())
 
 
+def curve_blocks(lines: Sequence[dict[str, Any]], advice: str | None = None) -> list[Block]:
+    """The curves as charts for the report's page, below the `advice` that they gave rise to, if any."""
+    blocks: list[Block] = [Paragraph(text=advice)] if advice else []
+    held_out = _measured(lines, "loss")
+    losses = [_line("training", _smooth(lines))] + ([_line("held-out pairs", held_out)] if held_out else [])
+    if any(line.x for line in losses):
+        blocks.append(
+            Chart(
+                title="Loss",
+                explanation="Of the training's batches, averaged over neighbouring steps, and of held-out pairs. Where "
+                "the second rises while the first falls, the model learns its pairs by heart.",
+                x_label="step",
+                y_label="loss",
+                lines=[line for line in losses if line.x],
+            )
+        )
+    shares = [
+        _line(metric_in_words(name), [(step, 100 * value) for step, value in _measured(lines, name)])
+        for name in _shown(lines)
+    ]
+    if shares:
+        blocks.append(Chart(title="Held-out pairs", explanation="", x_label="step", y_label="right, %", lines=shares))
+    return blocks
+
+
+def _line(name: str, points: Sequence[tuple[int, float]]) -> Line:
+    return Line(name=name, x=[step for step, _ in points], y=[value for _, value in points])
+
+
+def _smooth(lines: Sequence[dict[str, Any]]) -> list[tuple[int, float]]:
+    """The training loss as CHART_POINTS means over neighbouring steps, or fewer: (last step of them, loss)."""
+    steps = [(line["step"] + 1, line["loss"]) for line in lines if line.get("loss") is not None]
+    parts = np.array_split(np.array(steps, dtype=float), min(CHART_POINTS, len(steps))) if steps else []
+    return [(int(part[-1, 0]), float(part[:, 1].mean())) for part in parts]
+
+
+def _measured(lines: Sequence[dict[str, Any]], name: str) -> list[tuple[int, float]]:
+    """(step, value) of one number of the evaluations, steps counted from 1; without those that are not finite."""
+    found = [(line["step"] + 1, line["evaluation"].get(name)) for line in lines if "evaluation" in line]
+    return [(step, value) for step, value in found if value is not None]
+
+
 def _curve(axes: Any, steps: Sequence[dict[str, Any]], name: str, percent: bool = False) -> None:
     """Every step faintly, and a running mean over a fiftieth of the run."""
     values = np.array([np.nan if line[name] is None else line[name] for line in steps]) * (100 if percent else 1)
@@ -51,6 +102,7 @@ def _curve(axes: Any, steps: Sequence[dict[str, Any]], name: str, percent: bool 
     axes.plot(at[window - 1 :], smooth, color=axes.lines[0].get_color(), linewidth=1.5)
 
 
-def _shown(evaluations: Sequence[dict[str, Any]]) -> list[str]:
-    names = dict.fromkeys(name for line in evaluations for name in line["evaluation"])
+def _shown(lines: Sequence[dict[str, Any]]) -> list[str]:
+    """The names of the shares that are worth a curve."""
+    names = dict.fromkeys(name for line in lines for name in line.get("evaluation", ()))
     return [name for name in names if name.endswith(("recall@1", "recall@10", "top1", "top5"))]

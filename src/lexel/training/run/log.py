@@ -23,7 +23,7 @@ from torch.utils.tensorboard import SummaryWriter
 from lexel.data.loader import Batch
 from lexel.evaluation.phrases import metric_in_words
 from lexel.files import write_atomically
-from lexel.progress import PLAIN_LINE_EVERY
+from lexel.progress import PLAIN_LINE_EVERY, duration
 from lexel.training.metering.meter import Meter
 from lexel.training.optimization.optimizer import StepResult
 from lexel.training.step.gradients import StepLoss
@@ -101,7 +101,8 @@ class RunLog:
         self._write({"step": step, "evaluation": metrics})
         for name, value in metrics.items():
             self._events.add_scalar(f"evaluation/{name}", value, step)
-        best = [
+        best = [f"loss of held-out pairs {metrics['loss']:.3f}"] if "loss" in metrics else []
+        best += [
             f"{metric_in_words(name)} {value:.1%}"
             for name, value in metrics.items()
             if name.endswith(("recall@1", "top1"))
@@ -109,12 +110,7 @@ class RunLog:
         self._progress.console.print(f"After step {step + 1}: {'; '.join(best)}", highlight=False, soft_wrap=True)
 
     def _write(self, line: dict[str, Any]) -> None:
-        """JSON has no NaN: a loss that is not finite is written as null."""
-        finite = {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in line.items()
-        }
-        self._file.write(json.dumps(finite, allow_nan=False) + "\n")
+        self._file.write(json.dumps(_finite(line), allow_nan=False) + "\n")
 
     def _show(self, step: int) -> None:
         last = step + 1 == self._steps
@@ -126,7 +122,7 @@ class RunLog:
         if self._progress.disable:
             left = (self._steps - step - 1) * self.seconds / (step + 1)
             print(
-                f"step {step + 1}/{self._steps}  {'  '.join(facts)}  {left / 60:.1f} min left",
+                f"step {step + 1}/{self._steps}  {'  '.join(facts)}  {duration(left)} left",
                 file=sys.stderr,
                 flush=True,
             )
@@ -163,6 +159,13 @@ class RunLog:
             except (json.JSONDecodeError, KeyError, TypeError):
                 continue
         write_atomically(path, "".join(kept))
+
+
+def _finite(value: Any) -> Any:
+    """The value with null in the place of numbers that are not finite, which JSON does not have."""
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _mean(values: Sequence[float | None]) -> float:
