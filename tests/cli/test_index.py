@@ -65,6 +65,8 @@ def test_an_interrupt_is_told_in_a_line(lexel, library, monkeypatch):
         (("new.lexel", "pictures", "--model", "nowhere"), "nowhere"),
         (("pictures", "photos.lexel", "--model", "MODEL"), "is a folder of other things, not a library"),
         (("photos.lexel", "nowhere"), "There is no nowhere"),
+        (("photos.lexel", "pictures", "--exclude", "*"), "would leave out all of"),
+        (("photos.lexel", "pictures/red.png", "--exclude", "*.png"), "belongs to a folder"),
     ],
 )
 def test_mistakes_are_refused_and_leave_nothing(refused, library, tiny_model, here, words, said):
@@ -90,3 +92,13 @@ def test_a_moved_folder_loses_no_picture_to_the_list_of_duplicates(lexel, librar
     (surplus,) = lexel("duplicates", library, "--threshold", "1", "--paths").out.splitlines()
     Path(surplus).unlink()
     assert len(list(moved.glob("*.png"))) == 2
+
+
+def test_patterns_are_given_shown_and_taken_away(lexel, tiny_model, pictures):
+    new = lexel("index", "photos.lexel", "pictures", "--model", tiny_model, "--exclude", "r*", "--exclude", "*.jpg")
+    assert "1 photos; 1 new" in new.out
+    assert "Left out by --exclude: 2 files and folders" in new.err
+    assert f"r* in {pictures}" in lexel("library", "stats", "photos.lexel").out
+    assert "1 photos; 0 new" in lexel("index", "photos.lexel").out
+    assert "2 photos; 1 new" in lexel("index", "photos.lexel", "--no-exclude", "--exclude", "*.jpg").out
+    assert lexel("library", "stats", "photos.lexel", "--json").json["patterns"] == {str(pictures): ["*.jpg"]}

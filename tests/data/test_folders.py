@@ -183,7 +183,15 @@ def test_a_link_to_itself_and_a_pipe_are_passed_over(tmp_path):
     draw(tmp_path, "1.png")
     (tmp_path / "self.jpg").symlink_to(tmp_path / "self.jpg")
     os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "lost.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    (tmp_path / "again").symlink_to(tmp_path)
     assert [key for key, _, _ in described(tmp_path)] == ["1.png"]
+    assert read_source(str(tmp_path)).notes == (
+        "1 passed over, links to what is not there: lost.jpg",
+        "1 passed over, not regular files: pipe.jpg",
+        "1 passed over, links in a circle: self.jpg",
+        "1 passed over, links to folders that are looked through already: again",
+    )
 
 
 def test_raw_photos_and_videos_that_are_passed_over_are_counted_and_named(tmp_path):

@@ -184,7 +184,7 @@ def test_a_drive_that_is_away_leaves_an_empty_folder_and_keeps_its_photos(librar
 
     def as_if(roots, excluded=()):
         for folder in walk(roots, excluded):
-            folder.is_mount = mounted and folder.path == drive
+            folder.walked.is_mount = mounted and folder.path == drive
             yield folder
 
     monkeypatch.setattr(plan, "walk", as_if)

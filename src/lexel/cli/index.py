@@ -31,6 +31,17 @@ def index(
     vanished: Annotated[
         bool, typer.Option("--vanished", help="Mark photos as gone even where nearly a whole folder is.")
     ] = False,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help='Leave out "*.png", drafts/ or 2019/raw, now and later; may be given again.',
+            show_default=False,
+        ),
+    ] = None,
+    no_exclude: Annotated[
+        bool, typer.Option("--no-exclude", help="Forget the patterns of these folders first.")
+    ] = False,
     runtime: Runtime = None,
     number_format: NumberFormat = None,
     json: Json = False,
@@ -51,14 +62,17 @@ def index(
 
     given = folders or []
     if is_cluster(library):
-        if watch or vanished or model or runtime or number_format:
+        if watch or vanished or model or runtime or number_format or exclude or no_exclude:
             raise UsageError(
                 f"{library} is filled from what has been embedded: lexel index {library} photos.lexel, without options."
             )
         _fill_cluster(library, given, json)
         return
     choice = chosen_model(model, runtime, number_format)
+    chosen = _folders_to_exclude_from(given) if exclude or no_exclude else []
     with Library.open(library, choice, create=bool(given)) as opened:
+        if exclude or no_exclude:
+            opened.exclude(exclude or [], chosen, replace=no_exclude)
         _bring_up_to_date(opened, given, watch, vanished, json)
 
 
@@ -80,6 +94,16 @@ def _bring_up_to_date(library: "Library", given: list[str], watch: bool, vanishe
         watched_folders(library)
         say("Watching; Ctrl-C ends it.")
         library.watch(lambda more: _show_added(library, more, json))
+
+
+def _folders_to_exclude_from(given: list[str]) -> list[str]:
+    """Those of what is given; none where nothing is given, which means all that were added."""
+    from lexel.errors import UsageError
+
+    folders = [path for path in given if Path(path).expanduser().is_dir()]
+    if given and not folders:
+        raise UsageError(f"--exclude belongs to a folder, and {given[0]} is none.")
+    return folders
 
 
 def _fill_cluster(address: str, given: list[str], json: bool) -> None:

@@ -215,10 +215,12 @@ def _rows(found: "Stats") -> dict[str, str | None]:
         "unreadable files": f"{found.unreadable:,}" if found.unreadable else None,
         "captions": f"{found.with_caption:,}",
         "tags": f"{found.with_tags:,}",
+        "keywords": f"{found.with_keywords:,} with keywords in the file" if found.with_keywords else None,
         "dates": f"{found.with_date:,}{span}",
         "places": f"{found.with_place:,}",
         "cameras": ", ".join(f"{camera} ({count:,})" for camera, count in found.cameras) or None,
         "folders": ", ".join(f"{one} (not there now)" if one in absent else one for one in found.folders),
+        "left out": "; ".join(f"{', '.join(given)} in {folder}" for folder, given in found.patterns.items()) or None,
         "model": f"{found.model} ({found.fingerprint}), {found.dimensions} numbers a vector",
         "size": f"{found.library_bytes / 1e6:,.1f} MB",
     }

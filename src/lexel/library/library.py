@@ -191,6 +191,20 @@ class Library:
                     changes.exclude(path)
         return count
 
+    def exclude(self, patterns: Iterable[str], folders: Iterable[str | Path] = (), *, replace: bool = False) -> None:
+        """Leave out of folders, by default all that were added, what matches a pattern, from the next look on.
+
+        `*.png` and `drafts` match the name of any file or folder, `2019/raw` a path from the folder on, `raw/` folders
+        only. Patterns are kept, beside earlier ones or in their place. Photos that are left out are found no more, and
+        are back when no pattern matches. Raises UsageError for a pattern that matches everything.
+
+        Example: `library.exclude(["*.png", "drafts/"], ["~/Pictures"])`
+        """
+        from lexel.library.disk.exclusions import exclude
+
+        chosen = [absolute(folder) for folder in folders] or places(self.records, "folder")
+        exclude(self.records, chosen, patterns, replace=replace)
+
     def stats(self) -> "Stats":
         """How many photos of what kind, and what they are from."""
         from lexel.library.upkeep.stats import stats

@@ -498,4 +498,23 @@ def test_folders_of_thumbnails_are_left_out_and_counted_and_raw_pictures_are_nam
     left_out, not_taken = added.notes
     assert "3 folders" in left_out
     assert "@eaDir" in left_out
-    assert not_taken.endswith("2 .cr2, 1 .mov")
+    assert not_taken.startswith("3 RAW photos and videos passed over (.cr2 2, .mov 1)")
+
+
+def test_what_is_no_regular_file_is_passed_over_and_named(library, pictures):
+    (pictures / "self.png").symlink_to("self.png")
+    os.mkfifo(pictures / "pipe.png")
+    (pictures / "deep" / "up").symlink_to(pictures)
+    added = library.add(pictures)
+    assert counts(added) == {"new": 5, "embedded": 5}
+    assert added.notes == [
+        f"1 passed over, not regular files: {pictures}/pipe.png",
+        f"1 passed over, links in a circle: {pictures}/self.png",
+        f"1 passed over, links to folders that are looked through already: {pictures}/deep/up",
+    ]
+
+
+def test_a_text_file_in_capitals_gives_a_caption(library, pictures):
+    (pictures / "0.TXT").write_text("from a camera")
+    library.add(pictures)
+    assert [photo.caption for photo in library.records.photos([1, 2])] == ["from a camera", None]

@@ -146,7 +146,7 @@ def test_the_view_for_conditions_has_what_is_promised(records):
     names = [row[1] for row in records.rows("PRAGMA table_info(photos)")]
     assert names == [
         *("id", "path", "folder", "name", "size", "width", "height", "taken", "latitude", "longitude"),
-        *("camera", "caption", "tags", "orientation", "added"),
+        *("camera", "caption", "tags", "orientation", "added", "keywords", "description"),
     ]
     for condition in ("path = '/a/b.jpg'", "orientation = 'landscape'", "taken >= '2024' AND camera LIKE 'can%'"):
         assert records.ids_where(condition).tolist() == [id]
@@ -219,7 +219,7 @@ def test_other_versions_are_refused_and_not_touched(tmp_path, version):
     folder = make_other(tmp_path / "l.lexel", version)
     before = (folder / "records.sqlite").read_bytes()
     for create in (False, True):
-        with pytest.raises(DataError, match=f"has format {version}; this Lexel reads and writes format 1"):
+        with pytest.raises(DataError, match=f"has format {version}; this Lexel reads formats 1 to 2"):
             Records.open(folder, create=create)
     assert (folder / "records.sqlite").read_bytes()[28:] == before[28:]
 

@@ -1,30 +1,20 @@
 """Folders of pictures: with a metadata table, with splits, with a text file beside each picture, with a folder a class.
 
-What a folder holds is told from the files themselves. Hidden files are ignored, links are followed but never twice.
+What a folder holds is told from the files themselves; `walk` finds them.
 """
 
-import os
-from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lexel.data.pairs import ImageFile, Pair
-from lexel.data.readers.paths import has_image_extension, is_cache_folder, key_of
+from lexel.data.readers.paths import key_of
 from lexel.data.readers.splits import FOLDER_SPLITS, Reading, split_name
 from lexel.data.readers.tables.columns import Wanted
 from lexel.data.readers.tables.rows import read_table_pairs
 from lexel.data.readers.tables.table import READERS
 from lexel.data.readers.text import decode_text
+from lexel.data.readers.walk import METADATA, LeftOut, walk_folders
 from lexel.errors import DataError, UsageError
-
-# RAW photos and videos: people take them for pictures that are read.
-PASSED_OVER = frozenset(
-    (
-        *(".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".dng", ".orf", ".rw2", ".raf", ".pef"),
-        *(".raw", ".rwl", ".srw", ".x3f", ".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm", ".3gp", ".mts"),
-    )
-)
-METADATA = ("metadata.csv", "metadata.tsv", "metadata.jsonl", "metadata.parquet")
 
 
 @dataclass(slots=True)
@@ -33,7 +23,11 @@ class _Listing:
     texts: dict[str, str]  # relative paths of .txt files, by the same without the extension
     unreadable: list[str]
     metadata: list[str]  # folders below the root, relative, that have a metadata table
-    passed_over: Counter[str]  # RAW photos and videos, by extension
+    left_out: LeftOut
+
+    def notes(self, root: Path) -> list[str]:
+        """What to tell of files that are not read; paths are relative to the root."""
+        return self.left_out.notes(lambda path: key_of(_below(root, path)))
 
 
 def read_folder(root: Path, wanted: Wanted) -> Reading:
@@ -106,17 +100,8 @@ def _read_tables_below(root: Path, listing: _Listing, wanted: Wanted) -> Reading
     listed = {pair.key for pair in whole.pairs}
     if unlisted := [image for image in listing.images if key_of(image) not in listed]:
         whole.notes.append(f"{len(unlisted):,} images left out that no metadata table lists, such as {unlisted[0]}")
-    whole.notes += _passed_over_notes(listing)
+    whole.notes += listing.notes(root)
     return whole
-
-
-def _passed_over_notes(listing: _Listing) -> list[str]:
-    if not listing.passed_over:
-        return []
-    named = ", ".join(f"{extension} {count:,}" for extension, count in listing.passed_over.most_common(6))
-    return [
-        f"{listing.passed_over.total():,} RAW photos and videos passed over ({named}): convert the RAW ones to JPEG"
-    ]
 
 
 def _read_images(root: Path, listing: _Listing) -> Reading:
@@ -138,7 +123,7 @@ def _read_images(root: Path, listing: _Listing) -> Reading:
         notes += [f"there is also a table, to be named itself: {path}" for path in tables[:3]]
     elif not captioned:
         notes += [f"images alone; there is also a table, to be named itself: {path}" for path in tables[:3]]
-    notes += _passed_over_notes(listing)
+    notes += listing.notes(root)
     notes += [f"not allowed to read the folder {name}, skipped" for name in listing.unreadable]
 
     pairs = [
@@ -165,46 +150,24 @@ def _class_name(image: str) -> str:
 
 
 def _list_files(root: Path) -> _Listing:
-    listing = _Listing([], {}, [], [], Counter())
-    seen: set[tuple[int, int]] = set()
-    waiting = [""]
-    while waiting:
-        folder = waiting.pop()
-        try:
-            status = (root / folder).stat()
-            if (status.st_dev, status.st_ino) in seen:
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            entries = sorted(os.scandir(root / folder), key=lambda entry: entry.name, reverse=True)
-        except OSError:
-            listing.unreadable.append(folder)
-            continue
-        for entry in entries:
-            if not entry.name.startswith(".") and not is_cache_folder(entry.name):
-                _take_entry(listing, waiting, entry, f"{folder}/{entry.name}".lstrip("/"))
+    listing = _Listing([], {}, [], [], LeftOut())
+    for folder in walk_folders([str(root)]):
+        listing.left_out.add(folder)
+        if folder.problem is not None:
+            listing.unreadable.append(_below(root, folder.path))
+        listing.images += [_below(root, entry.path) for entry in folder.pictures]
+        for entry in folder.texts.values():
+            path = _below(root, entry.path)
+            listing.texts[path[: -len(".txt")]] = path
+        if folder.tables and _below(root, folder.path):
+            listing.metadata.append(_below(root, folder.path))
     listing.images.sort()
-    listing.metadata = sorted(dict.fromkeys(folder for folder in listing.metadata if folder))
+    listing.metadata.sort()
     return listing
 
 
-def _take_entry(listing: _Listing, waiting: list[str], entry: os.DirEntry[str], path: str) -> None:
-    try:
-        is_folder, is_file = entry.is_dir(), entry.is_file()
-    except OSError:  # a link to itself
-        return
-    extension = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - a string: Path costs more than the walk
-    if is_folder:
-        waiting.append(path)
-    elif not is_file:  # a pipe or a socket, or a link to nothing
-        return
-    elif extension == ".txt":
-        listing.texts[path[:-4]] = path
-    elif has_image_extension(entry.name):
-        listing.images.append(path)
-    elif entry.name in METADATA:
-        listing.metadata.append(path.rpartition("/")[0])
-    elif extension in PASSED_OVER:
-        listing.passed_over[extension] += 1
+def _below(root: Path, path: str) -> str:
+    return path[len(str(root)) :].lstrip("/")
 
 
 def _tables(root: Path) -> list[Path]:

@@ -1,5 +1,7 @@
 """Captions and labels that lie beside pictures: in a text file of the same name, or in a metadata table."""
 
+import os
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -13,18 +15,28 @@ from lexel.library.store.paths import absolute, as_column, as_path, is_below
 from lexel.library.store.records import Records
 
 FROM_TABLE = -1  # the stamp of a caption that a table gave
-_LONGEST = 1_000_000  # bytes of a text file; longer ones are no captions
+MAX_TEXT_BYTES = 1_000_000  # of a text file; the rest of a longer one is no caption
 
 
 def read_text_beside(picture: str) -> str | None:
     """The caption in the text file beside a picture, a line each where there are several."""
-    try:
-        with open(f"{picture.rpartition('.')[0]}.txt", "rb") as file:
-            content = file.read(_LONGEST)
-    except OSError:
+    stem = picture.rpartition(".")[0]
+    content = _read_text(f"{stem}.txt")
+    if content is None:
+        content = _read_text(f"{stem}.TXT")
+    if content is None:
         return None
     text, _ = decode_text(content)
     return "\n".join(line.strip() for line in text.splitlines() if line.strip()) or None
+
+
+def _read_text(path: str) -> bytes | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe in its place would block for ever
+        with open(descriptor, "rb") as file:
+            return file.read(MAX_TEXT_BYTES) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+    except OSError:
+        return None
 
 
 def take_tables(records: Records, tables: Mapping[str, int], changed: Iterable[int]) -> list[str]:

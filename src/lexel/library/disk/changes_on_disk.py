@@ -6,12 +6,13 @@ read, not on a drive that was there once and is not now, and not where a folder 
 """
 
 import os
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from lexel.library.disk.walk import FoundFile, FoundFolder, is_mount, look_at, walk
+from lexel.data.readers.walk import LeftOut, is_mount
+from lexel.library.disk.exclusions import Exclusions
+from lexel.library.disk.walk import FoundFile, FoundFolder, look_at, walk
 from lexel.library.store.paths import as_column, as_path, is_below, ranges_below, readable
 from lexel.library.store.records import Records
 from lexel.progress import track
@@ -62,8 +63,9 @@ class Plan:
     problems: list[tuple[str, str]] = field(default_factory=list)  # folders that cannot be read, and why
     kept: list[tuple[str, int]] = field(default_factory=list)  # drives that are away, and how many photos they have
     all_kept: list[str] = field(default_factory=list)  # folders below which nothing is said to have vanished
-    caches: list[str] = field(default_factory=list)  # folders of thumbnails that were left out
-    not_taken: Counter[str] = field(default_factory=Counter)  # raw pictures and videos, by suffix
+    left_out: LeftOut = field(default_factory=LeftOut)
+    excluded: list[int] = field(default_factory=list)  # photos that patterns leave out from now on
+    exclude_matches: int = 0  # files and folders that patterns have left out
     root_counts: dict[str, int] = field(default_factory=dict)  # photos known in each root that was looked through
     vanished_confirmed: bool = False
 
@@ -71,34 +73,44 @@ class Plan:
 def make_plan(records: Records, scope: Scope) -> Plan:
     """Look through the scope and compare it with the records."""
     plan = Plan(roots=places(records, "folder"), drives=places(records, "mount"))
+    exclusions = Exclusions.of(records, plan.roots)
     known = _known(records, scope)
+    plan.excluded = [row.id for path, row in known.items() if not row.missing and exclusions.match(path)]
     plan.vanished_confirmed = scope.vanished_confirmed
     plan.root_counts = _root_counts(plan, scope, known)
     plan.was_unreadable = _unreadable(records, scope)
     unseen = dict(plan.was_unreadable)
     no_vector = _without_vector(records)
-    excluded = {as_path(path) for (path,) in records.rows("SELECT path FROM excluded")}
     with_files: list[str] = []  # folders
 
     def see(file: FoundFile) -> None:
         unseen.pop(file.path, None)
         _compare(plan, file, known.pop(file.path, None), no_vector)
 
-    for folder in track(walk(scope.folders, excluded), "Looking through folders") if scope.folders else ():
+    folders = exclusions.to_walk(scope.folders)
+    for folder in track(walk(folders, exclusions.leave_out), "Looking through folders") if folders else ():
         _note_folder(plan, folder)
         if folder.files:
             with_files.append(folder.path)
         for file in folder.files:
             see(file)
     for path in scope.files:
-        if not any(is_below(path, other) for other in excluded):
+        if exclusions.match(path):
+            exclusions.matches += 1
+        elif not exclusions.is_removed(path):
             _look_at(plan, path, see)
 
     away = _places_away(plan, scope, with_files)
     plan.all_kept = [path for path, _ in plan.problems] + away
     plan.kept = [(path, count) for path in away if (count := sum(is_below(file, path) for file in known))]
-    plan.vanished = {row.id: path for path, row in known.items() if not row.missing and not _is_kept(plan, path)}
+    excluded = set(plan.excluded)
+    plan.vanished = {
+        row.id: path
+        for path, row in known.items()
+        if not row.missing and row.id not in excluded and not _is_kept(plan, path)
+    }
     plan.gone_unreadable = [path for path in unseen if not _is_kept(plan, path)]
+    plan.exclude_matches = exclusions.matches
     return plan
 
 
@@ -159,9 +171,8 @@ def _note_folder(plan: Plan, folder: FoundFolder) -> None:
     if folder.problem is not None:
         plan.problems.append((folder.path, folder.problem))
     plan.tables |= folder.tables
-    plan.caches += folder.caches
-    plan.not_taken.update(folder.not_taken)
-    if folder.is_mount:
+    plan.left_out.add(folder.walked)
+    if folder.walked.is_mount:
         plan.mounts.add(folder.path)
 
 
@@ -178,7 +189,8 @@ def _known(records: Records, scope: Scope) -> dict[str, KnownFile]:
 
 def _root_counts(plan: Plan, scope: Scope, known: dict[str, KnownFile]) -> dict[str, int]:
     roots = [root for root in plan.roots if any(is_below(root, folder) for folder in scope.folders)]
-    present = [path for path, row in known.items() if not row.missing]
+    excluded = set(plan.excluded)
+    present = [path for path, row in known.items() if not row.missing and row.id not in excluded]
     return {root: sum(is_below(path, root) for path in present) for root in roots}
 
 
@@ -247,12 +259,10 @@ def describe_absent(folder: str, photos: int) -> str:
 
 
 def describe_left_out(plan: Plan) -> list[str]:
-    """What to tell of folders and files that were left out."""
+    """What to tell of files and folders that were not looked at."""
     notes = []
-    if plan.caches:
-        few = ", ".join(readable(path) for path in plan.caches[:3]) + (" …" if len(plan.caches) > 3 else "")
-        notes.append(f"Left out as thumbnails or trash: {len(plan.caches):,} folders, {few}")
-    if plan.not_taken:
-        kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in plan.not_taken.most_common())
-        notes.append(f"Not taken, for only pictures in common formats are: {kinds}")
-    return notes
+    if plan.exclude_matches:
+        notes.append(f"Left out by --exclude: {plan.exclude_matches:,} files and folders")
+    if plan.excluded:
+        notes.append(f"{len(plan.excluded):,} photos of the library are found no more: their files are now left out")
+    return notes + plan.left_out.notes(readable)

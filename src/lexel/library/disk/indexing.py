@@ -191,6 +191,7 @@ class Indexing:
         plan = self.plan
         self._keep_doubtful()
         with self.records.changing() as changes:
+            changes.mark_missing(plan.excluded)
             self.added.vanished += changes.mark_missing(plan.vanished)
             changes.forget_unreadable(plan.gone_unreadable)
             for id, file in plan.captions:

@@ -1,23 +1,12 @@
-"""Which picture files lie below some folders, told from directory entries alone: no file is opened.
+"""The picture files below some folders with their sizes and times: the walk of the data readers, and a stat of each."""
 
-Hidden files, libraries and folders of thumbnails are left out, raw pictures and videos are counted. Links are followed
-but no folder is walked twice: what links to a folder comes after all real ones, so that a picture's path is the one
-without links where there is one.
-"""
-
-import errno
 import os
 import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from lexel.data.readers.folder import METADATA, PASSED_OVER
-from lexel.data.readers.paths import has_image_extension, is_cache_folder
-from lexel.library.store.paths import with_slash
+from lexel.data.readers.walk import NOT_THERE, Entry, IsExcluded, WalkedFolder, walk_folders
 from lexel.library.store.schema import DATABASE
-
-Entry = os.DirEntry[str]
-_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
 
 @dataclass(slots=True)
@@ -25,7 +14,7 @@ class FoundFile:
     """A picture file."""
 
     path: str
-    size: int
+    size: int  # bytes
     mtime_ns: int
     text: int = 0  # mtime_ns of the text file beside it that has its caption; 0: there is none
 
@@ -34,39 +23,31 @@ class FoundFile:
 class FoundFolder:
     """What one folder holds; with a problem, not all of it can be told."""
 
-    path: str
+    walked: WalkedFolder
     files: list[FoundFile] = field(default_factory=list)
     tables: dict[str, int] = field(default_factory=dict)  # metadata tables, with their mtime_ns
-    caches: list[str] = field(default_factory=list)  # folders of thumbnails in it, which are left out
-    not_taken: list[str] = field(default_factory=list)  # suffixes of raw pictures and videos, one a file
-    is_mount: bool = False  # another file system than the folder that it lies in
     problem: str | None = None
 
+    @property
+    def path(self) -> str:
+        return self.walked.path
 
-def walk(roots: Iterable[str], excluded: Collection[str] = ()) -> Iterator[FoundFolder]:
-    """Every folder at and below the absolute paths, but for the excluded folders and files."""
-    seen: set[tuple[int, int]] = set()
-    waiting = [(root, _device_above(root)) for root in sorted(roots, reverse=True)]
-    links: list[tuple[str, int]] = []
-    while waiting or links:
-        path, device_above = waiting.pop() if waiting else links.pop(0)
-        try:
-            status = os.stat(path)  # noqa: PTH116 - paths are strings here: Path costs more than the walk
-            if (status.st_dev, status.st_ino) in seen:
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            with os.scandir(path) as listing:
-                entries = sorted(listing, key=lambda entry: entry.name)
-        except OSError as error:
-            if error.errno not in _NOT_THERE:
-                yield FoundFolder(path, problem=error.strerror or str(error))
-            continue
-        if any(entry.name == DATABASE for entry in entries):
-            continue
-        found, folders = _look(path, entries, excluded)
-        found.is_mount = status.st_dev != device_above
-        for entry in reversed(folders):
-            (links if entry.is_symlink() else waiting).append((f"{with_slash(path)}{entry.name}", status.st_dev))
+
+def walk(roots: Iterable[str], is_excluded: IsExcluded | None = None) -> Iterator[FoundFolder]:
+    """Every folder at and below the absolute paths, but for libraries."""
+    for walked in walk_folders(roots, is_excluded, unless_it_has=DATABASE):
+        found = FoundFolder(walked, problem=walked.problem)
+        for entry in walked.pictures:
+            status = _status(entry, found)
+            if status is not None:
+                text = walked.texts.get(entry.name.rpartition(".")[0])
+                text_status = None if text is None else _status(text, found)
+                stamp = 0 if text_status is None else text_status.st_mtime_ns
+                found.files.append(FoundFile(entry.path, status.st_size, status.st_mtime_ns, stamp))
+        for entry in walked.tables:
+            status = _status(entry, found)
+            if status is not None:
+                found.tables[entry.path] = status.st_mtime_ns
         yield found
 
 
@@ -75,58 +56,25 @@ def look_at(path: str) -> FoundFile | None:
     status = _regular(path)
     if status is None:
         return None
-    text = _regular(f"{path.rpartition('.')[0]}.txt")
+    stem = path.rpartition(".")[0]
+    text = _regular(f"{stem}.txt") or _regular(f"{stem}.TXT")
     return FoundFile(path, status.st_size, status.st_mtime_ns, text.st_mtime_ns if text else 0)
 
 
-def is_mount(path: str) -> bool:
-    """Whether a folder is there and lies on another file system than the one above it."""
+def _status(entry: Entry, found: FoundFolder) -> os.stat_result | None:
     try:
-        return os.stat(path).st_dev != _device_above(path)  # noqa: PTH116
-    except OSError:
-        return False
-
-
-def _look(path: str, entries: list[Entry], excluded: Collection[str]) -> tuple[FoundFolder, list[Entry]]:
-    found, folders, prefix = FoundFolder(path), [], with_slash(path)
-    texts = {entry.name[:-4]: entry for entry in entries if entry.name.lower().endswith(".txt")}
-    for entry in entries:
-        name = entry.name
-        if name.startswith(".") or (excluded and f"{prefix}{name}" in excluded):
-            continue
-        try:
-            if entry.is_dir():
-                if is_cache_folder(name):
-                    found.caches.append(f"{prefix}{name}")
-                else:
-                    folders.append(entry)
-            elif os.path.splitext(name)[1].lower() in PASSED_OVER:  # noqa: PTH122
-                found.not_taken.append(os.path.splitext(name)[1].lower())  # noqa: PTH122
-            elif has_image_extension(name) and entry.is_file():
-                status = entry.stat()
-                text = texts.get(name.rpartition(".")[0])
-                stamp = text.stat().st_mtime_ns if text is not None else 0
-                found.files.append(FoundFile(f"{prefix}{name}", status.st_size, status.st_mtime_ns, stamp))
-            elif name in METADATA and entry.is_file():
-                found.tables[f"{prefix}{name}"] = entry.stat().st_mtime_ns
-        except OSError as error:
-            if error.errno not in _NOT_THERE:
-                found.problem = error.strerror or str(error)
-    return found, folders
+        return entry.stat()
+    except OSError as error:
+        if error.errno not in NOT_THERE:
+            found.problem = error.strerror or str(error)
+        return None
 
 
 def _regular(path: str) -> os.stat_result | None:
     try:
         status = os.stat(path)  # noqa: PTH116
     except OSError as error:
-        if error.errno in _NOT_THERE:
+        if error.errno in NOT_THERE:
             return None
         raise
     return status if stat.S_ISREG(status.st_mode) else None
-
-
-def _device_above(path: str) -> int:
-    try:
-        return os.stat(os.path.dirname(os.path.realpath(path))).st_dev  # noqa: PTH116, PTH120
-    except OSError:
-        return 0

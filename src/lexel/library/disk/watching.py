@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from lexel.data.readers.folder import METADATA
 from lexel.data.readers.paths import has_image_extension
+from lexel.data.readers.walk import METADATA
 from lexel.errors import DataError, UsageError
 from lexel.extras import missing_library
 from lexel.library.disk.changes_on_disk import Scope, places

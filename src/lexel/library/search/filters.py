@@ -20,7 +20,7 @@ from lexel.library.store.records import Records
 
 COLUMNS = (
     "id", "path", "folder", "name", "size", "width", "height", "taken", "latitude", "longitude", "camera", "caption",
-    "tags", "orientation", "added",
+    "tags", "orientation", "added", "keywords", "description",
 )  # fmt: skip
 FUNCTIONS = {
     "abs", "coalesce", "date", "datetime", "glob", "ifnull", "iif", "instr", "json_array_length", "json_extract",

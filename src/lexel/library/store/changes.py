@@ -13,7 +13,7 @@ from lexel.library.store.paths import as_column, as_path, is_below, ranges_below
 
 SETTLING_TIME_NS = 2_000_000_000  # file systems tell times to within two seconds at worst
 
-_FACTS = "width, height, taken, latitude, longitude, camera"
+_FACTS = "width, height, taken, latitude, longitude, camera, keywords, description"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ class PhotoFacts(NamedTuple):
     latitude: float | None = None  # degrees
     longitude: float | None = None
     camera: str | None = None
+    keywords: str = "[]"  # that the file has in it: a JSON list
+    description: str | None = None  # the title and the description in the file, a line each
 
 
 class Changes:
@@ -68,7 +70,7 @@ class Changes:
         """A new photo; its number."""
         folder, name = _split(path)
         query = f"""INSERT INTO files (path, folder, name, size, mtime_ns, settled, content, {_FACTS}, added, changed)
-            VALUES ({", ".join("?" * 15)})"""
+            VALUES ({", ".join("?" * 17)})"""
         now = datetime.now(UTC).astimezone().replace(tzinfo=None).isoformat(timespec="seconds")
         row = (as_column(path), folder, name, state.size, state.mtime_ns, state.settled, content, *facts, now)
         self._is_new_generation = True
@@ -117,6 +119,11 @@ class Changes:
         if caption is not None:
             self.set_caption(id, caption, stamp)
         self.remove_files([other])
+
+    def set_facts(self, id: int, facts: PhotoFacts) -> None:
+        """What the photo's file tells of itself has been read again."""
+        names = ", ".join(f"{name} = ?" for name in _FACTS.split(", "))
+        self.connection.execute(f"UPDATE files SET {names} WHERE id = ?", (*facts, id))
 
     def touch_file(self, id: int, state: FileState) -> None:
         """The file was written anew with the content that it had."""
@@ -216,6 +223,18 @@ class Changes:
                     self.connection.execute(query, (as_column(rebased(path, before, after)), column))
                 else:
                     self.connection.execute("DELETE FROM unreadable WHERE path = ?", (column,))
+        for (column,) in self.connection.execute("SELECT DISTINCT folder FROM exclude_patterns").fetchall():
+            if is_below(as_path(column), before):
+                query = "UPDATE OR REPLACE exclude_patterns SET folder = ? WHERE folder = ?"
+                self.connection.execute(query, (as_column(rebased(as_path(column), before, after)), column))
+
+    def add_pattern(self, folder: str, pattern: str) -> None:
+        """Leave out of the folder what matches the pattern."""
+        self.connection.execute("INSERT OR IGNORE INTO exclude_patterns VALUES (?, ?)", (as_column(folder), pattern))
+
+    def forget_patterns(self, folder: str) -> None:
+        """Leave nothing out of the folder."""
+        self.connection.execute("DELETE FROM exclude_patterns WHERE folder = ?", (as_column(folder),))
 
     def exclude(self, path: str) -> None:
         """Look through the path no more: forgotten where it was added itself, passed over where it lies below such."""
@@ -223,6 +242,7 @@ class Changes:
         for condition, values in [("path = ?", (as_column(path),)), *below]:
             for table in ("places", "unreadable", "caption_tables", "excluded"):
                 self.connection.execute(f"DELETE FROM {table} WHERE {condition}", values)
+            self.connection.execute(f"DELETE FROM exclude_patterns WHERE {condition.replace('path', 'folder')}", values)
         rows = self.connection.execute("SELECT path FROM places WHERE kind != 'mount'").fetchall()
         # Of a source nobody knows where its pictures are, so it counts as above everything.
         if any(not os.path.isdir(place) or is_below(path, place) for place in (as_path(row) for (row,) in rows)):  # noqa: PTH112

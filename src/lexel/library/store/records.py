@@ -26,7 +26,8 @@ BLOCK = 65536  # rows
 FLOAT16 = np.dtype("<f2")
 
 _PHOTO = """SELECT files.id, files.path, size, mtime_ns, hash, width, height, taken, latitude, longitude, camera,
-    caption, CASE WHEN label IS NULL THEN tags ELSE json_insert(tags, '$[#]', label) END, missing
+    caption, CASE WHEN label IS NULL THEN tags ELSE json_insert(tags, '$[#]', label) END, missing,
+    coalesce(keywords, '[]'), description
     FROM files JOIN contents ON contents.id = files.content WHERE files.id IN (SELECT value FROM json_each(?))"""
 _VECTORS = "SELECT files.id, vector FROM files JOIN vectors USING (content) WHERE NOT missing"
 _AMONG = "files.id IN (SELECT value FROM json_each(?))"
@@ -50,6 +51,8 @@ class Photo:
     caption: str | None  # several have a line each
     tags: tuple[str, ...]
     missing: bool  # vanished from the disk: never found by a search, kept in case it comes back
+    keywords: tuple[str, ...] = ()  # in the file itself
+    description: str | None = None  # in the file itself: title and description, a line each
 
     @property
     def folder(self) -> str:
@@ -182,7 +185,9 @@ class Records:
         return self._ids(f"SELECT id FROM photos WHERE {sql} ORDER BY id", parameters)
 
     def search_text(self, match: str, limit: int, ids: Iterable[int] | None = None) -> list[tuple[int, float]]:
-        """(id, BM25, lower is better) of the best photos whose caption, tags, name or folder fit an FTS5 expression.
+        """(id, BM25, lower is better) of the best photos whose words fit an FTS5 expression.
+
+        Their words are captions, tags, keywords and descriptions in the files, names and folders.
 
         Only of the photos `ids`, where they are given.
         """
@@ -258,4 +263,5 @@ def _photo(row: tuple) -> Photo:
     values = dict(zip(Photo.__slots__, row, strict=True))
     values["path"], values["hash"] = as_path(values["path"]), values["hash"].hex()
     values["tags"], values["missing"] = tuple(json.loads(values["tags"])), bool(values["missing"])
+    values["keywords"] = tuple(json.loads(values["keywords"]))
     return Photo(**values)

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 
 from lexel.library.disk.changes_on_disk import places
+from lexel.library.disk.exclusions import stored_patterns
 from lexel.library.store.paths import readable
 from lexel.library.store.records import Records
 
@@ -18,6 +19,7 @@ class Stats:
     unreadable: int  # files
     with_caption: int
     with_tags: int
+    with_keywords: int  # in the files themselves
     with_date: int
     with_place: int
     first_taken: str | None
@@ -25,6 +27,7 @@ class Stats:
     cameras: list[tuple[str, int]]  # the most frequent
     folders: list[str]  # and sources, that are looked through
     absent_folders: list[str]  # those of them that are not there now
+    patterns: dict[str, list[str]]  # of what is left out of a folder
     model: str | None
     fingerprint: str | None
     dimensions: int
@@ -35,9 +38,9 @@ class Stats:
 def stats(records: Records) -> Stats:
     """Count what is there."""
     present = "FROM files WHERE NOT missing"
-    photos, pictures, captioned, tagged, dated, placed, first, last, size = records.rows(
+    photos, pictures, captioned, tagged, with_keywords, dated, placed, first, last, size = records.rows(
         f"""SELECT count(*), count(DISTINCT content), count(caption),
-        coalesce(sum(tags != '[]' OR label IS NOT NULL), 0), count(taken),
+        coalesce(sum(tags != '[]' OR label IS NOT NULL), 0), coalesce(sum(keywords != '[]'), 0), count(taken),
         count(latitude), min(taken), max(taken), coalesce(sum(size), 0) {present}"""
     )[0]
     cameras = records.rows(
@@ -51,6 +54,7 @@ def stats(records: Records) -> Stats:
         unreadable=records.rows("SELECT count(*) FROM unreadable")[0][0],
         with_caption=captioned,
         with_tags=tagged,
+        with_keywords=with_keywords,
         with_date=dated,
         with_place=placed,
         first_taken=first,
@@ -58,6 +62,7 @@ def stats(records: Records) -> Stats:
         cameras=[(camera, count) for camera, count in cameras],
         folders=[readable(path) for path in folders],
         absent_folders=[readable(path) for path in folders if os.path.isabs(path) and not os.path.exists(path)],  # noqa: PTH110, PTH117
+        patterns={readable(folder): given for folder, given in stored_patterns(records).items()},
         model=records.model or records.fact("model_name"),
         fingerprint=records.fingerprint,
         dimensions=records.dimensions,
