@@ -19,7 +19,7 @@ from lexel.bulk.table import UNREADABLE, as_lines, embedding_table, need_pyarrow
 from lexel.data.pairs import ImageFile, Pair, Source
 from lexel.encoder import Encoder
 from lexel.errors import DataError, UsageError
-from lexel.files import make_folder, new_file, write_atomically
+from lexel.files import check_new_file, make_folder, new_file, write_atomically
 from lexel.progress import say
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ def _check(path: Path) -> None:
             f"Embeddings are written as Parquet: give --output a name that ends in .parquet, not {path.name},\n"
             f"or for many files a folder: {path.name}/"
         )
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder; give --output the name of a file.")
+    check_new_file(path)
 
 
 def _identity(encoder: Encoder, piece: Sequence[Pair]) -> str:
