@@ -101,7 +101,7 @@ def read_file(path: Path) -> bytes:
 
 def describe(source: Path | bytes) -> tuple[str, str]:
     """How a picture is stored, read from its header alone: its format and mode, such as ("JPEG", "CMYK")."""
-    with _open_file(source) if isinstance(source, Path) else io.BytesIO(source) as file, _open(file) as image:
+    with _open_file(source) if isinstance(source, Path) else io.BytesIO(source) as file, open_header(file) as image:
         return image.format or "", image.mode
 
 
@@ -155,7 +155,7 @@ def _open_file(path: Path) -> BinaryIO:
 
 def _decode(file: BinaryIO, at_least: int | None, convention: Convention) -> Image.Image:
     try:
-        image = _open(file)
+        image = open_header(file)
         _check_size(*image.size)
         if at_least is not None:
             image.draft(None, (2 * at_least, 2 * at_least))  # only JPEG heeds it
@@ -169,8 +169,11 @@ def _decode(file: BinaryIO, at_least: int | None, convention: Convention) -> Ima
         raise BadImageError(_reason(error)) from error
 
 
-def _open(file: BinaryIO) -> Image.Image:
-    """What Pillow finds in a file, its pixels not read yet; HEIC too where pillow-heif is installed."""
+def open_header(file: BinaryIO) -> Image.Image:
+    """What Pillow finds in a file, its pixels not read yet; HEIC too where pillow-heif is installed.
+
+    Raises nearly anything for a damaged file.
+    """
     formats = (*FORMATS, "HEIF") if _is_heic(file) and register_heic() else FORMATS
     image = Image.open(file, formats=formats)
     if image.format == "TIFF":

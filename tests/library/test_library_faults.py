@@ -47,8 +47,8 @@ def test_killed_at_random_moments_nothing_is_lost_doubled_or_half(tmp_path):
 
 
 def test_a_full_disk_is_told_and_what_was_committed_stays(library, pictures, monkeypatch):
-    monkeypatch.setattr(indexing, "LEAST", 4)
-    monkeypatch.setattr(indexing, "MOST", 4)
+    monkeypatch.setattr(indexing, "MIN_CHUNK", 4)
+    monkeypatch.setattr(indexing, "MAX_CHUNK", 4)
     (pages,) = library.records.rows("PRAGMA page_count")[0]
     library.records.rows(f"PRAGMA max_page_count = {pages + 12}")
     with pytest.raises(DataError, match="The disk is full"):

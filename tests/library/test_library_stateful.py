@@ -88,7 +88,7 @@ class Files(RuleBasedStateMachine):
 
     @rule(chunk=st.sampled_from([1, 2, 64]), part=st.sampled_from(["", "x"]))
     def look(self, chunk: int, part: str) -> None:
-        indexing.LEAST = indexing.MOST = chunk
+        indexing.MIN_CHUNK = indexing.MAX_CHUNK = chunk
         if part and (self.root / part).is_dir():
             self.library.add(self.root / part, vanished=True)
         known = {digest for (digest,) in self.library.records.rows("SELECT hash FROM contents")}

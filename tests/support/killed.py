@@ -104,7 +104,7 @@ def check_complete(library: Path, folder: Path) -> None:
 
 
 def main(work: Path, kills: int, seed: int) -> None:
-    indexing.LEAST = indexing.MOST = 8
+    indexing.MIN_CHUNK = indexing.MAX_CHUNK = 8
     dice = random.Random(seed)
     folder = work / "pictures"
     make_pictures(folder)

@@ -147,8 +147,8 @@ def test_two_files_that_changed_places_are_not_embedded(library, pictures):
 
 def test_files_that_are_all_renumbered_are_not_embedded(library, tmp_path, monkeypatch):
     """Each name has another content that is known, and each content has lost its name before it is met again."""
-    monkeypatch.setattr(indexing, "LEAST", 4)
-    monkeypatch.setattr(indexing, "MOST", 4)
+    monkeypatch.setattr(indexing, "MIN_CHUNK", 4)
+    monkeypatch.setattr(indexing, "MAX_CHUNK", 4)
     folder = tmp_path / "many"
     for number in range(20):
         save(folder / f"{number:02}.png", number)
@@ -376,8 +376,8 @@ def test_what_is_not_there_is_refused_and_leaves_nothing(library, tmp_path):
 
 
 def test_chunks_are_committed_one_by_one(library, tmp_path, encoder, monkeypatch):
-    monkeypatch.setattr(indexing, "LEAST", 4)
-    monkeypatch.setattr(indexing, "MOST", 4)
+    monkeypatch.setattr(indexing, "MIN_CHUNK", 4)
+    monkeypatch.setattr(indexing, "MAX_CHUNK", 4)
     folder = tmp_path / "many"
     for number in range(20):
         save(folder / f"{number:02}.png", number)
@@ -393,8 +393,8 @@ def test_chunks_are_committed_one_by_one(library, tmp_path, encoder, monkeypatch
 
 
 def test_an_interrupt_keeps_what_is_committed_and_the_same_call_goes_on(library, tmp_path, encoder, monkeypatch):
-    monkeypatch.setattr(indexing, "LEAST", 4)
-    monkeypatch.setattr(indexing, "MOST", 4)
+    monkeypatch.setattr(indexing, "MIN_CHUNK", 4)
+    monkeypatch.setattr(indexing, "MAX_CHUNK", 4)
     folder = tmp_path / "many"
     for number in range(20):
         save(folder / f"{number:02}.png", number)
@@ -518,3 +518,37 @@ def test_a_text_file_in_capitals_gives_a_caption(library, pictures):
     (pictures / "0.TXT").write_text("from a camera")
     library.add(pictures)
     assert [photo.caption for photo in library.records.photos([1, 2])] == ["from a camera", None]
+
+
+def with_keywords(path: Path, *keywords: str) -> None:
+    items = "".join(f"<rdf:li>{keyword}</rdf:li>" for keyword in keywords)
+    packet = (
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:dc="http://purl.org/dc/elements/1.1/">'
+        f"<rdf:Description><dc:subject><rdf:Bag>{items}</rdf:Bag></dc:subject></rdf:Description></rdf:RDF>"
+    )
+    picture(len(keywords)).save(path, xmp=packet.encode())
+    aged(path)
+
+
+def test_keywords_in_a_file_are_found_and_follow_it(library, pictures):
+    with_keywords(pictures / "owl.jpg", "owl", "night bird")
+    library.add(pictures)
+    (id,) = library.records.ids_of(str(pictures / "owl.jpg"))
+    assert library.records.photo(id).keywords == ("owl", "night bird")
+    assert [found for found, _ in library.records.search_text('"night bird"', 5)] == [id]
+    assert library.stats().with_keywords == 1
+    with_keywords(pictures / "owl.jpg", "barn")
+    library.add(pictures)
+    assert library.records.photo(id).keywords == ("barn",)
+    assert library.records.search_text("night", 5) == []
+
+
+def test_keywords_of_photos_that_an_older_lexel_took_in_are_read_once_without_embedding(library, pictures, monkeypatch):
+    with_keywords(pictures / "owl.jpg", "owl")
+    library.add(pictures)
+    with library.records.changing() as changes:
+        changes.connection.execute("UPDATE files SET keywords = NULL, camera = NULL")
+    assert counts(library.refresh()) == {"unchanged": 6}
+    assert len(library.records.search_text("owl", 5)) == 1
+    monkeypatch.setattr(indexing, "read_facts", None)
+    assert counts(library.refresh()) == {"unchanged": 6}

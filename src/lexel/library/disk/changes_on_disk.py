@@ -21,7 +21,7 @@ MAX_VANISHED_SHARE = 0.9  # of a root's photos; more are not believed unless con
 MIN_PHOTOS_FOR_SHARE = 20  # in a smaller root all have to be gone to be doubted
 MOUNT_FOLDERS = ("/media", "/mnt", "/Volumes", "/run/media", "/net")  # whose folders go with their drives
 
-_KNOWN = "SELECT path, id, size, mtime_ns, settled, content, missing, caption_stamp FROM files"
+_KNOWN = "SELECT path, id, size, mtime_ns, settled, content, missing, caption_stamp, keywords IS NOT NULL FROM files"
 
 
 class KnownFile(NamedTuple):
@@ -34,6 +34,7 @@ class KnownFile(NamedTuple):
     content: int
     missing: int
     caption_stamp: int
+    has_facts: int  # 0: an older Lexel did not read all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Plan:
     unchanged: int = 0
     found: list[int] = field(default_factory=list)  # photos that had vanished and are back as they were
     captions: list[tuple[int, FoundFile]] = field(default_factory=list)  # of photos whose text file is another now
+    no_facts: list[tuple[int, str]] = field(default_factory=list)  # (id, path) of unchanged photos
     vanished: dict[int, str] = field(default_factory=dict)
     gone_unreadable: list[str] = field(default_factory=list)  # files that could not be read and are no longer there
     was_unreadable: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
@@ -163,6 +165,8 @@ def _compare(plan: Plan, file: FoundFile, row: KnownFile | None, no_vector: set[
         plan.unchanged += not row.missing
         if row.missing:
             plan.found.append(row.id)
+        if not row.has_facts:
+            plan.no_facts.append((row.id, file.path))
     if row.caption_stamp not in (-1, file.text):
         plan.captions.append((row.id, file))
 

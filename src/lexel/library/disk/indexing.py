@@ -5,6 +5,7 @@ its photos are committed, while the next is under way. Killed at any instant, a 
 call finds the rest.
 """
 
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -20,14 +21,15 @@ from lexel.encoder import Encoder
 from lexel.library.disk.captions import read_text_beside
 from lexel.library.disk.changes_on_disk import KnownFile, Plan, doubtful_roots, has_left, is_removed
 from lexel.library.disk.file_picture import Claims, FilePicture, Reading
-from lexel.library.store.changes import Changes
+from lexel.library.disk.photo_facts import read_facts
+from lexel.library.store.changes import Changes, PhotoFacts
 from lexel.library.store.paths import is_below, readable
 from lexel.library.store.records import FLOAT16, Records
 from lexel.progress import track
 
-SECONDS = 3.0  # that a chunk should take
-LEAST, MOST = 32, 512  # files in a chunk
-SHOWN_FROM = 64  # files, of fewer no progress is shown
+SECONDS_PER_CHUNK = 3.0  # that are aimed at
+MIN_CHUNK, MAX_CHUNK = 32, 512  # files
+MIN_FILES_FOR_PROGRESS = 64
 
 
 @dataclass
@@ -67,7 +69,7 @@ class Indexing:
         self._taken = {row.id for row in self._rows.values()}  # photos that have a file, if not the one that they had
         self._waiting: list[FilePicture] = []  # for a copy that is being embedded
         self._broken: dict[bytes, str] = {}  # contents that are no pictures
-        self._chunk = LEAST
+        self._chunk = MIN_CHUNK
 
     def run(self) -> Added:
         """Read what is to be read, then write down what has vanished or come back."""
@@ -78,10 +80,11 @@ class Indexing:
         while todo:
             pictures = [self._picture(file.path, file.text) for file in todo]
             done = self._committed(pictures)
-            for _ in track(done, "Indexing", len(pictures)) if len(pictures) >= SHOWN_FROM else done:
+            for _ in track(done, "Indexing", len(pictures)) if len(pictures) >= MIN_FILES_FOR_PROGRESS else done:
                 pass
             again = {picture.path for picture in self._waiting}  # the copy that they waited for could not be read
             todo, self._waiting = [file for file in todo if file.path in again], []
+        self._read_facts()
         self._finish()
         return self.added
 
@@ -113,7 +116,7 @@ class Indexing:
             if chunk[index].state == "decoded":  # but not to be fitted to the towers
                 chunk[index].state, chunk[index].reason = "broken", reason
         rate = len(chunk) / max(time.monotonic() - began, 1e-3)
-        self._chunk = int(min(MOST, max(LEAST, rate * SECONDS)))
+        self._chunk = int(min(MAX_CHUNK, max(MIN_CHUNK, rate * SECONDS_PER_CHUNK)))
         return chunk, dict(zip((chunk[index] for index in kept), vectors, strict=True))
 
     def _commit(self, chunk: list[FilePicture], vectors: dict[FilePicture, np.ndarray]) -> None:
@@ -203,6 +206,17 @@ class Indexing:
                     changes.forget_place(root)
             changes.drop_orphans()
 
+    def _read_facts(self) -> None:
+        """Read what files tell of themselves, where an older Lexel has not: only their headers."""
+        rest = iter(self.plan.no_facts)
+        with ThreadPoolExecutor() as readers:
+            while chunk := list(islice(rest, MAX_CHUNK)):
+                found = list(readers.map(_facts_of, (path for _, path in chunk)))
+                with self.records.changing() as changes:
+                    for (id, _), facts in zip(chunk, found, strict=True):
+                        if facts is not None and facts.width:
+                            changes.set_facts(id, facts)
+
     def _keep_doubtful(self) -> None:
         """Mark nothing as vanished in a root that stands as empty as a mount point; say so."""
         for root in doubtful_roots(self.plan):
@@ -215,3 +229,13 @@ class Indexing:
                 "If they are gone for good, confirm it: lexel index LIBRARY --vanished. "
                 f"If the folder lies elsewhere now: lexel library relocate LIBRARY {readable(root)} NEW"
             )
+
+
+def _facts_of(path: str) -> PhotoFacts | None:
+    """None where the file cannot be read now."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe in its place would block for ever
+        with open(descriptor, "rb") as file:
+            return read_facts(file)
+    except OSError:
+        return None

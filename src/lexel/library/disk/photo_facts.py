@@ -1,8 +1,9 @@
-"""What a picture file tells of itself besides its pixels: size, and when, where and with what it was taken (EXIF).
+"""What a picture file tells of itself besides its pixels: its size, when, where and with what it was taken, keywords.
 
 Only headers are read. EXIF is written by anybody's program: whatever in it is damaged or cannot be is taken as absent.
 """
 
+import json
 import math
 import re
 from datetime import datetime
@@ -10,20 +11,22 @@ from typing import Any, BinaryIO
 
 from PIL import ExifTags, Image
 
-from lexel.images import FORMATS
+from lexel.images import open_header
+from lexel.library.disk.embedded_words import read_words
 from lexel.library.store.changes import PhotoFacts
 
 _CAMERA, _GPS = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo
 _DATE = re.compile(r"\s*(\d{4})\D(\d\d)\D(\d\d)\D+(\d\d)\D(\d\d)(?:\D(\d\d))?")
 _SIDEWAYS = {5, 6, 7, 8}
-_LONGEST = 100  # characters of a camera's name
+MAX_CAMERA_CHARACTERS = 100
 
 
 def read_facts(file: BinaryIO) -> PhotoFacts:
     """The facts of the picture in an open file. What is no picture has none of them."""
     try:
-        with Image.open(file, formats=FORMATS) as image:
+        with open_header(file) as image:
             width, height = image.size
+            words = read_words(image)
             exif = _exif(image)
             camera, place = _directory(exif, _CAMERA), _directory(exif, _GPS)  # which a TIFF keeps in the file
     except Exception:  # any: whether it is a picture is for `decode` to say
@@ -31,7 +34,10 @@ def read_facts(file: BinaryIO) -> PhotoFacts:
     if exif.get(ExifTags.Base.Orientation) in _SIDEWAYS:
         width, height = height, width
     latitude, longitude = _place(place)
-    return PhotoFacts(width, height, _taken(exif, camera), latitude, longitude, _model(exif))
+    keywords = json.dumps(words.keywords, ensure_ascii=False)
+    return PhotoFacts(
+        width, height, _taken(exif, camera), latitude, longitude, _model(exif), keywords, words.description
+    )
 
 
 def _exif(image: Image.Image) -> Image.Exif:
@@ -94,4 +100,4 @@ def _model(exif: Image.Exif) -> str | None:
 
 
 def _text(value: Any) -> str:
-    return " ".join(value.replace("\0", " ").split())[:_LONGEST] if isinstance(value, str) else ""
+    return " ".join(value.replace("\0", " ").split())[:MAX_CAMERA_CHARACTERS] if isinstance(value, str) else ""

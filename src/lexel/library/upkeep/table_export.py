@@ -62,6 +62,8 @@ def _schema(pa, dimensions: int, facts: dict[str, str]) -> "pa.Schema":
         "camera": text,
         "caption": text,
         "tags": pa.list_(text),
+        "keywords": pa.list_(text),
+        "description": text,
         "embedding": pa.list_(pa.float32(), dimensions),
     }
     return pa.schema(columns, metadata=facts)
