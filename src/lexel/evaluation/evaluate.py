@@ -17,25 +17,29 @@ from lexel.evaluation.embedded_source import EmbeddedSource, embed_source
 from lexel.evaluation.overlap import about_overlap
 from lexel.evaluation.prompts import templates as read_templates
 from lexel.evaluation.report import Report, SourceReport
-from lexel.evaluation.tasks.base import Task, TaskInput
+from lexel.evaluation.tasks.base import Task, TaskInput, TaskRequest
 from lexel.evaluation.tasks.registry import chosen_tasks
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
 
+SourceLike = Source | EmbeddedSource | str
+
 
 def evaluate(
     encoder: Encoder,
-    source: Source | EmbeddedSource | str | Sequence[Source | EmbeddedSource | str],
+    source: SourceLike | Sequence[SourceLike],
     *,
     tasks: Sequence[str | Task] | None = None,
     templates: str | Sequence[str] = "photo",
     labels: Sequence[str] | None = None,
+    training: Source | str | None = None,
 ) -> Report:
     """Measure the model on the source or sources, by default zero-shot and retrieval, where the source allows them.
 
     A source that is embedded already is not embedded again. `tasks` are names or `Task` objects; `labels` are the names
-    to choose from, by default those that occur in the source.
+    to choose from, by default those that occur in the source. `training` is what tasks learn from (a linear probe), by
+    default the training split of the data set that the source is a split of.
 
     Example:
         report = lexel.evaluate(lexel.load("runs/demo/model"), "scenes:1000/test", templates="scene")
@@ -51,8 +55,14 @@ def evaluate(
     twice = [name for name, count in Counter(_source_of(item).name for item in sources).items() if count > 1]
     if twice:
         raise UsageError(f"{twice[0]} is given twice: its numbers could not be told apart in the report.")
-    plans = [_plan(_source_of(item), wanted, labels) for item in sources]
-    measured = [_measure(encoder, item, plan, prompts, labels) for item, plan in zip(sources, plans, strict=True)]
+    given_labels = tuple(labels) if labels is not None else None
+    given_training = _read(training, prefer=("train",)) if training is not None else None
+    requests = [TaskRequest(_source_of(item), given_labels, given_training) for item in sources]
+    plans = [_plan(request, wanted) for request in requests]
+    measured = [
+        _measure(encoder, item, request, plan, prompts)
+        for item, request, plan in zip(sources, requests, plans, strict=True)
+    ]
     return Report(
         model=encoder.name,
         fingerprint=encoder.fingerprint,
@@ -62,22 +72,23 @@ def evaluate(
     )
 
 
-def _read(source: Source | str) -> Source:
+def _read(source: Source | str, prefer: Sequence[str] = ("test", "val")) -> Source:
     if isinstance(source, Source):
         return source
     from lexel.data.readers import read_source
 
-    return read_source(source, prefer=("test", "val"))
+    return read_source(source, prefer=prefer)
 
 
 def _source_of(item: Source | EmbeddedSource) -> Source:
     return item.source if isinstance(item, EmbeddedSource) else item
 
 
-def _plan(source: Source, wanted: Sequence[Task], labels: Sequence[str] | None) -> list[Task]:
+def _plan(request: TaskRequest, wanted: Sequence[Task]) -> list[Task]:
     """The tasks among those wanted that the source has what it takes for."""
-    plan = [task for task in wanted if task.fits(source, labels)]
+    plan = [task for task in wanted if task.fits(request)]
     if not plan:
+        source = request.source
         captioned = [pair for pair in source.pairs if pair.captions]
         captions = {caption for pair in captioned for caption in pair.captions}
         needs = "; ".join(f"{task.name} needs {task.needs}" for task in wanted)
@@ -92,13 +103,13 @@ def _plan(source: Source, wanted: Sequence[Task], labels: Sequence[str] | None) 
 def _measure(
     encoder: Encoder,
     item: Source | EmbeddedSource,
+    request: TaskRequest,
     plan: Sequence[Task],
     prompts: tuple[str, ...],
-    labels: Sequence[str] | None,
 ) -> SourceReport:
     embedded = embed_source(encoder, item)
     source = embedded.source
-    given = TaskInput(encoder, embedded, prompts, tuple(labels) if labels is not None else None)
+    given = TaskInput(encoder, embedded, prompts, request)
     sections = [task.measure(given) for task in plan]
     report = SourceReport(
         name=source.name,

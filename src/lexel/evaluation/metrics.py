@@ -120,11 +120,40 @@ def wilson(proportion: float, count: float) -> tuple[float, float]:
     return float(min(proportion, max(0.0, centre - half))), float(max(proportion, min(1.0, centre + half)))
 
 
-def proportion(hits: np.ndarray, chance: float, groups: np.ndarray | None = None) -> Metric:
+def proportion(hits: np.ndarray, chance: float | None, groups: np.ndarray | None = None) -> Metric:
     """The mean of hits (Q,), its Wilson interval; trials of one group (captions of one image) depend on each other."""
     value = float(np.clip(hits.mean(), 0, 1))
     low, high = wilson(value, len(hits) if groups is None else _effective_count(hits, groups))
     return Metric(value=value, low=low, high=high, chance=chance)
+
+
+def grouped_mean(values: np.ndarray, groups: np.ndarray, chance: float | None) -> Metric:
+    """The mean of values (Q,) in 0..1 with an interval from resampling whole groups."""
+    if np.ptp(values) < 1e-12:  # resampling sees no doubt where there is some
+        return proportion(values, chance, groups)
+    low, high = bootstrap_mean(values, groups)
+    return Metric(value=float(values.mean()), low=low, high=high, chance=chance)
+
+
+def bootstrap_mean(values: np.ndarray, groups: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    """The 95 % percentile interval of the mean of values (Q,), whole groups being drawn with return."""
+    means = resampled_means(values[:, None], groups, seed)[:, 0]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def resampled_means(values: np.ndarray, groups: np.ndarray, seed: int = 0, resamples: int = RESAMPLES) -> np.ndarray:
+    """Means of the columns of values (Q, K) in each resample of whole groups. (resamples, K)"""
+    _, group = np.unique(groups, return_inverse=True)
+    count = int(group.max()) + 1
+    totals = np.stack([np.bincount(group, weights=column, minlength=count) for column in values.T], axis=1)
+    sizes = np.bincount(group, minlength=count)
+    rng = np.random.default_rng(seed)
+    means = np.empty((resamples, values.shape[1]))
+    for row in range(resamples):
+        times = np.bincount(rng.integers(count, size=count), minlength=count)
+        means[row] = times @ totals / (times @ sizes)
+    return means
 
 
 def _effective_count(hits: np.ndarray, groups: np.ndarray) -> float:
@@ -139,7 +168,7 @@ def _effective_count(hits: np.ndarray, groups: np.ndarray) -> float:
     return float(np.clip(value * (1 - value) / variance, 1, len(hits)))
 
 
-def mean_per_class(hits: np.ndarray, classes: np.ndarray, chance: float) -> Metric:
+def mean_per_class(hits: np.ndarray, classes: np.ndarray, chance: float | None) -> Metric:
     """The mean over classes of each one's share of hits, so that a rare class counts as much as a common one."""
 
     def statistic(weights: np.ndarray) -> float:

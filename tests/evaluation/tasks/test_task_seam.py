@@ -19,8 +19,8 @@ class Brightness:
     name = "brightness"
     needs = "one label"
 
-    def fits(self, source, labels):
-        return bool(source.labels)
+    def fits(self, wanted):
+        return bool(wanted.source.labels)
 
     def measure(self, given):
         section = Section(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +14,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class TaskRequest:
+    """What a user wants to measure on, before anything is embedded."""
+
+    source: Source
+    labels: tuple[str, ...] | None = None  # to choose among; None: those of the source
+    training: Source | None = None  # pairs for tasks that learn: the source's own training split, or one that was named
+
+    @property
+    def candidates(self) -> list[str]:
+        """The labels to choose among."""
+        return self.source.labels if self.labels is None else list(self.labels)
+
+
+@dataclass(frozen=True)
 class TaskInput:
     """One source, embedded once, and how the user wants it measured."""
 
@@ -22,16 +35,16 @@ class TaskInput:
     embedded: EmbeddedSource
     templates: tuple[str, ...]  # prompts in which labels are shown
     labels: tuple[str, ...] | None = None  # to choose among; None: those of the source
-    training_source: Source | None = None  # the source's training split, for tasks that learn
+    training: Source | None = None
     seed: int = 0
     _training: list[EmbeddedSource] = field(default_factory=list, repr=False, compare=False)
 
-    def training(self) -> EmbeddedSource | None:
-        """The training split, embedded when the first task asks for it; None where there is none."""
-        if self.training_source is None:
+    def embedded_training(self) -> EmbeddedSource | None:
+        """The training pairs, embedded when the first task asks for them; None where there are none."""
+        if self.training is None:
             return None
         if not self._training:
-            self._training.append(embed_source(self.encoder, self.training_source))
+            self._training.append(embed_source(self.encoder, self.training))
         return self._training[0]
 
 
@@ -48,8 +61,8 @@ class Task(Protocol):
         """What a source must have, to end the sentence "zero_shot needs …"."""
         ...
 
-    def fits(self, source: Source, labels: Sequence[str] | None) -> bool:
-        """Whether the source has what the task needs; `labels` are those to choose among, if the user gave any."""
+    def fits(self, wanted: TaskRequest) -> bool:
+        """Whether the source has what the task needs."""
         ...
 
     def measure(self, given: TaskInput) -> Section:

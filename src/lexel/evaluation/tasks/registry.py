@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from lexel.errors import UsageError, did_you_mean
 from lexel.evaluation.tasks.base import Task
+from lexel.evaluation.tasks.linear_probe import LinearProbe
+from lexel.evaluation.tasks.nearest_neighbours import NearestNeighbours
 from lexel.evaluation.tasks.retrieval import Retrieval
 from lexel.evaluation.tasks.zero_shot import ZeroShot
 
-TASKS: tuple[Task, ...] = (ZeroShot(), Retrieval())
+TASKS: tuple[Task, ...] = (ZeroShot(), Retrieval(), LinearProbe(), NearestNeighbours())
 DEFAULT_TASKS = ("zero_shot", "retrieval")
 
 

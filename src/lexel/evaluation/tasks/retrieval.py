@@ -6,7 +6,6 @@ shared by forty aerial photos does not count as thirty-nine mistakes; the chance
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,7 +38,7 @@ from lexel.evaluation.sections import (
     Section,
     SimilarityGrid,
 )
-from lexel.evaluation.tasks.base import TaskInput
+from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
@@ -61,8 +60,8 @@ class Retrieval:
     name = "retrieval"
     needs = "two captions and two images"
 
-    def fits(self, source: Source, labels: Sequence[str] | None) -> bool:
-        captioned = [pair for pair in source.pairs if pair.captions]
+    def fits(self, wanted: TaskRequest) -> bool:
+        captioned = [pair for pair in wanted.source.pairs if pair.captions]
         return len(captioned) >= 2 and len({caption for pair in captioned for caption in pair.captions}) >= 2
 
     def measure(self, given: TaskInput) -> Section:

@@ -40,7 +40,7 @@ from lexel.evaluation.sections import (
     Section,
     SimilarityGrid,
 )
-from lexel.evaluation.tasks.base import TaskInput
+from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
@@ -62,8 +62,8 @@ class ZeroShot:
     name = "zero_shot"
     needs = "two labels"
 
-    def fits(self, source: Source, labels: Sequence[str] | None) -> bool:
-        return bool(source.labels) and len(labels or source.labels) >= 2
+    def fits(self, wanted: TaskRequest) -> bool:
+        return bool(wanted.source.labels) and len(wanted.candidates) >= 2
 
     def measure(self, given: TaskInput) -> Section:
         result = zero_shot(given.encoder, given.embedded, given.templates, given.labels)
