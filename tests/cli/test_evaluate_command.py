@@ -58,3 +58,18 @@ def test_an_output_folder_that_is_named_again_is_said_to_be_replaced(lexel, tiny
     words = ["evaluate", tiny_model, "scenes:20/test", "--tasks", "zero-shot", "-o", "mine"]
     assert "replaced" not in lexel(*words).err
     assert "The report in mine will be replaced." in lexel(*words).err
+
+
+def test_a_suite_prints_its_summary_by_source(lexel, tiny_model, here):
+    (here / "suite.toml").write_text('tasks = ["zero_shot", "knn"]\ntemplates = "scene"\n')
+    done = lexel("evaluate", tiny_model, "scenes:60/train", "--suite", "suite.toml", "--json")
+    assert done.status == 0
+    summary = done.json["sources"]["scenes:60/train"]
+    assert {"zero_shot_top1", "zero_shot_top1_interval", "knn_top1", "knn_top1_interval"} <= set(summary)
+    assert done.json["zero_shot/top1"] == summary["zero_shot_top1"]
+
+
+def test_a_suite_and_tasks_exclude_each_other(refused, tiny_model, here):
+    assert "give one" in refused("evaluate", tiny_model, "scenes:40", "--suite", "small", "--tasks", "knn")
+    assert 'Did you mean "small"?' in refused("evaluate", tiny_model, "scenes:40", "--suite", "smal")
+    assert not (here / "report").exists()

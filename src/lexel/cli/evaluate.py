@@ -18,7 +18,17 @@ def evaluate(
     tasks: Annotated[
         str | None,
         typer.Option(
-            help="zero-shot, retrieval, or both with a comma; default: all that the source allows.", show_default=False
+            help="Tasks with commas between, such as zero-shot,retrieval,knn; default: the first two.",
+            show_default=False,
+        ),
+    ] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option(
+            metavar="small|paper|FILE.toml",
+            help="Several tasks at once: small adds linear probe, few shots, nearest neighbours, calibration and "
+            "geometry; paper takes all.",
+            show_default=False,
         ),
     ] = None,
     templates: Templates = None,
@@ -28,29 +38,46 @@ def evaluate(
             help="Labels to choose among, with commas or a file; default: those of the source.", show_default=False
         ),
     ] = None,
+    training: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="What probes learn from; default: the source's own training split, else its other images.",
+            show_default=False,
+        ),
+    ] = None,
     runtime: Runtime = None,
     number_format: NumberFormat = None,
     json: Json = False,
 ) -> None:
-    """Measure a model: zero-shot classification and retrieval.
+    """Measure a model: zero-shot classification where there are labels, retrieval where there are captions, and more.
 
-    The first where there are labels, the second where there are captions. Writes report.json and report.html: every
+    Writes report.json and report.html: every
     number with its 95 % interval and chance. Without --output they go into report/ or, where one lies there already,
     report-2/ and so on.
 
     \b
     Example:
       lexel evaluate runs/fashion/model fashion/test --output reports/fashion
+      lexel evaluate runs/fashion/model fashion/test --suite small
     """
     from lexel.cli.print_report import print_metrics
     from lexel.cli.printing import print_json
+    from lexel.errors import UsageError
     from lexel.evaluation.evaluate import evaluate as measure
     from lexel.evaluation.labels import read_labels
     from lexel.evaluation.report import unused_folder
+    from lexel.evaluation.suites import Suite, read_suite
+    from lexel.evaluation.tasks.registry import chosen_tasks
     from lexel.files import make_folder
     from lexel.loading import load
     from lexel.progress import say
 
+    if tasks and suite:
+        raise UsageError("--tasks and --suite both choose the tasks; give one.")
+    names = [task.strip().replace("-", "_") for task in tasks.split(",")] if tasks else None
+    chosen = read_suite(suite or "default") if names is None else Suite(tasks=names)
+    chosen_tasks(chosen.tasks)  # refuses unknown ones before anything is written
     folder = output or unused_folder(Path("report"))
     make_folder(folder)  # before the work, so that a name that cannot be is told at once
     if (folder / "report.json").is_file():
@@ -58,13 +85,15 @@ def evaluate(
     report = measure(
         load(model, runtime=runtime, number_format=number_format),
         sources,
-        tasks=[task.strip().replace("-", "_") for task in tasks.split(",")] if tasks else None,
-        templates=chosen_templates(templates),
+        tasks=chosen.tasks,
+        templates=chosen_templates(templates, chosen.templates or "photo"),
         labels=read_labels(labels) if labels else None,
+        training=training,
     )
     report.save(folder)
     if json:
-        print_json(report.metrics() | {"report": str(folder / "report.html")})
+        found = {"report": str(folder / "report.html"), "model": report.model, "fingerprint": report.fingerprint}
+        print_json(report.metrics() | found | {"sources": report.summary()})
     else:
         print_metrics(report)
         print(f"Report  {folder / 'report.html'}")

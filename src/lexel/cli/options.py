@@ -134,7 +134,7 @@ def chosen_model(model: str | None, runtime: Runtime, number_format: NumberForma
     return ModelChoice(model, runtime, number_format) if model is not None else None
 
 
-def chosen_templates(given: list[str] | None, default: str = "photo") -> str | list[str]:
+def chosen_templates(given: list[str] | None, default: str | list[str] = "photo") -> str | list[str]:
     """A set's name stays a name; sentences become a list."""
     if not given:
         return default

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationError
 
@@ -100,6 +100,10 @@ class Report(Config):
             for name, metric in source.metrics.items()
         }
 
+    def summary(self) -> dict[str, dict[str, Any]]:
+        """The main numbers of each source by name, such as "zero_shot_top1" and "zero_shot_top1_interval"."""
+        return {source.name: _summary(source) for source in self.sources}
+
     def save(self, folder: str | Path) -> None:
         """Write report.json, report.html and the outcomes of the examples into the folder, which is made if missing."""
         folder = Path(folder)
@@ -139,6 +143,19 @@ class Report(Config):
                     {name.removeprefix(start): found for name, found in outcomes.items() if name.startswith(start)}
                 )
         return self
+
+
+def _summary(source: SourceReport) -> dict[str, Any]:
+    found: dict[str, Any] = {"images": source.images, "fingerprint": source.fingerprint}
+    for section in source.sections:
+        names = section.headline_metrics or list(section.metrics)
+        for name in names:
+            metric, plain = section.metrics[name], f"{section.task}_{name.replace('/', '_')}"
+            found[plain] = metric.value
+            found[f"{plain}_interval"] = [metric.low, metric.high]
+            if metric.chance is not None:
+                found[f"{plain}_chance"] = metric.chance
+    return found | {"warnings": source.all_warnings}
 
 
 def unused_folder(folder: Path) -> Path:

@@ -1,5 +1,6 @@
 """What a model is measured by: one file a task.
 
-In reading order: `base` (what a task is given and what it answers), `zero_shot`, `retrieval`, and `registry` (the list
-of them).
+In reading order: `base` (what a task is given and what it answers), `zero_shot`, `retrieval`; `learning` (images to
+learn from and to test on) with `probe`, `linear_probe` and `nearest_neighbours`; `confidence` (calibration),
+`geometry`; and `registry` (the list of them all).
 """

@@ -4,12 +4,21 @@ from collections.abc import Sequence
 
 from lexel.errors import UsageError, did_you_mean
 from lexel.evaluation.tasks.base import Task
+from lexel.evaluation.tasks.confidence import Confidence
+from lexel.evaluation.tasks.geometry import Geometry
 from lexel.evaluation.tasks.linear_probe import LinearProbe
 from lexel.evaluation.tasks.nearest_neighbours import NearestNeighbours
 from lexel.evaluation.tasks.retrieval import Retrieval
 from lexel.evaluation.tasks.zero_shot import ZeroShot
 
-TASKS: tuple[Task, ...] = (ZeroShot(), Retrieval(), LinearProbe(), NearestNeighbours())
+TASKS: tuple[Task, ...] = (
+    ZeroShot(),
+    Retrieval(),
+    LinearProbe(),
+    NearestNeighbours(),
+    Confidence(),
+    Geometry(),
+)
 DEFAULT_TASKS = ("zero_shot", "retrieval")
 
 
