@@ -18,7 +18,7 @@ def evaluate(
     tasks: Annotated[
         str | None,
         typer.Option(
-            help="Tasks with commas between, such as zero-shot,retrieval,knn; default: the first two.",
+            help="Tasks with commas between, such as zero-shot,knn; default: zero-shot and retrieval.",
             show_default=False,
         ),
     ] = None,
@@ -52,9 +52,8 @@ def evaluate(
 ) -> None:
     """Measure a model: zero-shot classification where there are labels, retrieval where there are captions, and more.
 
-    Writes report.json and report.html: every
-    number with its 95 % interval and chance. Without --output they go into report/ or, where one lies there already,
-    report-2/ and so on.
+    Writes report.json and report.html: every number with its 95 % interval and chance. Without --output they go into
+    report/ or, where one lies there already, report-2/ and so on.
 
     \b
     Example:

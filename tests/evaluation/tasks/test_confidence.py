@@ -32,8 +32,8 @@ def test_the_temperature_of_drawn_labels_is_found():
 def test_an_overconfident_model_is_called_so_and_mended_by_its_temperature():
     encoder = ColourEncoder()
     encoder.logit_scale = 100.0
-    pairs = [painted(f"{i}", "red", "blue", label=("red", "blue")[i % 2]) for i in range(60)]
-    pairs += [painted(f"r{i}", "red", "red", "blue", label=("red", "blue")[i % 2]) for i in range(60)]
+    names = ["red", "red", "red", "blue"]
+    pairs = [painted(f"{i}", "red", "red", "blue", label=names[i % 4]) for i in range(400)]
     [section] = evaluate(encoder, Source("s", pairs), tasks=["calibration"]).sources[0].sections
     assert "too sure" in section.headline
     assert section.metrics["error_after_temperature"].value < section.metrics["error"].value / 2

@@ -12,7 +12,7 @@ from lexel.evaluation.tasks.learning import can_learn, few_of_each, learning_dat
 
 def task_input(source: Source, training: Source | None = None) -> TaskInput:
     encoder = ColourEncoder()
-    return TaskInput(encoder, embed_source(encoder, source), ("{}",), training=training)
+    return TaskInput(encoder, embed_source(encoder, source), ("{}",), TaskRequest(source, None, training))
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(2, 5))

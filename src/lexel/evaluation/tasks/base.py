@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from lexel.data.pairs import Source
+from lexel.errors import LexelError
 from lexel.evaluation.embedded_source import EmbeddedSource, embed_source
 from lexel.evaluation.sections import Section
 
@@ -19,7 +21,12 @@ class TaskRequest:
 
     source: Source
     labels: tuple[str, ...] | None = None  # to choose among; None: those of the source
-    training: Source | None = None  # pairs for tasks that learn: the source's own training split, or one that was named
+    named_training: Source | None = None  # that the user wants tasks to learn from
+
+    @cached_property
+    def training(self) -> Source | None:
+        """What tasks learn from: what the user named, else the training split of the data set; None without any."""
+        return self.named_training or training_split(self.source)
 
     @property
     def candidates(self) -> list[str]:
@@ -34,18 +41,37 @@ class TaskInput:
     encoder: Encoder
     embedded: EmbeddedSource
     templates: tuple[str, ...]  # prompts in which labels are shown
-    labels: tuple[str, ...] | None = None  # to choose among; None: those of the source
-    training: Source | None = None
+    request: TaskRequest
     seed: int = 0
     _training: list[EmbeddedSource] = field(default_factory=list, repr=False, compare=False)
 
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """The labels to choose among; None for those of the source."""
+        return self.request.labels
+
     def embedded_training(self) -> EmbeddedSource | None:
         """The training pairs, embedded when the first task asks for them; None where there are none."""
-        if self.training is None:
+        training = self.request.training
+        if training is None:
             return None
         if not self._training:
-            self._training.append(embed_source(self.encoder, self.training))
+            self._training.append(embed_source(self.encoder, training))
         return self._training[0]
+
+
+def training_split(source: Source) -> Source | None:
+    """The training split of the data set that the source is another split of; None where there is none."""
+    if source.split in (None, "train"):
+        return None
+    from lexel.data.readers import read_source
+
+    name, mark, seed = source.name.partition("?")
+    whole = name.rpartition("/")[0] if name.endswith(f"/{source.split}") else name
+    try:
+        return read_source(f"{whole}/train{mark}{seed}")
+    except LexelError:  # no such split, or the source was made in Python and its name is no path
+        return None
 
 
 class Task(Protocol):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BINS = 15
 MIN_BIN_IMAGES = 5  # fewer are not drawn: their share of hits says nothing
 MAX_IMAGES = 20_000  # that are measured; logits of all their labels are held at once
-TEMPERATURES = np.geomspace(0.05, 20, 97)  # that are tried, relative to the model's own
+TEMPERATURES = np.geomspace(0.01, 100, 185)  # that are tried, relative to the model's own
 WORDS = {
     "error": "Expected calibration error",
     "error_after_temperature": "After fitting the temperature on other images",

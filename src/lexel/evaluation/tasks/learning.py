@@ -76,7 +76,7 @@ def learning_data(given: TaskInput) -> LearningData:
     embedded = given.embedded
     counts = Counter(pair.label for pair in embedded.pairs if pair.label is not None)
     rows = np.array([row for row, pair in enumerate(embedded.pairs) if pair.label is not None])
-    training = given.embedded_training() if len(_learnable(given.training, counts)) >= 2 else None
+    training = given.embedded_training() if len(_learnable(given.request.training, counts)) >= 2 else None
     pairs = training.pairs if training is not None else [embedded.pairs[row] for row in rows]
     vectors = training.vectors if training is not None else embedded.vectors[rows]
     learned = Counter(pair.label for pair in pairs if pair.label is not None)
