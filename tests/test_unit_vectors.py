@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from lexel.unit_vectors import unit
+from lexel.errors import ModelError
+from lexel.unit_vectors import check_finite, unit
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -15,3 +16,16 @@ def test_rows_get_unit_length_and_keep_their_direction(dtype):
 
 def test_a_row_of_zeros_stays_one():
     assert not unit(np.zeros((2, 3), np.float32)).any()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 0.0])
+def test_vectors_that_are_no_directions_are_refused_with_the_name_of_the_first(bad):
+    vectors = np.eye(4, dtype=np.float32)
+    check_finite(vectors, "abcd", "model")
+    vectors[2, 2] = vectors[3, 3] = bad
+    with pytest.raises(ModelError, match=r"model gives 2 of 4 vectors(.|\n)+first for c\."):
+        check_finite(vectors, "abcd", "model")
+
+
+def test_no_vectors_are_all_finite():
+    check_finite(np.zeros((0, 4), np.float32), [], "model")

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from quick_encoder import QuickEncoder
 
 import lexel
 from lexel.bulk import one_file as embed
 from lexel.bulk.one_file import embed_source
 from lexel.data.readers import read_source
 from lexel.encoder import Encoder
-from lexel.errors import DataError, UsageError
+from lexel.errors import DataError, ModelError, UsageError
 
 COUNT = 10
 
@@ -24,7 +25,7 @@ def encoder(tiny_model) -> Encoder:
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch):
-    monkeypatch.setattr(embed, "PART", 4)
+    monkeypatch.setattr(embed, "ROWS_PER_SHARD", 4)
 
 
 @pytest.fixture
@@ -73,8 +74,7 @@ def parts_made(encoder: Encoder, folder: Path, out: Path, capsys) -> int:
 
 def test_a_source_becomes_one_table_of_keys_labels_captions_and_unit_vectors(encoder, folder, tmp_path):
     source = read_source(str(folder))
-    (tmp_path / "out").mkdir()
-    done = embed_source(encoder, source, tmp_path / "out" / "out.parquet")
+    done = embed_source(encoder, source, tmp_path / "deep" / "out.parquet")
     table = pq.read_table(done.path)
     assert (done.images, done.unreadable, done.dimensions) == (COUNT, [], encoder.dimensions)
     assert table["key"].to_pylist() == [pair.key for pair in source.pairs]
@@ -100,7 +100,7 @@ def test_a_job_cut_off_keeps_its_parts_and_ends_like_one_that_was_not(encoder, f
     with pytest.raises(PowerCut):
         embed_source(cut_off_in_part(encoder, part), source, out)
     assert not out.exists()
-    assert len(list((tmp_path / "out.parquet.parts").iterdir())) == part - 1
+    assert len(list((tmp_path / ".out.parquet.parts").iterdir())) == part - 1
     assert parts_made(encoder, folder, out, capsys) == 3 - (part - 1)
     assert pq.read_table(out).equals(pq.read_table(whole))
 
@@ -128,6 +128,79 @@ def test_a_part_in_which_something_changed_is_made_again(encoder, folder, tmp_pa
     assert parts_made(encoder, folder, out, capsys) == 2
     fresh = embed_source(encoder, read_source(str(folder)), tmp_path / "fresh.parquet").path
     assert pq.read_table(out).equals(pq.read_table(fresh))
+
+
+def test_the_array_has_the_embeddings_in_the_order_of_the_table(encoder, folder, tmp_path):
+    (folder / "3.png").write_bytes(b"")
+    done = embed_source(encoder, read_source(str(folder)), tmp_path / "out.parquet", npy=True)
+    array = np.load(tmp_path / "out.npy")
+    assert done.array == tmp_path / "out.npy"
+    assert (array.shape, array.dtype) == ((COUNT - 1, encoder.dimensions), np.float32)
+    np.testing.assert_array_equal(array, np.array(pq.read_table(done.path)["embedding"].to_pylist(), np.float32))
+
+
+def test_a_whole_part_without_a_readable_picture_is_joined_too(encoder, folder, tmp_path):
+    for number in range(4):
+        (folder / f"{number}.png").write_bytes(b"")
+    done = embed_source(encoder, read_source(str(folder)), tmp_path / "out.parquet", npy=True)
+    assert len(np.load(tmp_path / "out.npy")) == pq.read_metadata(done.path).num_rows == COUNT - 4
+
+
+def test_other_columns_of_the_table_are_kept_with_their_types(encoder, folder, tmp_path):
+    rows = [
+        {
+            "file_name": f"{number}.png",
+            "caption": "a thing",
+            "price": number / 2 if number % 2 else number,
+            "sku": f"A{number}",
+            "sizes": ["s", "m"][: number % 3],
+            "key": number,
+            "mixed": number if number % 2 else "word",
+            "nothing": None,
+            "split": "train",
+        }
+        for number in range(COUNT)
+    ]
+    (folder / "metadata.csv").unlink()
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = read_source(str(folder), keep_columns=True)
+    table = pq.read_table(embed_source(encoder, source, tmp_path / "out.parquet").path)
+    assert table.column_names == [
+        *("key", "label", "captions", "embedding"),
+        *("price", "sku", "sizes", "key_in_table", "mixed", "nothing", "split"),
+    ]
+    assert table["key"].to_pylist() == [row["file_name"] for row in rows]
+    assert table["price"].to_pylist() == [number / 2 if number % 2 else number for number in range(COUNT)]
+    assert table["sku"].to_pylist() == [row["sku"] for row in rows]
+    assert table["sizes"].to_pylist() == [row["sizes"] for row in rows]
+    assert table["key_in_table"].to_pylist() == list(range(COUNT))
+    assert table["mixed"].to_pylist() == [str(number) if number % 2 else "word" for number in range(COUNT)]
+    assert table["nothing"].to_pylist() == [None] * COUNT
+
+
+def test_a_part_in_which_another_column_changed_is_made_again(encoder, folder, tmp_path, capsys):
+    table = folder / "metadata.csv"
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([f"{lines[0]},price", *(f"{line},{n}.5" for n, line in enumerate(lines[1:]))]))
+    with pytest.raises(PowerCut):
+        embed_source(cut_off_in_part(encoder, 3), read_source(str(folder), keep_columns=True), tmp_path / "o.parquet")
+    table.write_text(table.read_text().replace(",0.5", ",7.5"))
+    capsys.readouterr()
+    out = embed_source(encoder, read_source(str(folder), keep_columns=True), tmp_path / "o.parquet").path
+    assert "1 of 3 shards" in capsys.readouterr().err
+    assert pq.read_table(out)["price"].to_pylist()[:2] == ["7.5", "1.5"]
+
+
+def test_a_vector_that_is_not_finite_is_never_written(encoder, folder, tmp_path):
+    class Damaged(QuickEncoder):
+        def _vector(self, pixels):
+            return super()._vector(pixels) * (np.nan if self.embedded >= 4 else 1)
+
+    source = read_source(str(folder))
+    with pytest.raises(ModelError, match=r"quick gives 4 of 4 vectors that are no directions(.|\n)+first for 4\.png"):
+        embed_source(Damaged(), source, tmp_path / "out.parquet")
+    assert not (tmp_path / "out.parquet").exists()
+    assert [path.name for path in (tmp_path / ".out.parquet.parts").iterdir()] == ["000000.parquet"]
 
 
 def test_bad_pictures_are_named_also_those_of_parts_made_before_a_cut(encoder, folder, tmp_path):
@@ -165,12 +238,10 @@ def test_a_source_of_which_nothing_can_be_read_is_an_error_and_leaves_nothing(en
 
 def test_a_name_that_is_not_parquet_or_a_folder_is_refused_before_any_work(encoder, folder, tmp_path):
     source = read_source(str(folder))
-    with pytest.raises(UsageError, match=r"ends in \.parquet, not out\.csv"):
+    with pytest.raises(UsageError, match=r"ends in \.parquet or \.npy, not out\.csv"):
         embed_source(encoder, source, tmp_path / "out.csv")
     (tmp_path / "out.parquet").mkdir()
     with pytest.raises(UsageError, match="is a folder"):
         embed_source(encoder, source, tmp_path / "out.parquet")
-    for parent in (folder / "0.png", tmp_path / "absent"):
-        with pytest.raises(UsageError, match="There is no folder"):
-            embed_source(encoder, source, parent / "out.parquet")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.parquet", "pictures"]
+    with pytest.raises(UsageError, match="Cannot make the folder"):
+        embed_source(encoder, source, folder / "0.png" / "out.parquet")

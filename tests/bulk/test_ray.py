@@ -11,6 +11,7 @@ import pytest
 from pictures import save
 from quick_encoder import QuickEncoder, SlowOnRay
 
+import lexel
 from lexel.bulk.output_folder import OutputFolder
 from lexel.bulk.ray import embed_on_ray
 from lexel.bulk.shards import MANIFEST, embed_part
@@ -47,7 +48,9 @@ class Cluster:
 @pytest.fixture(scope="module")
 def cluster():
     before = dict(os.environ)
-    os.environ["PYTHONPATH"] = str(Path(__file__).parents[1] / "support")  # where nodes find quick_encoder
+    # Where nodes find this module and quick_encoder, and the same Lexel as this process.
+    found = [Path(__file__).parent, Path(__file__).parents[1] / "support", Path(lexel.__file__).parents[1]]
+    os.environ["PYTHONPATH"] = os.pathsep.join(map(str, found))
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     # What else fills this machine is not to end workers.
     os.environ["RAY_memory_monitor_refresh_ms"] = "0"  # noqa: SIM112
@@ -105,11 +108,11 @@ def test_a_node_killed_in_the_middle_costs_nothing(cluster, source, tmp_path, ca
 
 
 def test_the_files_are_those_of_a_run_without_ray_and_one_goes_on_with_the_other(cluster, source, tmp_path):
-    from lexel.bulk.shards import Part
+    from lexel.bulk.plan import EmbeddingPart
 
     alone, mixed = (OutputFolder.open(str(tmp_path / name)) for name in ("alone", "mixed"))
     embed_part(QuickEncoder(), source, alone, rows=ROWS)
-    embed_part(QuickEncoder(), source, mixed, Part(1, 4), ROWS)
+    embed_part(QuickEncoder(), source, mixed, EmbeddingPart(1, 4), ROWS)
     done = embed_on_ray(QuickEncoder, source, mixed, cluster.address)
     assert (done.written, done.kept) == (SHARDS - 5, 5)
     assert {name: alone.read(name) for name in alone.names()} == {name: mixed.read(name) for name in mixed.names()}

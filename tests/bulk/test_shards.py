@@ -13,7 +13,8 @@ from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 from quick_encoder import QuickEncoder
 
 from lexel.bulk.output_folder import OutputFolder
-from lexel.bulk.shards import BAD_IMAGES, MANIFEST, PLAN, Part, embed_part, finish, read_plan
+from lexel.bulk.plan import PLAN, EmbeddingPart, read_plan
+from lexel.bulk.shards import BAD_IMAGES, MANIFEST, embed_part, finish
 from lexel.data.pairs import Source
 from lexel.data.readers import read_source
 from lexel.errors import DataError, UsageError
@@ -39,19 +40,19 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @given(of=st.integers(1, 40), shards=st.integers(0, 200))
 def test_every_shard_belongs_to_exactly_one_part(of, shards):
-    counted = Counter(shard for number in range(1, of + 1) for shard in Part(number, of).shards(shards))
+    counted = Counter(shard for number in range(1, of + 1) for shard in EmbeddingPart(number, of).shards(shards))
     assert counted == dict.fromkeys(range(shards), 1)
 
 
 @pytest.mark.parametrize("wrong", ["0/4", "5/4", "3", "a/b", "1/0", "-1/4", "1/4/5", ""])
 def test_what_is_no_part_is_refused(wrong):
     with pytest.raises(UsageError, match="counted from 1"):
-        Part.parse(wrong)
+        EmbeddingPart.parse(wrong)
 
 
 def test_parts_together_hold_every_picture_once_with_its_vector(source, out, tmp_path):
     encoder = QuickEncoder()
-    done = [embed_part(encoder, source, out, Part(number, 3), ROWS) for number in (3, 1, 2)]
+    done = [embed_part(encoder, source, out, EmbeddingPart(number, 3), ROWS) for number in (3, 1, 2)]
     assert [part.to_come for part in done] == [3, 1, 0]
     assert [part.written for part in done] == [1, 2, 1]
     table = pq.read_table(tmp_path / "out")  # what begins with _ is no table to whoever reads Parquet
@@ -71,7 +72,7 @@ def test_the_files_are_the_same_whatever_the_number_of_parts(source, tmp_path, o
     one, several = (OutputFolder.open(str(tmp_path / name)) for name in ("one", "several"))
     embed_part(QuickEncoder(), source, one, rows=ROWS)
     for number in range(1, of + 1):
-        embed_part(QuickEncoder(), source, several, Part(number, of), ROWS)
+        embed_part(QuickEncoder(), source, several, EmbeddingPart(number, of), ROWS)
     assert contents(tmp_path / "one") == contents(tmp_path / "several")
 
 
@@ -170,9 +171,9 @@ def test_a_folder_of_other_files_is_refused_and_left_alone(source, tmp_path):
 def test_pictures_that_cannot_be_read_are_named_once_all_parts_are_there(source, out, tmp_path):
     for number in (1, 8):
         (tmp_path / "pictures" / f"{number}.png").write_bytes(b"")
-    embed_part(QuickEncoder(), source, out, Part(1, 2), ROWS)
+    embed_part(QuickEncoder(), source, out, EmbeddingPart(1, 2), ROWS)
     assert BAD_IMAGES not in out.names()
-    done = embed_part(QuickEncoder(), source, out, Part(2, 2), ROWS)
+    done = embed_part(QuickEncoder(), source, out, EmbeddingPart(2, 2), ROWS)
     assert done.manifest is not None
     assert (done.manifest.images, done.manifest.unreadable) == (8, 2)
     assert [json.loads(line)["key"] for line in out.read(BAD_IMAGES).splitlines()] == ["1.png", "8.png"]
@@ -192,7 +193,7 @@ def test_a_store_holds_what_a_folder_would(source, out, tmp_path, monkeypatch, k
     if kind.endswith("closed"):
         monkeypatch.setattr("lexel.bulk.output_folder.WHOLE_AT_ONCE", ("subtree",))
     for number in (1, 2):
-        embed_part(QuickEncoder(), source, store(tmp_path, "bucket/photos/"), Part(number, 2), ROWS)
+        embed_part(QuickEncoder(), source, store(tmp_path, "bucket/photos/"), EmbeddingPart(number, 2), ROWS)
     embed_part(QuickEncoder(), source, out, rows=ROWS)
     assert contents(tmp_path / "bucket" / "photos") == contents(tmp_path / "out")
 

@@ -1,124 +1,138 @@
-"""Bulk embedding of a source into one Parquet file, in parts that survive being cut off.
+"""Bulk embedding into one file: the shards of `shards` in a hidden folder beside it, joined when all are there.
 
-Beside OUT.parquet stands OUT.parquet.parts/ while the work goes on: one small Parquet file for every part of the
-source, written whole or not at all, with its unreadable pictures named in its metadata. The same call again skips the
-parts that are there; when all are, they become OUT.parquet, one row group each.
+    OUT.parquet           written whole at the end, one row group a shard
+    OUT.npy               where asked for: the same embeddings, row by row, for NumPy
+    .OUT.parquet.parts/   while the work goes on; the same call again keeps the shards that still fit
 
-For many files instead, written by many machines, there is `parts`.
+A shard is kept while the model, its items and its picture files are the same, whatever became of the others.
 """
 
-import hashlib
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lexel.bulk.table import UNREADABLE, as_lines, embedding_table, need_pyarrow, unreadable_in
-from lexel.data.pairs import ImageFile, Pair, Source
+import numpy as np
+
+from lexel.bulk.items import ItemSource
+from lexel.bulk.output_folder import OutputFolder
+from lexel.bulk.plan import EmbeddingPlan
+from lexel.bulk.shards import lacking_shards, read_shards, shard_name, summed, write_shards
+from lexel.bulk.table import as_lines, need_pyarrow
 from lexel.encoder import Encoder
 from lexel.errors import DataError, UsageError
-from lexel.files import check_new_file, make_folder, new_file, write_atomically
-from lexel.progress import say
+from lexel.files import make_folder, new_file, write_atomically
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-PART = 2048  # pairs
+ROWS_PER_SHARD = 2048  # items: what is lost at most when the work is cut off
+KEPT_METADATA = (b"lexel.model", b"lexel.fingerprint")  # in the joined file
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """What a bulk embedding did."""
+    """What a bulk embedding into one file did."""
 
     path: Path
-    images: int
+    array: Path | None  # the .npy file
+    kind: str  # "images" or "texts"
+    images: int  # pictures, or texts, that were embedded
     unreadable: list[tuple[str, str]]  # (key, reason)
+    truncated: int  # texts longer than the model reads
     dimensions: int
 
     @property
     def bad_images(self) -> Path:
-        """The file that names the unreadable pictures, when there are any."""
+        """The file that names what could not be embedded, when there is anything."""
         return _bad_images(self.path)
 
 
-def embed_source(encoder: Encoder, source: Source, path: Path) -> Embedded:
-    """Embed every picture of `source` into the Parquet file `path`, or go on where an earlier call was cut off.
+def embed_source(encoder: Encoder, source: ItemSource, path: Path, *, npy: bool = False) -> Embedded:
+    """Embed a source into the Parquet file `path`, or go on where an earlier call was cut off.
 
-    Raises UsageError for a wrong path and DataError when not one picture can be read.
+    With `npy` the embeddings are also written as one array (N, D) float32, beside it and in the order of its rows.
+    Raises UsageError for a wrong path, DataError when nothing can be read, ModelError for a model that gives vectors
+    that are not finite.
+
+    Example: `embed_source(encoder, read_source("photos/", text_required=False), Path("photos.parquet"))`
     """
     _check(path)
-    parts = path.with_name(f"{path.name}.parts")
-    make_folder(parts)
-    pieces = [source.pairs[start : start + PART] for start in range(0, len(source.pairs), PART)]
-    files = [parts / f"{number:06}-{_identity(encoder, piece)}.parquet" for number, piece in enumerate(pieces)]
-    if there := sum(file.exists() for file in files):
-        say(f"{there} of {len(files)} parts are there already and are kept.")
-    for number, (piece, file) in enumerate(zip(pieces, files, strict=True), start=1):
-        if not file.exists():
-            what = f"Embedding part {number} of {len(pieces)}" if len(pieces) > 1 else "Embedding"
-            _write([embedding_table(encoder, piece, what)], file)
-    unreadable = [bad for file in files for bad in unreadable_in(_metadata(file))]
-    if len(unreadable) == len(source.pairs):
+    make_folder(path.parent)
+    parts = path.with_name(f".{path.name}.parts")
+    folder = OutputFolder.open(str(parts))
+    plan = EmbeddingPlan.of(encoder, source, ROWS_PER_SHARD)
+    numbers = range(plan.shards)
+    write_shards(encoder, plan, source, folder, lacking_shards(plan, source, folder, numbers, any_plan=True))
+    shards = read_shards(folder, map(shard_name, numbers))
+    if len(shards) < plan.shards:
+        raise DataError(f"{parts} is damaged while it is written to. Delete it and give the same command again.")
+    unreadable = [bad for shard in shards for bad in shard.unreadable]
+    try:
+        done = summed(plan, shards)
+    except DataError:
         shutil.rmtree(parts)
-        key, reason = unreadable[0]
-        raise DataError(f"{source.name}: none of its {len(unreadable):,} images could be read.\n  {key}: {reason}")
-    _write(map(_read, files), path)
+        raise
+    array = path.with_suffix(".npy") if npy else None
+    files = [parts / shard.file for shard in shards]
+    if array:
+        _join_array(files, array, (done.images, encoder.dimensions))
+    _join(files, path)
     _name_bad_images(unreadable, _bad_images(path))
     shutil.rmtree(parts)
-    return Embedded(path, len(source.pairs) - len(unreadable), unreadable, encoder.dimensions)
+    return Embedded(path, array, plan.kind, done.images, unreadable, done.truncated, encoder.dimensions)
 
 
 def _check(path: Path) -> None:
     need_pyarrow()
     if path.suffix != ".parquet":
         raise UsageError(
-            f"Embeddings are written as Parquet: give --output a name that ends in .parquet, not {path.name},\n"
+            f"Embeddings are written as Parquet: give --output a name that ends in .parquet or .npy, not {path.name},\n"
             f"or for many files a folder: {path.name}/"
         )
-    check_new_file(path)
+    for name in (path, path.with_suffix(".npy")):
+        if name.is_dir():
+            raise UsageError(f"{name} is a folder; give --output the name of a file.")
 
 
-def _identity(encoder: Encoder, piece: Sequence[Pair]) -> str:
-    """A part is kept only for the same model, pictures and texts; a file is the same while its size and time are."""
-    digest = hashlib.blake2b(encoder.fingerprint.encode(), digest_size=6)
-    for pair in piece:
-        digest.update(repr(pair).encode())
-        if isinstance(pair.picture, ImageFile) and pair.picture.path.exists():
-            state = pair.picture.path.stat()
-            digest.update(f"{state.st_size} {state.st_mtime_ns}".encode())
-    return digest.hexdigest()
-
-
-def _write(tables: Iterable["pa.Table"], path: Path) -> None:
+def _join(files: list[Path], path: Path) -> None:
+    """One Parquet file of all shards."""
     import pyarrow.parquet as pq
 
-    tables = iter(tables)
-    first = next(tables)
-    with new_file(path) as temporary, pq.ParquetWriter(temporary, first.schema) as writer:
-        for table in chain([first], tables):  # one at a time: all together may not fit into memory
-            writer.write_table(table)
+    with new_file(path) as temporary:
+        tables = _tables(files)
+        first = next(tables)
+        with pq.ParquetWriter(temporary, first.schema) as writer:
+            writer.write_table(first)
+            for table in tables:  # one at a time: all together may not fit into memory
+                writer.write_table(table)
 
 
-def _read(part: Path) -> "pa.Table":
+def _join_array(files: list[Path], path: Path, shape: tuple[int, int]) -> None:
+    """The embeddings of all shards as one array (N, D) float32."""
+    with new_file(path) as temporary, temporary.open("wb") as file:
+        header = {"descr": np.lib.format.dtype_to_descr(np.dtype("<f4")), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for table in _tables(files):
+            flat = table["embedding"].combine_chunks().flatten().to_numpy()
+            file.write(flat.astype("<f4", copy=False).tobytes())
+
+
+def _tables(files: list[Path]) -> "Iterator[pa.Table]":
     import pyarrow.parquet as pq
 
-    table = pq.read_table(part)
-    return table.replace_schema_metadata({name: value for name, value in _metadata(part).items() if name != UNREADABLE})
-
-
-def _metadata(part: Path) -> dict[bytes, bytes]:
-    import pyarrow.parquet as pq
-
-    return pq.read_schema(part).metadata
+    for file in files:
+        table = pq.read_table(file)
+        metadata = table.schema.metadata
+        yield table.replace_schema_metadata({name: metadata[name] for name in KEPT_METADATA})
 
 
 def _bad_images(path: Path) -> Path:
     return path.with_name(f"{path.name}.bad-images.jsonl")
 
 
-def _name_bad_images(unreadable: Sequence[tuple[str, str]], path: Path) -> None:
+def _name_bad_images(unreadable: list[tuple[str, str]], path: Path) -> None:
     """One line for each; without any, what an earlier call left is taken away."""
     if not unreadable:
         path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Bulk embedding on a Ray cluster: the shards of `parts`, handed out one by one to actors, each with its own encoder.
+"""Bulk embedding on a Ray cluster: the `shards` are handed out one by one to actors, each with its own encoder.
 
 Plain actors rather than Ray Data: an actor writes its shard itself, and it is there or not, so nothing comes back but
 a number of rows, and nothing has to be kept in order. An actor has one shard at a time, so nothing piles up. What a
@@ -15,21 +15,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
+from lexel.bulk.items import BulkItem, ItemSource
 from lexel.bulk.output_folder import OutputFolder
-from lexel.bulk.shards import PartDone, Plan, begin, finish, lacking_shards, write_shard
-from lexel.data.pairs import Pair, Source
+from lexel.bulk.plan import EmbeddingPlan, begin
+from lexel.bulk.shards import PartDone, finish, lacking_shards, write_shard
 from lexel.encoder import Encoder
 from lexel.errors import DataError, LexelError, UsageError
 from lexel.extras import missing_library
 from lexel.progress import say, track
 
 LOCAL = "local"
-TRIES = 3  # of a shard that fails by itself, such as for a store that does not answer
-PATIENCE = 30.0  # seconds without an answer, after which is told what is waited for
+MAX_TRIES = 3  # of a shard, where the actor stays but an error comes, such as from a store that does not answer
+NOTE_AFTER = 30.0  # seconds without an answer, after which the user is told what is waited for
+
+Resources = dict[str, float]  # what an actor takes of a node: CPU, GPU
 
 
 def embed_on_ray(
-    load: Callable[[], Encoder], source: Source, folder: OutputFolder, address: str, rows: int | None = None
+    load: Callable[[], Encoder], source: ItemSource, folder: OutputFolder, address: str, rows: int | None = None
 ) -> PartDone:
     """Embed the source into the folder on the cluster at this address; "local" makes one of this machine.
 
@@ -42,8 +45,8 @@ def embed_on_ray(
     lacking = lacking_shards(plan, source, folder, range(plan.shards))
     if lacking:
         with _cluster(address):
-            work = _Work(load, plan, source, folder.given, lacking)
-            for _ in track(work.done(), f"Embedding shards on {len(work.places)} actors", len(lacking)):
+            crew = _Crew(load, plan, source, folder.given, lacking)
+            for _ in track(crew.finished_shards(), f"Embedding shards on {len(crew.places)} actors", len(lacking)):
                 pass
     return PartDone(plan, len(lacking), plan.shards - len(lacking), *finish(plan, folder))
 
@@ -83,10 +86,10 @@ def _check_answers(address: str) -> None:
         raise UsageError(f"There is no Ray cluster at {address}: {error}") from None
 
 
-class _Worker:
+class _ShardWriter:
     """Lives in a process of its own on some node."""
 
-    def __init__(self, load: Callable[[], Encoder], plan: Plan, folder: str) -> None:
+    def __init__(self, load: Callable[[], Encoder], plan: EmbeddingPlan, folder: str) -> None:
         self.encoder = load()
         self.plan = plan
         self.folder = OutputFolder.open(folder)
@@ -96,107 +99,129 @@ class _Worker:
     def ready(self) -> None:
         """Answers once the model is loaded."""
 
-    def embed(self, number: int, pairs: list[Pair]) -> int:
+    def embed(self, number: int, items: list[BulkItem]) -> int:
         """Write one shard; its rows."""
-        return write_shard(self.encoder, self.plan, self.folder, number, pairs)
+        return write_shard(self.encoder, self.plan, self.folder, number, items)
+
+
+@dataclass(frozen=True)
+class _Busy:
+    """An actor that has been asked for something and has not answered yet."""
+
+    actor: Any
+    place: Resources
+    shard: int | None  # that it embeds; None: it loads its model
 
 
 @dataclass
-class _Work:
-    """The shards that are to do, and who does them."""
+class _Crew:
+    """The actors and the shards that they are to write.
+
+    An actor is started, says that it is ready, and is given one shard after the other until none is waiting. What can
+    come of each request:
+
+        answer    shard                          actor
+        done      finished                       gets the next shard
+        failed    waits again, MAX_TRIES times   gets the next shard
+        lost      waits again                    another is started in its place
+    """
 
     load: Callable[[], Encoder]
-    plan: Plan
-    source: Source
+    plan: EmbeddingPlan
+    source: ItemSource
     folder: str
     lacking: list[int]
-    places: list[dict[str, float]] = field(init=False)  # what each actor takes of a node
-    _open: deque[int] = field(init=False)
-    _busy: dict[Any, tuple[Any, int | None, dict[str, float]]] = field(init=False, default_factory=dict)
-    _failures: dict[int, int] = field(init=False, default_factory=dict)
+    places: list[Resources] = field(init=False)  # one for each actor
+    _waiting: deque[int] = field(init=False)  # shards
+    _busy: dict[Any, _Busy] = field(init=False, default_factory=dict)  # by the reference to the answer
+    _failures: dict[int, int] = field(init=False, default_factory=dict)  # by shard
     _lost: int = field(init=False, default=0)  # actors since a shard was last finished
 
     def __post_init__(self) -> None:
         self.places = _places()[: len(self.lacking)]
-        self._open = deque(self.lacking)
+        self._waiting = deque(self.lacking)
         if not self.places:
             raise UsageError("The Ray cluster has no node with a free core or GPU.")
 
-    def done(self) -> Iterator[int]:
+    def finished_shards(self) -> Iterator[int]:
         """The numbers of the shards as they are finished."""
+        for place in self.places:
+            self._start_actor(place)
+        unfinished = set(self.lacking)
+        while unfinished:
+            for reference in self._answers():
+                busy = self._busy.pop(reference)
+                outcome = self._outcome(reference, busy.shard)
+                if busy.shard is not None and outcome == "done":
+                    unfinished.discard(busy.shard)
+                    yield busy.shard
+                elif busy.shard is not None:
+                    self._waiting.appendleft(busy.shard)
+                if outcome == "lost":
+                    self._start_actor(busy.place)
+                else:
+                    self._give_work(busy)
+
+    def _answers(self) -> list[Any]:
+        """References to what has been answered; none after NOTE_AFTER seconds."""
         import ray
 
-        for place in self.places:
-            self._hire(place)
-        finished = 0
-        while finished < len(self.lacking):
-            answers, _ = ray.wait(list(self._busy), timeout=PATIENCE)
-            if not answers and all(number is None for _, number, _ in self._busy.values()):
-                say("No node of the Ray cluster is free yet; waiting.")
-            for answer in answers:
-                actor, number, place = self._busy.pop(answer)
-                outcome = self._outcome(answer, number)
-                if outcome != "done" and number is not None:
-                    self._open.appendleft(number)
-                if outcome == "lost":
-                    self._hire(place)
-                else:
-                    self._hand_out(actor, place)
-                if outcome == "done" and number is not None:
-                    finished += 1
-                    yield number
+        answers, _ = ray.wait(list(self._busy), timeout=NOTE_AFTER)
+        if not answers and all(busy.shard is None for busy in self._busy.values()):
+            say("No node of the Ray cluster is free yet; waiting.")
+        return answers
 
-    def _outcome(self, answer: Any, number: int | None) -> Literal["done", "failed", "lost"]:
-        """What came of what an actor was asked. Raises what no other try would mend."""
+    def _outcome(self, reference: Any, shard: int | None) -> Literal["done", "failed", "lost"]:
+        """What came of a request. Raises what no other try would mend."""
         import ray
         from ray.exceptions import RayError, RayTaskError
 
         try:
-            ray.get(answer)
+            ray.get(reference)
         except RayTaskError as error:
-            self._count_failure(number, error)
+            self._count_failure(shard, error)
             return "failed"
         except RayError as error:  # the actor, its process or its node is gone
             self._count_loss(error)
             return "lost"
-        if number is not None:
+        if shard is not None:
             self._lost = 0
         return "done"
 
-    def _hire(self, place: dict[str, float]) -> None:
+    def _start_actor(self, place: Resources) -> None:
         """Ask for an actor; it gets work once it is ready, which may be when a node is free again."""
         import ray
 
         # An actor that Ray itself restarted would be asked again for what others do by now.
-        remote: Any = ray.remote(_Worker)
+        remote: Any = ray.remote(_ShardWriter)
         kind = remote.options(max_restarts=0, num_cpus=place.get("CPU", 0), num_gpus=place.get("GPU", 0))
         actor = kind.remote(self.load, self.plan, self.folder)
-        self._busy[actor.ready.remote()] = (actor, None, place)
+        self._busy[actor.ready.remote()] = _Busy(actor, place, shard=None)
 
-    def _hand_out(self, actor: Any, place: dict[str, float]) -> None:
+    def _give_work(self, free: _Busy) -> None:
         """Give the actor the next shard; without any left it is let go."""
-        if self._open:
-            number = self._open.popleft()
-            pairs = list(self.plan.piece(self.source, number))
-            self._busy[actor.embed.remote(number, pairs)] = (actor, number, place)
+        if self._waiting:
+            shard = self._waiting.popleft()
+            items = list(self.plan.piece(self.source, shard))
+            self._busy[free.actor.embed.remote(shard, items)] = _Busy(free.actor, free.place, shard)
 
-    def _count_failure(self, number: int | None, error: Any) -> None:
+    def _count_failure(self, shard: int | None, error: Any) -> None:
         if isinstance(error.cause, LexelError) and not isinstance(error.cause, DataError):
             raise error.cause
-        if number is not None:
-            self._failures[number] = self._failures.get(number, 0) + 1
-            if self._failures[number] >= TRIES:
-                raise DataError(f"Shard {number} could not be written in {TRIES} tries: {error.cause}")
+        if shard is not None:
+            self._failures[shard] = self._failures.get(shard, 0) + 1
+            if self._failures[shard] >= MAX_TRIES:
+                raise DataError(f"Shard {shard} could not be written in {MAX_TRIES} tries: {error.cause}")
 
     def _count_loss(self, error: Any) -> None:
         self._lost += 1
         reason = str(error).strip().splitlines()
-        if self._lost > TRIES * len(self.places):
+        if self._lost > MAX_TRIES * len(self.places):
             raise DataError(f"Actors on the Ray cluster end before they have done anything: {reason[-1]}")
         say(f"An actor was lost ({type(error).__name__}); what it had goes to another.")
 
 
-def _places() -> list[dict[str, float]]:
+def _places() -> list[Resources]:
     """A share of a node for each actor: a GPU with its part of the cores, or all cores of a node without a GPU."""
     import ray
 

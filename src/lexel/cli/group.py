@@ -9,7 +9,7 @@ from lexel.cli.options import Html, Json, LibraryFolder, LibraryModelOption, Num
 from lexel.errors import UsageError
 
 if TYPE_CHECKING:
-    from lexel.curation.groups import Group
+    from lexel.curation.groups import PhotoGroup
     from lexel.library.library import Library
 
 
@@ -56,7 +56,7 @@ def group(
                 print(f"{len(group.ids):7,}  {', '.join(group.names):<50}  {typical}")
 
 
-def _photos(library: "Library", group: "Group") -> list[dict[str, object]]:
+def _photos(library: "Library", group: "PhotoGroup") -> list[dict[str, object]]:
     return [{"id": photo.id, "path": photo.shown} for photo in library.records.photos(group.ids)]
 
 

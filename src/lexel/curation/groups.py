@@ -32,14 +32,16 @@ SHOWN = 12  # photos of a group on the page
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class PhotoGroup:
     """Photos that look alike."""
 
     names: tuple[str, ...]  # the best first
     ids: np.ndarray  # (n,) int64, the most typical first
 
 
-def group_library(library: "Library", count: int | None = None, phrases: Sequence[str] | None = None) -> list[Group]:
+def group_library(
+    library: "Library", count: int | None = None, phrases: Sequence[str] | None = None
+) -> list[PhotoGroup]:
     """Every photo that is on the disk now in one of `count` groups, the largest first.
 
     The same library gives the same groups. Names come from `phrases`, or from the photos' own captions and tags and a
@@ -57,10 +59,12 @@ def group_library(library: "Library", count: int | None = None, phrases: Sequenc
     ids, nearest, cosines = _assign(library.vectors, present, centres)
     members = [_typical_first(ids, cosines, nearest == group) for group in range(len(centres))]
     members = sorted((found for found in members if len(found)), key=lambda found: (-len(found), found[0]))
-    return [Group(names, found) for names, found in zip(name_groups(library, members, phrases), members, strict=True)]
+    return [
+        PhotoGroup(names, found) for names, found in zip(name_groups(library, members, phrases), members, strict=True)
+    ]
 
 
-def write_groups(path: Path, groups: Sequence[Group], library: "Library") -> None:
+def write_groups(path: Path, groups: Sequence[PhotoGroup], library: "Library") -> None:
     """The groups as a page, each with its most typical photos. Raises OSError."""
     sections = []
     for group in groups:

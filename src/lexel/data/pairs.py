@@ -1,9 +1,9 @@
 """The words of the data path: a Pair, the Picture that it holds, and the Source that it came from."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from PIL import Image
 
@@ -46,6 +46,8 @@ class Pair:
     picture: Picture
     captions: tuple[str, ...] = ()
     label: str | None = None
+    # The table's other columns, where `read_source` was asked to keep them; of several rows the first one's.
+    extras: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

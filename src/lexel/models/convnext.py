@@ -18,10 +18,11 @@ timm's names, which OpenCLIP's checkpoints have below `visual.trunk`, are these 
 import torch
 from torch import Tensor, nn
 
-from lexel.models.config import CONVOLUTIONAL_CELL, ConvNeXtConfig
+from lexel.models.config import ConvNeXtConfig
 from lexel.models.positions import grid_of
-from lexel.models.towers import Tower
 from lexel.models.transformer import MLP, recompute
+
+STRIDE = 32  # pixels along a side that become one cell of the last stage
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -86,14 +87,16 @@ class Stage(nn.Module):
         return x
 
 
-class ConvNeXt(Tower):
-    """Image tower: normalised pixels (B, 3, H, W) → embeddings (B, E), not of unit length."""
+class ConvNeXt(nn.Module):
+    """Image tower: normalised pixels (B, 3, H, W) → embeddings (B, E), not of unit length.
 
-    can_checkpoint = True
+    `checkpoint_activations` holds for training only and may be set at any time.
+    """
 
     def __init__(self, config: ConvNeXtConfig, embedding: int) -> None:
-        super().__init__(config.kind)
+        super().__init__()
         epsilon = config.norm_epsilon
+        self.checkpoint_activations = False
         self.stem = Stem(config.width, epsilon)
         self.stages = nn.Sequential(
             *(
@@ -111,11 +114,8 @@ class ConvNeXt(Tower):
             )
         )
 
-    def blocks_in_order(self) -> list[nn.Module]:
-        return [block for stage in self.stages if isinstance(stage, Stage) for block in stage.blocks]
-
     def forward(self, pixels: Tensor) -> Tensor:  # (B, 3, H, W) → (B, E)
-        grid_of(pixels, CONVOLUTIONAL_CELL)
+        grid_of(pixels, STRIDE)
         cells = self.stem(pixels)
         for stage in self.stages:
             cells = stage(cells, recomputed=self.training and self.checkpoint_activations)

@@ -8,9 +8,11 @@ from pictures import save
 from quick_encoder import QuickEncoder
 
 from lexel.bulk.output_folder import OutputFolder
-from lexel.bulk.shards import Part, embed_part
+from lexel.bulk.plan import EmbeddingPart
+from lexel.bulk.shards import embed_part
+from lexel.bulk.texts import read_texts
 from lexel.data.readers import read_source
-from lexel.errors import DataError, UsageError
+from lexel.errors import DataError, ModelError, UsageError
 from lexel.library.library import Library
 
 pytestmark = [
@@ -19,9 +21,8 @@ pytestmark = [
 ]
 qdrant = pytest.importorskip("qdrant_client", reason='needs qdrant-client: pip install "lexel[cluster]"')
 
-from lexel.library.cluster.collection import Collection, is_cluster  # noqa: E402
 from lexel.library.cluster.filling import fill_from_folder, fill_from_records  # noqa: E402
-from lexel.library.cluster.library import ClusterLibrary  # noqa: E402
+from lexel.library.cluster.library import ClusterLibrary, Collection, is_cluster  # noqa: E402
 
 COUNT = 60
 
@@ -124,15 +125,33 @@ def test_filling_again_brings_changes_and_takes_away_what_went(folder, tmp_path)
 def test_a_folder_of_embeddings_fills_a_cluster_twice_without_doubles(folder, tmp_path):
     source = read_source(str(folder), text_required=False)
     out, made = OutputFolder.open(str(tmp_path / "out")), collection()
-    embed_part(QuickEncoder(), source, out, Part(1, 2), 7)
+    embed_part(QuickEncoder(), source, out, EmbeddingPart(1, 2), 7)
     with pytest.raises(DataError, match="4 of 9 files are to come"):
         fill_from_folder(made, out)
-    embed_part(QuickEncoder(), source, out, Part(2, 2))
+    embed_part(QuickEncoder(), source, out, EmbeddingPart(2, 2))
     assert [fill_from_folder(made, out) for _ in range(2)] == [COUNT, COUNT]
     cluster = ClusterLibrary(made, QuickEncoder())
     assert cluster.vectors.count == COUNT
     hits = cluster.search(like=[source.pairs[11].picture], top=1)
     assert (hits[0].photo.path, hits[0].photo.id) == (source.pairs[11].key, 11)
+
+
+def test_a_stored_vector_that_is_not_finite_goes_onto_no_cluster(folder, tmp_path):
+    with Library.open(tmp_path / "l.lexel", QuickEncoder(), create=True) as damaged:
+        damaged.add(folder)
+        nothing = np.full(48, np.nan, "<f2").tobytes()
+        with damaged.records.changing() as changes:
+            changes.connection.execute("UPDATE vectors SET vector = ? WHERE content = 3", (nothing,))
+        with pytest.raises(ModelError, match=r"1 of 60 vectors(.|\n)+first for .*\.png"):
+            fill_from_records(collection(), damaged.records)
+
+
+def test_embeddings_of_texts_are_refused(tmp_path):
+    (tmp_path / "texts.txt").write_text("red\nblue")
+    out = OutputFolder.open(str(tmp_path / "out"))
+    embed_part(QuickEncoder(), read_texts(str(tmp_path / "texts.txt"), None), out)
+    with pytest.raises(UsageError, match="holds embeddings of texts"):
+        fill_from_folder(collection(), out)
 
 
 def test_another_model_or_library_is_refused(cluster, library, folder, tmp_path):

@@ -12,7 +12,7 @@ from pictures import aged, picture, save
 from PIL import Image
 from quick_encoder import QuickEncoder
 
-from lexel.errors import UsageError
+from lexel.errors import ModelError, UsageError
 from lexel.library.disk import indexing
 from lexel.library.disk.indexing import Added
 from lexel.library.library import Library
@@ -117,7 +117,7 @@ def test_a_moved_file_keeps_its_number_and_its_tags_and_is_not_embedded(library,
     assert counts(library.add(pictures)) == {"moved": 1, "unchanged": 4}
     photo = library.records.photo(id)
     assert (photo.name, photo.tags) == ("renamed.png", ("kept",))
-    assert [id for id, _ in library.records.search_keywords(["renamed"], 5)] == [id]
+    assert [id for id, _ in library.records.search_text("renamed", 5)] == [id]
 
 
 def test_a_moved_folder_is_followed(library, pictures):
@@ -325,8 +325,8 @@ def test_text_beside_a_picture_is_its_caption_and_followed_when_it_changes(libra
     aged(pictures / "1.txt")
     assert counts(library.add(pictures)) == {"unchanged": 5}
     assert library.records.photo(id).caption == "a cat"
-    assert [found for found, _ in library.records.search_keywords(["cat"], 5)] == [id]
-    assert library.records.search_keywords(["dog"], 5) == []
+    assert [found for found, _ in library.records.search_text("cat", 5)] == [id]
+    assert library.records.search_text("dog", 5) == []
     (pictures / "1.txt").unlink()
     library.add(pictures)
     assert library.records.photo(id).caption is None
@@ -552,3 +552,34 @@ def test_keywords_of_photos_that_an_older_lexel_took_in_are_read_once_without_em
     assert len(library.records.search_text("owl", 5)) == 1
     monkeypatch.setattr(indexing, "read_facts", None)
     assert counts(library.refresh()) == {"unchanged": 6}
+
+
+class Damaged(QuickEncoder):
+    """Gives vectors that are no numbers from its fifth picture on."""
+
+    def _vector(self, pixels):
+        self.seen = getattr(self, "seen", 0) + 1
+        return super()._vector(pixels) * (np.nan if self.seen > 4 else 1)
+
+
+def test_a_vector_that_is_not_finite_is_never_stored_and_the_picture_named(tmp_path):
+    for number in range(6):
+        save(tmp_path / "p" / f"{number}.png", number)
+    with Library.open(tmp_path / "l.lexel", Damaged(), create=True) as library:
+        with pytest.raises(ModelError, match=r"first for .*/p/4\.png"):
+            library.add(tmp_path / "p")
+        assert library.records.count == 0
+    with Library.open(tmp_path / "l.lexel", QuickEncoder()) as library:
+        assert library.add(tmp_path / "p").new == 6
+
+
+def test_reembedding_by_a_damaged_model_keeps_the_old_vectors(tmp_path):
+    for number in range(6):
+        save(tmp_path / "p" / f"{number}.png", number)
+    with Library.open(tmp_path / "l.lexel", QuickEncoder(), create=True) as library:
+        library.add(tmp_path / "p")
+        _, before = library.records.vectors()
+    with pytest.raises(ModelError, match=r"first for .*/p/4\.png"):
+        Library.open(tmp_path / "l.lexel", Damaged(name="other", fingerprint="ffff"), reembed=True)
+    with Library.open(tmp_path / "l.lexel") as library:
+        np.testing.assert_array_equal(library.records.vectors()[1], before)

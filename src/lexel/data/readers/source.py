@@ -25,17 +25,18 @@ def read_source(
     label: str | None = None,
     image: str | None = None,
     text_required: bool = True,
+    keep_columns: bool = False,
 ) -> Source:
     """Read a folder, a table or `scenes:N`, with `/split` at its end where only one split of it is wanted.
 
     Without a named split the first of `prefer` that exists is taken, or else everything. `caption`, `label` and
     `image` name the columns of a table that cannot be guessed. A table in which no text can be found is an error, or,
-    with `text_required=False`, pictures alone.
+    with `text_required=False`, pictures alone. With `keep_columns` a table's other columns are kept in `Pair.extras`.
     """
     if re.match(r"scenes:", text):
         return _read_scenes(text, prefer)
     path, split = _locate(text)
-    wanted = Wanted(image=image, caption=caption, label=label, text_required=text_required)
+    wanted = Wanted(image=image, caption=caption, label=label, text_required=text_required, keep_others=keep_columns)
     reading = read_folder(path, wanted) if path.is_dir() else _read_file(path, wanted)
     pairs, taken, note = take_split(reading, text if split is None else str(path), split, prefer)
     if not pairs:

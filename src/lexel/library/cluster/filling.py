@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from lexel.bulk.output_folder import OutputFolder
-from lexel.bulk.shards import finish, read_plan, shard_name
+from lexel.bulk.plan import read_plan
+from lexel.bulk.shards import finish, shard_name
 from lexel.errors import DataError, UsageError
-from lexel.library.cluster.collection import Collection
+from lexel.library.cluster.library import Collection
 from lexel.library.store.records import Photo, Records
 from lexel.progress import track
+from lexel.unit_vectors import check_finite
 
 BATCH = 512  # points in a request: some 5 MB of JSON at 512 numbers each
 INDEXED = {
@@ -52,6 +54,8 @@ def fill_from_records(collection: Collection, records: Records) -> int:
 def fill_from_folder(collection: Collection, folder: OutputFolder) -> int:
     """Put all rows of a finished `lexel embed -o FOLDER/` there; how many. Raises DataError for an unfinished one."""
     plan = read_plan(folder)
+    if plan.kind != "images":
+        raise UsageError(f"{folder.given} holds embeddings of {plan.kind}; a library on a cluster is one of pictures.")
     to_come, manifest = finish(plan, folder)
     if manifest is None:
         raise DataError(f"{folder.given} is not finished: {to_come:,} of {plan.shards:,} files are to come.")
@@ -95,11 +99,11 @@ def _prepare(collection: Collection, facts: dict[str, Any]) -> None:
                     f"{collection.address} holds something else ({name} {there.get(name)}, not {facts[name]}).\n"
                     "Give a collection of another name."
                 )
-        with collection.translated_errors():
+        with collection.told():
             collection.client.update_collection(collection.name, metadata=facts)
         return
     code = models.ScalarQuantizationConfig(type=models.ScalarType.INT8, always_ram=True)
-    with collection.translated_errors():
+    with collection.told():
         collection.client.create_collection(
             collection.name,
             vectors_config=models.VectorParams(
@@ -119,10 +123,11 @@ def _prepare(collection: Collection, facts: dict[str, Any]) -> None:
 def _fill(collection: Collection, batches: Iterator[Batch]) -> int:
     from qdrant_client import models
 
-    count = 0
+    count, model = 0, collection.facts["model_name"]
     for ids, vectors, payloads in batches:
+        check_finite(vectors, [payload["path"] for payload in payloads], model)
         points = models.Batch(ids=ids.tolist(), vectors=vectors.astype(np.float32).tolist(), payloads=payloads)
-        with collection.translated_errors():
+        with collection.told():
             collection.client.upsert(collection.name, points, wait=True)
         count += len(ids)
     return count
@@ -156,14 +161,14 @@ def _remove_others(collection: Collection, records: Records) -> None:
 
     live, place = records.ids_where("1"), None
     while True:
-        with collection.translated_errors():
+        with collection.told():
             points, place = collection.client.scroll(
                 collection.name, limit=BATCH, offset=place, with_payload=False, with_vectors=False
             )
         ids = np.array([point.id for point in points], np.int64)
         gone = ids[~np.isin(ids, live)].tolist()
         if gone:
-            with collection.translated_errors():
+            with collection.told():
                 collection.client.delete(collection.name, models.PointIdsList(points=gone))
         if place is None:
             return

@@ -26,6 +26,7 @@ from lexel.library.store.changes import Changes, PhotoFacts
 from lexel.library.store.paths import is_below, readable
 from lexel.library.store.records import FLOAT16, Records
 from lexel.progress import track
+from lexel.unit_vectors import check_finite
 
 SECONDS_PER_CHUNK = 3.0  # that are aimed at
 MIN_CHUNK, MAX_CHUNK = 32, 512  # files
@@ -112,6 +113,7 @@ class Indexing:
     def _embed(self, chunk: list[FilePicture]) -> tuple[list[FilePicture], dict[FilePicture, np.ndarray]]:
         began = time.monotonic()
         vectors, kept, bad = self.encoder.embed_readable(chunk, None)
+        check_finite(vectors, [readable(chunk[index].path) for index in kept], self.encoder.name)
         for index, reason in bad:
             if chunk[index].state == "decoded":  # but not to be fitted to the towers
                 chunk[index].state, chunk[index].reason = "broken", reason

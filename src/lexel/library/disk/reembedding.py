@@ -19,6 +19,7 @@ from lexel.library.model import LibraryModel
 from lexel.library.store.paths import as_path, readable
 from lexel.library.store.records import FLOAT16, Records
 from lexel.progress import say, track
+from lexel.unit_vectors import check_finite
 
 CHUNK = 128  # pictures in a transaction
 
@@ -55,7 +56,7 @@ def reembed(records: Records, model: LibraryModel) -> None:
     """
     encoder = model.encoder
     if records.fingerprint in (None, encoder.fingerprint):
-        model.remember(records)
+        model.remember()
         return
     with records.changing() as changes:
         if records.fact("next_fingerprint") != encoder.fingerprint:
@@ -73,8 +74,10 @@ def reembed(records: Records, model: LibraryModel) -> None:
 def _embedded(records: Records, encoder: Encoder, left: Sequence[tuple[int, bytes]]) -> Iterator[int]:
     rest = iter(left)
     while chunk := list(islice(rest, CHUNK)):
-        pictures = [_SameContent(encoder, digest, _paths(records, content)) for content, digest in chunk]
+        paths = [_paths(records, content) for content, _ in chunk]
+        pictures = [_SameContent(encoder, digest, known) for (_, digest), known in zip(chunk, paths, strict=True)]
         vectors, kept, _ = encoder.embed_readable(pictures, None)
+        check_finite(vectors, [readable(paths[index][0]) for index in kept], encoder.name)
         with records.changing() as changes:
             changes.connection.executemany(
                 "INSERT OR REPLACE INTO next_vectors VALUES (?, ?)",

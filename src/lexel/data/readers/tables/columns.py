@@ -54,6 +54,7 @@ class Wanted:
     caption: Captions = None
     label: str | None = None
     text_required: bool = True
+    keep_others: bool = False  # the other columns go into `Pair.extras`
 
 
 @dataclass(frozen=True, slots=True)

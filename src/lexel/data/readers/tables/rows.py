@@ -8,7 +8,7 @@ from typing import Any
 from lexel.data.pairs import Pair, Picture
 from lexel.data.readers.splits import Reading, split_name
 from lexel.data.readers.tables.caption_columns import Template
-from lexel.data.readers.tables.columns import Roles, Wanted, choose_columns
+from lexel.data.readers.tables.columns import Roles, Wanted, choose_columns, is_embedded
 from lexel.data.readers.tables.picture_column import KeyedPicture, read_pictures
 from lexel.data.readers.tables.table import Table, read_table
 from lexel.data.readers.tables.values import NotTextError, captions_in, label_in
@@ -23,6 +23,7 @@ class _Entry:
     picture: Picture
     label: str | None
     captions: list[str] = field(default_factory=list)
+    extras: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -31,6 +32,7 @@ class _Rows:
 
     table: Table
     roles: Roles
+    others: list[str] | None = None  # columns to be kept as they are; None: none is asked for
     missing_captions: Counter[str] = field(default_factory=Counter)
     missing_labels: Counter[str] = field(default_factory=Counter)
     unfilled: Counter[str] = field(default_factory=Counter)  # templates, by rows without one of their values
@@ -56,6 +58,12 @@ class _Rows:
     def split(self, row: int) -> str | None:
         name = self._name(self.roles.split, row, Counter())
         return split_name(name) if name else None
+
+    def extras(self, row: int) -> dict[str, Any] | None:
+        """The values of the other columns."""
+        if self.others is None:
+            return None
+        return {column: self.table.columns[column][row] for column in self.others}
 
     def notes(self) -> list[str]:
         """What was left out."""
@@ -101,12 +109,12 @@ def read_table_pairs(path: Path, wanted: Wanted) -> Reading:
     table = read_table(path)
     roles = choose_columns(table, wanted)
     pictures, notes = read_pictures(table, roles.image)
-    rows = _Rows(table, roles)
+    rows = _Rows(table, roles, _others(table, roles) if wanted.keep_others else None)
     entries = _merge(rows, pictures)
-    said = (str(roles), *table.notes, *notes, *rows.notes(), *_untaken_note(table, roles))
+    said = (str(roles), *table.notes, *notes, *rows.notes(), *_others_note(rows))
     reading = Reading(notes=[f"{path.name}: {note}" for note in said])
     for (key, split), entry in entries.items():
-        reading.pairs.append(Pair(key, entry.picture, tuple(entry.captions), entry.label))
+        reading.pairs.append(Pair(key, entry.picture, tuple(entry.captions), entry.label, entry.extras))
         reading.splits.append(split)
     return reading
 
@@ -117,19 +125,30 @@ def _merge(rows: _Rows, pictures: list[KeyedPicture | None]) -> dict[tuple[str, 
         if found is None:
             continue
         label = rows.label(row)
-        entry = entries.setdefault((found.key, rows.split(row)), _Entry(found.picture, label))
+        place = (found.key, rows.split(row))
+        entry = entries.get(place)
+        if entry is None:
+            entry = entries[place] = _Entry(found.picture, label, extras=rows.extras(row))
         entry.label = entry.label or label
         rows.contradictions += int(label is not None and label != entry.label)
         entry.captions += rows.captions(row)
     return entries
 
 
-def _untaken_note(table: Table, roles: Roles) -> list[str]:
-    untaken = roles.untaken(table)
+def _others(table: Table, roles: Roles) -> list[str]:
+    """The columns that are kept as they are: the split too, which a Pair does not say, but no second picture."""
+    names = [*roles.untaken(table), *([roles.split] if roles.split else [])]
+    kept = [column for column in table.columns if column in names]
+    return [column for column in kept if not any(map(is_embedded, table.columns[column]))]
+
+
+def _others_note(rows: _Rows) -> list[str]:
+    untaken = rows.roles.untaken(rows.table) if rows.others is None else rows.others
     if not untaken:
         return []
     more = f" and {len(untaken) - _NAMED_COLUMNS:,} more" if len(untaken) > _NAMED_COLUMNS else ""
-    return [f"columns not taken: {', '.join(untaken[:_NAMED_COLUMNS])}{more}"]
+    said = "columns not taken" if rows.others is None else "columns kept as they are"
+    return [f"{said}: {', '.join(untaken[:_NAMED_COLUMNS])}{more}"]
 
 
 def _quoted(rule: Any) -> str:
