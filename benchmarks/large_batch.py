@@ -43,6 +43,7 @@ def measure(batch_size: int, micro_batch: int, precision: str, file: Path) -> di
     from lexel.runtimes.allocator import keep_freed_memory
     from lexel.training.distributed.world import World
     from lexel.training.recipe import Recipe
+    from lexel.training.step.contrastive import ContrastiveObjective
     from lexel.training.step.gradients import Gradients
 
     keep_freed_memory()
@@ -61,7 +62,8 @@ def measure(batch_size: int, micro_batch: int, precision: str, file: Path) -> di
             "data": {"sources": [{"source": "made up"}]},
         }
     )
-    gradients = Gradients(clip, recipe, Preprocessing(image_size=32), 10, World(0, 1, torch.device("cpu")))
+    objective = ContrastiveObjective(clip, recipe, Preprocessing(image_size=32), 10)
+    gradients = Gradients(objective, recipe, World(0, 1, torch.device("cpu")))
     batch = _made_up(batch_size)
     before, wall, cpu = _resident(), time.perf_counter(), time.process_time()
     loss = gradients(batch, 0)

@@ -36,6 +36,7 @@ from lexel.training.optimization.schedule import Schedule
 from lexel.training.precision import precision_on
 from lexel.training.recipe import Recipe
 from lexel.training.setup import deterministic
+from lexel.training.step.contrastive import ContrastiveObjective
 from lexel.training.step.gradients import Gradients
 
 BATCH, CONTEXT, VOCABULARY = 256, 77, 49408
@@ -73,7 +74,8 @@ def lexel(inputs: dict[str, Any], precision: str, compiled: bool) -> tuple[Round
     clip = CLIP(CLIPConfig(embedding=256, image=IMAGE, text=TEXT))
     init_weights(clip, 0)
     world = World(0, 1, torch.device("cpu"))
-    gradients = Gradients(clip.train(), recipe, Preprocessing(image_size=64), 1_000_000, world)
+    objective = ContrastiveObjective(clip.train(), recipe, Preprocessing(image_size=64), 1_000_000)
+    gradients = Gradients(objective, recipe, world)
     optimizer = Optimizer(clip, OptimizerSettings(), Schedule(), 1_000_000)
     numbers = torch.arange(BATCH)
     batch = Batch(
@@ -92,8 +94,8 @@ def lexel(inputs: dict[str, Any], precision: str, compiled: bool) -> tuple[Round
             loss = gradients(batch, 0)
             optimizer.step(0, loss.loss, batch.keys)
 
-    meter = Meter(clip, precision_on(world.device, recipe.precision))
-    return lambda: timed(step), float(meter.flops(batch) or 0), meter.peak
+    meter = Meter(world.device, precision_on(world.device, recipe.precision))
+    return lambda: timed(step), float(objective.work(batch, 0).flops or 0), meter.peak
 
 
 class Peer:

@@ -108,7 +108,7 @@ def test_pictures_are_indexed_and_searched(folders, pictures, tmp_path):
     library = tmp_path / "photos.lexel"
     indexed = bare(program, "index", library, *pictures, "--model", folders[1])
     assert indexed.returncode == 0, indexed.stderr
-    found = bare(program, "search", library, "red", "--all", "--json")
+    found = bare(program, "search", library, "red", "--json")
     assert found.returncode == 0, found.stderr
     assert sorted(hit["path"] for hit in json.loads(found.stdout)) == sorted(pictures)
 

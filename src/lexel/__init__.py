@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lexel.evaluation.ranking import rank_captions
     from lexel.evaluation.report import Report
     from lexel.library.library import Library
+    from lexel.library.search.query import Hit, Query
     from lexel.loading import load
     from lexel.training.recipe import Recipe
     from lexel.training.trainer import Run, train
@@ -22,8 +23,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Encoder",
+    "Hit",
     "LexelError",
     "Library",
+    "Query",
     "Recipe",
     "Report",
     "Run",
@@ -36,8 +39,10 @@ __all__ = [
 
 _HOMES = {
     "Encoder": "lexel.encoder",
+    "Hit": "lexel.library.search.query",
     "LexelError": "lexel.errors",
     "Library": "lexel.library.library",
+    "Query": "lexel.library.search.query",
     "Recipe": "lexel.training.recipe",
     "Report": "lexel.evaluation.report",
     "Run": "lexel.training.trainer",

@@ -20,15 +20,33 @@ def make_folder(path: Path) -> None:
         raise UsageError(f"Cannot make the folder {path}: {error.strerror}. Give another --output.") from None
 
 
+def check_new_file(path: Path) -> None:
+    """Raise UsageError where no file of that name can be: for want of the folder, or because it is one.
+
+    Call it before long work; `new_file` does so by itself.
+    """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder. Give the name of a file.")
+    if not path.parent.is_dir():
+        raise UsageError(f"There is no folder {path.parent} to write {path.name} into. Make it first, or name another.")
+
+
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Replace `path` by `content` whole or not at all. Raises OSError (a full disk, say), the old file untouched."""
+    """Replace `path` by `content` whole or not at all.
+
+    Raises OSError (a full disk, say), the old file untouched, or UsageError where no such file can be.
+    """
     with new_file(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Yield a name to write to; that file takes the place of `path` when the block ends well, else `path` stays."""
+    """Yield a name to write to; that file takes the place of `path` when the block ends well, else `path` stays.
+
+    Raises UsageError where no such file can be (`check_new_file`).
+    """
+    check_new_file(path)
     # Chance tells apart what threads write at once, and machines that share a disk, where process numbers are equal.
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{token_hex(4)}{UNFINISHED}")
     try:

@@ -8,8 +8,8 @@ from lexel.errors import ModelError
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """The rows of (N, D) at unit length, float32; a row of zeros stays one."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    """One vector (D,) or the rows of (N, D) at unit length, float32; zeros stay zeros."""
+    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return (vectors / np.maximum(norms, 1e-12)).astype(np.float32)
 
 

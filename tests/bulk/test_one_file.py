@@ -74,7 +74,8 @@ def parts_made(encoder: Encoder, folder: Path, out: Path, capsys) -> int:
 
 def test_a_source_becomes_one_table_of_keys_labels_captions_and_unit_vectors(encoder, folder, tmp_path):
     source = read_source(str(folder))
-    done = embed_source(encoder, source, tmp_path / "deep" / "out.parquet")
+    (tmp_path / "out").mkdir()
+    done = embed_source(encoder, source, tmp_path / "out" / "out.parquet")
     table = pq.read_table(done.path)
     assert (done.images, done.unreadable, done.dimensions) == (COUNT, [], encoder.dimensions)
     assert table["key"].to_pylist() == [pair.key for pair in source.pairs]
@@ -243,5 +244,7 @@ def test_a_name_that_is_not_parquet_or_a_folder_is_refused_before_any_work(encod
     (tmp_path / "out.parquet").mkdir()
     with pytest.raises(UsageError, match="is a folder"):
         embed_source(encoder, source, tmp_path / "out.parquet")
-    with pytest.raises(UsageError, match="Cannot make the folder"):
-        embed_source(encoder, source, folder / "0.png" / "out.parquet")
+    for parent in (folder / "0.png", tmp_path / "absent"):
+        with pytest.raises(UsageError, match="There is no folder"):
+            embed_source(encoder, source, parent / "out.parquet")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.parquet", "pictures"]

@@ -70,7 +70,7 @@ def test_what_is_not_there_to_embed_is_told(refused, tiny_model, here, words, sa
     ("source", "output", "said"),
     [
         (".", "out.csv", "ends in .parquet or .npy, not out.csv"),
-        (".", "red.png/out.parquet", "Cannot make the folder"),
+        (".", "red.png/out.parquet", "There is no folder red.png"),
         ("nowhere", "out.parquet", "There is no nowhere"),
         ("nowhere", "out/", "There is no nowhere"),
         (".", "s3://bucket/out.parquet", "give a folder, -o s3://bucket/out/"),

@@ -64,9 +64,9 @@ def test_a_tag_that_was_there_before_or_given_since_stays(library):
 
 def test_undone_tags_are_found_by_no_search(library):
     write_tags(library.records, labelled(library, "red", "blue"))
-    assert library.records.search_text("tags:red", 99)
+    assert library.search(tag="red")
     undo_last(library.records)
-    assert not library.records.search_text("tags:red", 99)
+    assert not library.search(tag="red")
 
 
 def test_undoing_restores_every_side_car_and_removes_those_that_were_made(library, tmp_path):

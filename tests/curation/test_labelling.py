@@ -5,7 +5,7 @@ from coloured_library import coloured_library
 from lexel.calibration import Calibration
 from lexel.curation import labelling
 from lexel.curation.labelling import label_photos
-from lexel.library.search.strength import Generic
+from lexel.evaluation.matching import Generic
 
 
 @pytest.fixture

@@ -79,6 +79,7 @@ def test_the_model_is_remembered_and_loaded_when_it_is_needed(tmp_path, pictures
 
     def load(model, **options):
         asked.append((model, options))
+        encoder.source = ModelChoice(model, **options)
         return encoder
 
     monkeypatch.setattr("lexel.loading.load", load)

@@ -131,7 +131,7 @@ if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 with Library.open(sys.argv[1], QuickEncoder()) as library:
     assert library.records.read_only
-    print(library.records.count, len(library.records.vectors()[0]), len(library.records.search_text("png", 99)))
+    print(library.records.count, len(library.records.vectors()[0]), len(library.records.search_keywords(["png"], 99)))
     try:
         library.add(sys.argv[2])
     except UsageError as error:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from lexel.models.config import VisionTransformerConfig
 from lexel.models.pooling import MapPool, QueryPool
-from lexel.models.vision_transformer import VisionTransformer, drop_patches
+from lexel.models.vision_transformer import VisionTransformer, choose_patches
 
 
 def tower(**changes: object) -> VisionTransformer:
@@ -85,27 +85,27 @@ def test_a_convolutional_stem_doubles_its_channels_up_to_the_width():
     assert not any(isinstance(layer, nn.BatchNorm2d) for layer in stem.modules())
 
 
-def test_patches_are_dropped_in_training_only():
-    model = tower(patch_dropout=0.5)
-    assert model.train().embed(pixels()).shape == (2, 1 + 8, 32)
-    assert model.eval().embed(pixels()).shape == (2, 1 + 16, 32)
-    assert tower(patch_dropout=0.5, pooling="mean").train()(pixels()).shape == (2, 16)
+def test_patches_are_dropped_only_where_it_is_said_which_are_kept():
+    model = tower(patch_dropout=0.5).train()
+    assert model.embed(pixels(), choose_patches(torch.rand(2, 16), 0.5)).shape == (2, 1 + 8, 32)
+    assert model.embed(pixels()).shape == (2, 1 + 16, 32)
+    averaged = tower(patch_dropout=0.5, pooling="mean").train()
+    assert averaged(pixels(), choose_patches(torch.rand(2, 16), 0.5)).shape == (2, 16)
 
 
 def test_the_class_token_survives_patch_dropout():
-    model = tower(patch_dropout=0.9).train()
-    kept, whole = model.embed(image := pixels()), model.eval().embed(image)
-    torch.testing.assert_close(kept[:, 0], whole[:, 0])
+    model = tower().train()
+    kept = model.embed(image := pixels(), choose_patches(torch.rand(2, 16), 0.9))
+    torch.testing.assert_close(kept[:, 0], model.embed(image)[:, 0])
 
 
 @pytest.mark.parametrize(("share", "count"), [(0.25, 12), (0.5, 8), (0.99, 1)])
 def test_dropped_patches_leave_a_random_subset_of_each_picture(share, count):
-    patches = torch.arange(16.0).expand(64, 16)[..., None]  # (B, T, 1): each patch is its own number
-    kept = drop_patches(patches, share, torch.rand(64, 16))[..., 0]
+    kept = choose_patches(torch.rand(64, 16), share)
     assert kept.shape == (64, count)
     assert all(len(set(row)) == count for row in kept.tolist())
     assert len({tuple(sorted(row)) for row in kept.tolist()}) > 10
-    assert abs(kept.mean().item() - 7.5) < 5 * math.sqrt(21.25 / (64 * count))
+    assert abs(kept.double().mean().item() - 7.5) < 5 * math.sqrt(21.25 / (64 * count))
 
 
 def test_pixels_beyond_the_last_whole_patch_go_unseen_where_they_may() -> None:
@@ -177,33 +177,14 @@ def test_without_a_projection_the_pooled_state_is_the_embedding() -> None:
 
 
 def test_the_noise_says_which_patches_are_kept() -> None:
-    model, image = tower(patch_dropout=0.5).train(), pixels()
+    model, image = tower().train(), pixels()
     noise = torch.rand(2, 16)
-    kept = model.embed(image, noise)[:, 1:]
-    whole = model.eval().embed(image)[:, 1:]
+    kept = model.embed(image, choose_patches(noise, 0.5))[:, 1:]
+    whole = model.embed(image)[:, 1:]
     for row, patches, chances in zip(kept, whole, noise, strict=True):
         expected = patches[chances.argsort(descending=True)[:8]]
         torch.testing.assert_close(row, expected)
-    assert torch.equal(model.train()(image, noise), model(image, noise))
-    assert not torch.equal(model(image, noise), model(image))
-
-
-def test_noise_for_another_number_of_patches_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"noise must be \(2, 16\), but its shape is \(2, 9\)"):
-        tower(patch_dropout=0.5).train()(pixels(), torch.rand(2, 9))
-
-
-def test_the_share_of_dropped_patches_may_change_from_step_to_step() -> None:
-    model = tower().train()
-    model.patch_dropout = 0.75
-    assert model.embed(pixels()).shape == (2, 1 + 4, 32)
-    model.patch_dropout = 0.0
-    assert model.embed(pixels()).shape == (2, 1 + 16, 32)
-
-
-def test_a_tower_says_how_many_patches_a_picture_has() -> None:
-    assert [tower().patches(size) for size in (32, 48, 8)] == [16, 36, 1]
-    assert tower(image_size=36, drop_remainder=True).patches(36) == 16
+    assert not torch.equal(model(image, choose_patches(noise, 0.5)), model(image))
 
 
 @pytest.mark.parametrize("norm_tokens", [False, True])
@@ -228,13 +209,13 @@ def test_the_last_block_maps_the_class_token_alone() -> None:
 
 
 def test_activations_that_are_computed_again_give_the_same_gradients_to_the_bit() -> None:
-    model, image = tower(patch_dropout=0.5).train(), pixels()
-    noise, calls = torch.rand(2, 16), []
+    model, image = tower().train(), pixels()
+    kept, calls = choose_patches(torch.rand(2, 16), 0.5), []
     model.blocks[0].register_forward_pre_hook(lambda *_: calls.append(1))  # a second time when they are recomputed
     gradients = []
     for again in (False, True):
         model.checkpoint_activations = again
-        gradients.append(torch.autograd.grad(model(image, noise).square().sum(), list(model.parameters())))
+        gradients.append(torch.autograd.grad(model(image, kept).square().sum(), list(model.parameters())))
     assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
     assert len(calls) == 3
 

@@ -12,6 +12,7 @@ from lexel.models.clip import CLIP, init_weights
 from lexel.models.config import CLIPConfig
 from lexel.training.distributed.world import World
 from lexel.training.recipe import Recipe
+from lexel.training.step.contrastive import ContrastiveObjective
 from lexel.training.step.gradients import Gradients
 
 ALONE = World(0, 1, torch.device("cpu"))
@@ -50,6 +51,16 @@ def batch(rows: int, seed: int = 0, *, image_size: int = 32, length: int = 12, v
     )
 
 
+def objective_of(clip: CLIP, recipe: Recipe) -> ContrastiveObjective:
+    """CLIP's objective, in a run of ten steps."""
+    return ContrastiveObjective(clip, recipe, PREPROCESSING, 10)
+
+
+def gradients_for(clip: CLIP, recipe: Recipe) -> Gradients:
+    """What computes a step of CLIP's objective, in a run of ten steps."""
+    return Gradients(objective_of(clip, recipe), recipe, ALONE)
+
+
 def gradients_of(clip: CLIP) -> dict[str, Tensor]:
     return {
         name: torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.clone()
@@ -60,19 +71,19 @@ def gradients_of(clip: CLIP) -> dict[str, Tensor]:
 def stepped(clip: CLIP, recipe: Recipe, batch: Batch, step: int = 3) -> tuple[float, dict[str, Tensor]]:
     """Loss and gradients as a training step computes them."""
     clip.zero_grad(set_to_none=True)
-    loss = Gradients(clip, recipe, PREPROCESSING, 10, ALONE)(batch, step).loss
+    loss = gradients_for(clip, recipe)(batch, step).loss
     return loss, gradients_of(clip)
 
 
-def plain(clip: CLIP, kind: str, batch: Batch, noise: Tensor | None = None) -> tuple[float, dict[str, Tensor]]:
-    """The same in one pass, with the whole matrix of logits."""
+def plain(clip: CLIP, kind: str, batch: Batch, kept: Tensor | None = None) -> tuple[float, dict[str, Tensor]]:
+    """The same in one pass, with the whole matrix of logits; `kept` patches of the pictures only."""
     clip.zero_grad(set_to_none=True)
     channels = torch.tensor([PREPROCESSING.mean, PREPROCESSING.std], dtype=torch.float64)
     mean, std = channels.view(2, 3, 1, 1)
     assert batch.pixels is not None
     assert batch.ids is not None
     pixels = ((batch.pixels.double() / 255 - mean) / std).to(clip.logit_scale.dtype)
-    images = F.normalize(clip.encode_image(pixels, noise), dim=-1)
+    images = F.normalize(clip.encode_image(pixels, kept), dim=-1)
     texts = F.normalize(clip.encode_text(batch.ids), dim=-1)
     logits = clip.logit_scale.exp() * images @ texts.T
     if clip.logit_bias is not None:

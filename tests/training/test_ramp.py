@@ -28,6 +28,10 @@ def test_pictures_grow_in_stairs_until_they_are_whole() -> None:
     assert sizes == [32] * 20 + [40] * 20 + [48] * 20 + [56] * 20 + [64] * 20
 
 
+def test_a_tower_without_patches_leaves_none_out() -> None:
+    assert Ramp().patch_dropout(0, 8, ResNetConfig(image_size=64)) == 0
+
+
 def test_fewer_and_fewer_patches_are_left_out() -> None:
     ramp = Ramp(patch_dropout_from=0.5, until=1.0)
     shares = [ramp.patch_dropout(step, 8, VISION) for step in range(8)]
@@ -65,7 +69,7 @@ def test_every_size_is_one_that_the_tower_takes_and_none_is_smaller_than_before(
         (
             TimmConfig(model="vit_tiny", image_size=64),
             Ramp(size_from=0.5),
-            'size_from: the image tower "vit_tiny" is timm',
+            r"size_from: an image tower of kind timm takes pictures of one size only",
         ),
         (
             ResNetConfig(image_size=64),

@@ -22,7 +22,7 @@ from lexel.bulk.shards import lacking_shards, read_shards, shard_name, summed, w
 from lexel.bulk.table import as_lines, need_pyarrow
 from lexel.encoder import Encoder
 from lexel.errors import DataError, UsageError
-from lexel.files import make_folder, new_file, write_atomically
+from lexel.files import check_new_file, new_file, write_atomically
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,7 +59,6 @@ def embed_source(encoder: Encoder, source: ItemSource, path: Path, *, npy: bool 
     Example: `embed_source(encoder, read_source("photos/", text_required=False), Path("photos.parquet"))`
     """
     _check(path)
-    make_folder(path.parent)
     parts = path.with_name(f".{path.name}.parts")
     folder = OutputFolder.open(str(parts))
     plan = EmbeddingPlan.of(encoder, source, ROWS_PER_SHARD)
@@ -92,8 +91,7 @@ def _check(path: Path) -> None:
             f"or for many files a folder: {path.name}/"
         )
     for name in (path, path.with_suffix(".npy")):
-        if name.is_dir():
-            raise UsageError(f"{name} is a folder; give --output the name of a file.")
+        check_new_file(name)
 
 
 def _join(files: list[Path], path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lexel.cli.options import Json, NumberFormat, Paths, Runtime, Zero, chosen_model
+from lexel.cli.options import Json, NumberFormat, Paths, Runtime, Zero, checked_file, chosen_model
 from lexel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -53,10 +53,16 @@ def filter(
     ] = None,
     review: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.html", help="Write a page, blurred until clicked.", show_default=False),
+        typer.Option(
+            metavar="FILE.html",
+            help="Write a page, blurred until clicked.",
+            show_default=False,
+            callback=checked_file,
+        ),
     ] = None,
     table: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Write all scores.", show_default=False)
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Write all scores.", show_default=False, callback=checked_file),
     ] = None,
     paths: Paths = False,
     zero: Zero = False,

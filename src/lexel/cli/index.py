@@ -57,7 +57,7 @@ def index(
       lexel index photos.lexel
     """
     from lexel.errors import UsageError
-    from lexel.library.cluster.library import is_cluster
+    from lexel.library.cluster.collection import is_cluster
     from lexel.library.library import Library
 
     given = folders or []
@@ -111,8 +111,8 @@ def _fill_cluster(address: str, given: list[str], json: bool) -> None:
     from lexel.bulk.output_folder import OutputFolder, is_remote
     from lexel.cli.printing import print_json
     from lexel.errors import UsageError
+    from lexel.library.cluster.collection import Collection
     from lexel.library.cluster.filling import fill_from_folder, fill_from_records
-    from lexel.library.cluster.library import Collection
     from lexel.library.store.records import Records
     from lexel.library.store.schema import DATABASE
 

@@ -20,6 +20,7 @@ from lexel.cli.options import (
     chosen_templates,
 )
 from lexel.errors import UsageError
+from lexel.files import check_new_file
 
 if TYPE_CHECKING:
     from lexel.curation.labelling import Labelled
@@ -109,6 +110,8 @@ def _label(
 
     if into is not None and into not in ("tags", "xmp") and not into.endswith(".csv"):
         raise UsageError(f'--into takes tags, xmp or a file name that ends in .csv, not "{into}".')
+    if into is not None and into.endswith(".csv"):
+        check_new_file(Path(into))
     words = read_labels(labels)
     with Library.open(path, choice) as library:
         present = present_ids(library)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from lexel.errors import UsageError
+from lexel.files import check_new_file
 
 if TYPE_CHECKING:
     from lexel.loading import ModelChoice
@@ -48,8 +49,24 @@ Least = Annotated[
     Literal["strong", "possible", "any"],
     typer.Option("--least", help="How well a label has to fit; any: take the best in any case."),
 ]
+
+
+def checked_file(path: Path | None) -> Path | None:
+    """The file to be written. Raises UsageError, before any work, where there can be no such file."""
+    if path is not None:
+        check_new_file(path)
+    return path
+
+
 Html = Annotated[
-    Path | None, typer.Option("--html", metavar="FILE", help="Write a page with the pictures.", show_default=False)
+    Path | None,
+    typer.Option(
+        "--html",
+        metavar="FILE",
+        help="Write a page with the pictures.",
+        show_default=False,
+        callback=checked_file,
+    ),
 ]
 Paths = Annotated[bool, typer.Option("--paths", help="Print only paths, for pipes.")]
 Zero = Annotated[bool, typer.Option("-0", help="Like --paths, but end each with a NUL, for xargs -0.")]

@@ -3,16 +3,17 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lexel.cli.options import Json, NumberFormat, Paths, Runtime, Zero, chosen_model
+from lexel.cli.options import Html, Json, NumberFormat, Paths, Runtime, Zero, chosen_model
 from lexel.errors import UsageError
 
 if TYPE_CHECKING:
+    from lexel.library.cluster.library import ClusterLibrary
     from lexel.library.library import Library
-    from lexel.library.search.query import Hit
+    from lexel.library.search.query import Hit, Query
     from lexel.loading import ModelChoice
 
 
@@ -64,11 +65,11 @@ def search(
     page: Annotated[int, typer.Option(metavar="N", help="The next ones: 2, 3 …", min=1)] = 1,
     diversity: Annotated[float, typer.Option(help="Spread the results: 0 to 1.", min=0, max=1)] = 0.0,
     approximate: Annotated[bool, typer.Option("--approximate", help="Faster in a large library.")] = False,
-    every: Annotated[bool, typer.Option("--all", help="Also show what hardly fits.")] = False,
+    matches_only: Annotated[
+        bool, typer.Option("--matches-only", help="Leave out what is unlikely to fit: for scripts.")
+    ] = False,
     preview: Annotated[bool, typer.Option("--preview", help="Draw the pictures in the terminal.")] = False,
-    html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a contact sheet.", show_default=False)
-    ] = None,
+    html: Html = None,
     copy: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Copy the photos there.", show_default=False)
     ] = None,
@@ -83,9 +84,9 @@ def search(
 ) -> None:
     """Find photos by words, by pictures, or by both.
 
-    A word or two are looked for as "a photo of a …", a poem or paragraph sentence by sentence. Where nothing fits,
-    nothing is found; --all shows what came nearest. --like, --unlike and --without may be given several times.
-    Filters alone give the newest photos first.
+    A word or two are looked for as "a photo of a …", a poem or paragraph sentence by sentence. What is only unlikely
+    to fit is marked so; --matches-only leaves it out. --like, --unlike and --without may be given several times.
+    Filters alone give the newest photos first. Photos whose files are not there now come last, and are no --paths.
 
     \b
     Examples:
@@ -118,64 +119,71 @@ def search(
         page=page,
         diversity=diversity,
         approximate=approximate or None,
+        least="possible" if matches_only else "any",
     )
     chosen = chosen_model(model, runtime, number_format)
-    if html:
-        _check_page(html)
     with _open(library, chosen) as opened:
-        found = query.run(opened)
-        hits = [hit for hit in found if every or hit.strength != "unlikely"]
+        hits = opened.find(query)
         if html:
             from lexel.library.pages.contact_sheet import write_sheet
 
             write_sheet(html, hits, opened.records.thumbnail, _title(words, like or [], keywords))
         if copy:
             _copy(hits, copy)
-        _show(hits, found, opened, json=json, paths=paths, zero=zero, preview=preview, page=page)
+        if json:
+            from lexel.cli.printing import print_json
+
+            print_json([_as_json(hit) for hit in hits])
+        elif paths:
+            from lexel.cli.paths import print_paths
+
+            print_paths((hit.photo.path for hit in hits if hit.is_there), zero)
+        else:
+            if preview and hits:
+                from lexel.cli.preview import print_previews
+
+                print_previews(hits, opened.records.thumbnail)
+            _print_lines(hits)
+        _say_what_to_know(hits, query, left_out=paths)
 
 
-def _open(library: str, model: "ModelChoice | None") -> "Library":
+def _open(library: str, model: "ModelChoice | None") -> "Library | ClusterLibrary":
     """A library in a folder, or one on a cluster, which answers the same questions."""
-    from lexel.library.cluster.library import ClusterLibrary, is_cluster
+    from lexel.library.cluster.collection import is_cluster
+    from lexel.library.cluster.library import ClusterLibrary
     from lexel.library.library import Library
 
-    return cast("Library", ClusterLibrary.open(library, model)) if is_cluster(library) else Library.open(library, model)
+    return ClusterLibrary.open(library, model) if is_cluster(library) else Library.open(library, model)
 
 
 def _title(texts: list[str], like: list[str], keywords: str | None) -> str:
     return ", ".join([*texts, *(f"like {picture}" for picture in like), *([keywords] if keywords else [])]) or "Photos"
 
 
-def _show(
-    hits: "Sequence[Hit]",
-    found: "Sequence[Hit]",
-    library: "Library",
-    *,
-    json: bool,
-    paths: bool,
-    zero: bool,
-    preview: bool,
-    page: int,
-) -> None:
-    if json:
-        from lexel.cli.printing import print_json
+def _print_lines(hits: "Sequence[Hit]") -> None:
+    """A line for each photo: place, score, what speaks for it, path."""
+    for place, hit in enumerate(hits, start=1):
+        score = "" if hit.score is None else f"{hit.score:.3f}"
+        sign = "keywords" if hit.strength == "unlikely" and hit.is_match else hit.strength or ""
+        gone = "" if hit.is_there else "  (not there now)"
+        print(f"{place:4}  {score:>6}  {sign:<9} {hit.photo.shown}{gone}")
 
-        print_json([_as_json(hit) for hit in hits])
-    elif paths:
-        from lexel.cli.paths import print_paths
 
-        print_paths((hit.photo.path for hit in hits), zero)
-    elif not hits:
-        nearest = f" The nearest, {found[0].photo.shown}, hardly does: --all shows it." if found else ""
-        print(f"Nothing {'more ' if page > 1 else ''}found: no photo fits.{nearest}")
-    else:
-        if preview:
-            from lexel.cli.preview import print_previews
+def _say_what_to_know(hits: "Sequence[Hit]", query: "Query", *, left_out: bool) -> None:
+    """One line where nothing fits well, and one where files are not there; on standard error, beside any output."""
+    from lexel.progress import say
 
-            print_previews(hits, library.records.thumbnail)
-        for place, hit in enumerate(hits, start=1):
-            score = "" if hit.score is None else f"{hit.score:.3f}"
-            print(f"{place:4}  {score:>6}  {hit.strength or '':<9} {hit.photo.shown}")
+    if not hits:
+        more = "more " if query.page > 1 else ""
+        fits = " that fits; without --matches-only the nearest are shown" if query.least != "any" else ""
+        say(f"Nothing {more}found{fits}.")
+    elif query.page == 1 and not any(hit.is_match for hit in hits):
+        say("Nothing fits well: these are only the nearest.")
+    gone = [hit for hit in hits if not hit.is_there]
+    if gone:
+        are = "1 photo is" if len(gone) == 1 else f"{len(gone):,} photos are"
+        verdict = f"{are} left out: not" if left_out else f"{are} not"
+        say(f"{verdict} on the disk now, such as {gone[0].photo.shown}.")
 
 
 def _as_json(hit: "Hit") -> dict[str, object]:
@@ -186,6 +194,8 @@ def _as_json(hit: "Hit") -> dict[str, object]:
         "score": hit.score,
         "match": hit.match,
         "strength": hit.strength,
+        "keyword_rank": hit.keyword_rank,
+        "is_there": hit.is_there,
         "why": hit.why,
         "width": photo.width,
         "height": photo.height,
@@ -193,14 +203,6 @@ def _as_json(hit: "Hit") -> dict[str, object]:
         "caption": photo.caption,
         "tags": list(photo.tags),
     }
-
-
-def _check_page(path: Path) -> None:
-    from lexel.files import make_folder
-
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder; give --html the name of a file.")
-    make_folder(path.parent)
 
 
 def _copy(hits: "Sequence[Hit]", folder: Path) -> None:

@@ -15,7 +15,8 @@ from lexel.calibration import POSSIBLE, STRONG, Strength
 from lexel.curation.present import blocks_among, present_ids
 from lexel.evaluation.classifier import label_embeddings
 from lexel.evaluation.labels import check_labels
-from lexel.library.search.strength import generic_of, in_words, matches, sample_of
+from lexel.evaluation.matching import generic_of
+from lexel.library.search.strength import in_words, matches, sample_of
 
 if TYPE_CHECKING:
     from lexel.library.library import Library

@@ -10,7 +10,9 @@ The records are the truth; the vectors' file beside them is a cache that is rebu
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
 
 from lexel.data.pairs import Source
 from lexel.data.readers import read_source
@@ -27,25 +29,24 @@ from lexel.library.disk.changes_on_disk import (
     places,
 )
 from lexel.library.disk.indexing import Added, Indexing
-from lexel.library.model import LibraryModel, ModelLike, made_ready
+from lexel.library.disk.present import why_absent
+from lexel.library.model import LibraryModel, ModelLike, load_model
+from lexel.library.search.filters import Filter
+from lexel.library.search.search_methods import SearchMethods
 from lexel.library.store.locking import only_writer
 from lexel.library.store.paths import absolute, as_path, is_below, outermost, readable
-from lexel.library.store.records import Records
+from lexel.library.store.records import Photo, Records
 from lexel.library.store.schema import DATABASE
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from lexel.library.index.vectors import Vectors
-    from lexel.library.search.filters import Filter
-    from lexel.library.search.query import Hit
     from lexel.library.upkeep.stats import Stats
     from lexel.library.upkeep.verification import Problem
 
 Given = str | Path | Source
 
 
-class Library:
+class Library(SearchMethods):
     """A library of pictures. Open with `Library.open`, close when done or use it in a `with` block.
 
     Changing it raises UsageError while another process changes it, and DataError when the disk is full; what was
@@ -77,7 +78,7 @@ class Library:
         if create and not (Path(folder) / DATABASE).exists():
             if encoder is None:
                 raise UsageError(f"A new library needs a model: lexel index {path} FOLDER --model MODEL")
-            encoder = made_ready(encoder)  # first: a model that is not there must leave no empty library
+            encoder = load_model(encoder)  # first: a model that is not there must leave no empty library
         with ExitStack() as stack:
             records = stack.enter_context(Records.open(folder, create=create))
             library = cls(records, LibraryModel(records, encoder, may_differ=reembed))
@@ -230,25 +231,29 @@ class Library:
         with only_writer(self.path):
             reembed(self.records, self._model)
 
-    def search(self, *texts: str, **options: Any) -> "list[Hit]":
-        """The photos that fit best; what may be asked besides words is in `Query`."""
-        from lexel.library.search.query import Query
+    def passing(self, asked: Filter) -> list[np.ndarray | None]:
+        """Ids of the photos that pass a filter, None for all; if a folder is away, those below it in a second array."""
+        passing = asked.ids(self.records)
+        away = [self.records.ids_of(root) for root in places(self.records, "folder") if not Path(root).is_dir()]
+        if not any(away):
+            return [passing]
+        everything = self.vectors.ids if passing is None else passing
+        is_away = np.isin(everything, np.concatenate(away))
+        return [everything[~is_away], everything[is_away]]
 
-        return Query(texts=texts, **options).run(self)
-
-    def passing(self, asked: "Filter") -> "np.ndarray | None":
-        """Ids of the photos that pass a filter; None when nothing is asked."""
-        return asked.ids(self.records)
-
-    def newest(self, asked: "Filter", count: int) -> "np.ndarray":
+    def newest(self, asked: Filter, count: int) -> np.ndarray:
         """Ids of the newest photos that pass a filter, newest first."""
         return asked.newest(self.records, count)
+
+    def is_there(self, photo: Photo) -> bool:
+        """Whether the photo's file is on the disk at this moment, perhaps changed since it was indexed."""
+        return why_absent(photo) in (None, "changed")
 
     def bring_up_to_date(self, scope: Scope, pairs: Sequence = ()) -> Added:
         """What `add` does, for a part of the disk; `pairs` give captions and labels."""
         encoder = self.encoder
         with only_writer(self.path):
-            self._model.remember()
+            self._model.remember(self.records)
             plan = make_plan(self.records, scope)
             indexing = Indexing(self.records, encoder, plan)
             added = indexing.run()

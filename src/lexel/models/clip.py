@@ -28,6 +28,7 @@ from lexel.models.pooling import MapPool, QueryPool
 from lexel.models.resnet import AttentionPool, Bottleneck, ModifiedResNet
 from lexel.models.text_transformer import TextTransformer
 from lexel.models.timm import TimmTower
+from lexel.models.towers import Tower
 from lexel.models.transformer import Block
 from lexel.models.vision_transformer import VisionTransformer
 
@@ -49,24 +50,32 @@ class CLIP(nn.Module):
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07), dtype=torch.float32))
         self.logit_bias = nn.Parameter(torch.tensor(0.0, dtype=torch.float32)) if config.logit_bias else None
 
-    def encode_image(self, pixels: Tensor, noise: Tensor | None = None) -> Tensor:
-        """Embeddings (B, E), not of unit length, of normalised pixels (B, 3, H, W). `noise`: see VisionTransformer."""
-        return self.image(pixels) if noise is None else self.image(pixels, noise)
+    @property
+    def towers(self) -> dict[str, Tower]:
+        """Both towers, by the names that their parameters begin with."""
+        return {"image": self.image, "text": self.text}
+
+    def encode_image(self, pixels: Tensor, kept: Tensor | None = None) -> Tensor:
+        """Embeddings (B, E), not of unit length, of normalised pixels (B, 3, H, W).
+
+        `kept` (B, K) int64: the patches that training looks at, for towers that have patches (see `choose_patches`).
+        """
+        return self.image(pixels) if kept is None else self.image(pixels, kept)
 
     def encode_text(self, ids: Tensor) -> Tensor:
         """Embeddings (B, E), not of unit length, of token ids (B, T)."""
         return self.text(ids)
 
-    def forward(self, pixels: Tensor, ids: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, pixels: Tensor, ids: Tensor, kept: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Unit vectors in float32, whatever the towers run in: images (B, E), texts (B, E)."""
         texts = self.encode_text(ids)  # first, because it may wait for the device to tell it how long captions are
-        images = self.encode_image(pixels, noise)
+        images = self.encode_image(pixels, kept)
         return F.normalize(images.float(), dim=-1), F.normalize(texts.float(), dim=-1)
 
     def train(self, mode: bool = True) -> Self:
         """As of any module, but a tower of which nothing is trained stays in evaluation mode: it is frozen."""
         super().train(mode)
-        for tower in (self.image, self.text):
+        for tower in self.towers.values():
             if not any(parameter.requires_grad for parameter in tower.parameters()):
                 tower.eval()
         return self

@@ -11,8 +11,28 @@ from lexel.config import Config
 
 Activation = Literal["gelu", "quick_gelu", "gelu_tanh"]
 
+CONVOLUTIONAL_CELL = 32  # pixels along a side that become one cell of the last stage of a ResNet or ConvNeXt
 
-class VisionTransformerConfig(Config):
+
+class ImageTowerConfig(Config):
+    """What training asks of the settings of any image tower; the answers here are those of a tower without patches."""
+
+    @property
+    def cell(self) -> int | None:
+        """Smaller pictures must be a multiple of this many pixels a side; None: the tower takes `image_size` only."""
+        return None
+
+    @property
+    def final_patch_dropout(self) -> float:
+        """Share of the patches that training leaves out unless a ramp says otherwise."""
+        return 0.0
+
+    def patches(self, image_size: int) -> int:
+        """How many patches a picture of `image_size` pixels a side has, of which training may leave out; 0: none."""
+        return 0
+
+
+class VisionTransformerConfig(ImageTowerConfig):
     """Vision Transformer image tower (Dosovitskiy et al. 2021, as changed by Radford et al. 2021 and others)."""
 
     kind: Literal["vision_transformer"] = "vision_transformer"
@@ -37,6 +57,17 @@ class VisionTransformerConfig(Config):
     patch_bias: bool = False
     patch_dropout: float = Field(default=0.0, ge=0, lt=1)  # share of patches dropped in training
     activation: Activation = "gelu"
+
+    @property
+    def cell(self) -> int:
+        return self.patch_size
+
+    @property
+    def final_patch_dropout(self) -> float:
+        return self.patch_dropout
+
+    def patches(self, image_size: int) -> int:
+        return (image_size // self.patch_size) ** 2
 
     @property
     def grid(self) -> int:
@@ -87,7 +118,7 @@ class VisionTransformerConfig(Config):
             raise ValueError(f"width {self.width} is not a multiple of pooling_heads {self.pooling_heads}")
 
 
-class ResNetConfig(Config):
+class ResNetConfig(ImageTowerConfig):
     """CLIP's modified ResNet image tower (Radford et al. 2021, section 2.4)."""
 
     kind: Literal["resnet"] = "resnet"
@@ -95,6 +126,10 @@ class ResNetConfig(Config):
     width: PositiveInt = 64  # channels of the first stage's bottleneck; the last stage has 32 times as many out
     depths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (3, 4, 6, 3)
     heads: PositiveInt = 32  # of the attention pooling
+
+    @property
+    def cell(self) -> int:
+        return CONVOLUTIONAL_CELL
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -104,7 +139,7 @@ class ResNetConfig(Config):
         return self
 
 
-class ConvNeXtConfig(Config):
+class ConvNeXtConfig(ImageTowerConfig):
     """ConvNeXt image tower (Liu et al. 2022) with a projection behind its pooled state."""
 
     kind: Literal["convnext"] = "convnext"
@@ -114,13 +149,17 @@ class ConvNeXtConfig(Config):
     norm_epsilon: float = Field(default=1e-6, gt=0)
     projection: Literal["linear", "mlp"] = "linear"  # mlp: through twice the embedding, with GELU
 
+    @property
+    def cell(self) -> int:
+        return CONVOLUTIONAL_CELL
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         _whole_cells(self.image_size)
         return self
 
 
-class TimmConfig(Config):
+class TimmConfig(ImageTowerConfig):
     """An image tower of the library timm; it needs the extra `timm`."""
 
     kind: Literal["timm"] = "timm"
@@ -132,8 +171,8 @@ class TimmConfig(Config):
 
 
 def _whole_cells(image_size: int) -> None:
-    if image_size % 32:
-        raise ValueError(f"image_size {image_size} is not a multiple of 32")
+    if image_size % CONVOLUTIONAL_CELL:
+        raise ValueError(f"image_size {image_size} is not a multiple of {CONVOLUTIONAL_CELL}")
 
 
 class TextTransformerConfig(Config):

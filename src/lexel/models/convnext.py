@@ -18,11 +18,10 @@ timm's names, which OpenCLIP's checkpoints have below `visual.trunk`, are these 
 import torch
 from torch import Tensor, nn
 
-from lexel.models.config import ConvNeXtConfig
+from lexel.models.config import CONVOLUTIONAL_CELL, ConvNeXtConfig
 from lexel.models.positions import grid_of
+from lexel.models.towers import Tower
 from lexel.models.transformer import MLP, recompute
-
-STRIDE = 32  # pixels along a side that become one cell of the last stage
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -87,16 +86,14 @@ class Stage(nn.Module):
         return x
 
 
-class ConvNeXt(nn.Module):
-    """Image tower: normalised pixels (B, 3, H, W) → embeddings (B, E), not of unit length.
+class ConvNeXt(Tower):
+    """Image tower: normalised pixels (B, 3, H, W) → embeddings (B, E), not of unit length."""
 
-    `checkpoint_activations` holds for training only and may be set at any time.
-    """
+    can_checkpoint = True
 
     def __init__(self, config: ConvNeXtConfig, embedding: int) -> None:
-        super().__init__()
+        super().__init__(config.kind)
         epsilon = config.norm_epsilon
-        self.checkpoint_activations = False
         self.stem = Stem(config.width, epsilon)
         self.stages = nn.Sequential(
             *(
@@ -114,8 +111,11 @@ class ConvNeXt(nn.Module):
             )
         )
 
+    def blocks_in_order(self) -> list[nn.Module]:
+        return [block for stage in self.stages if isinstance(stage, Stage) for block in stage.blocks]
+
     def forward(self, pixels: Tensor) -> Tensor:  # (B, 3, H, W) → (B, E)
-        grid_of(pixels, STRIDE)
+        grid_of(pixels, CONVOLUTIONAL_CELL)
         cells = self.stem(pixels)
         for stage in self.stages:
             cells = stage(cells, recomputed=self.training and self.checkpoint_activations)

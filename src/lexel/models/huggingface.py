@@ -9,16 +9,19 @@ from lexel.errors import ModelError
 from lexel.extras import missing_library
 from lexel.models.config import HuggingFaceTextConfig
 from lexel.models.outside import drawing_from, fill_buffers, is_on_meta
+from lexel.models.towers import Tower
 
 
-class HuggingFaceText(nn.Module):
+class HuggingFaceText(Tower):
     """Text tower: ids (B, T), filled with `pad_id` → embeddings (B, E), not of unit length.
 
     The padding is masked, so rows may be cut to the longest caption. Raises UsageError without transformers.
     """
 
+    is_of_another_library = True
+
     def __init__(self, config: HuggingFaceTextConfig, embedding: int) -> None:
-        super().__init__()
+        super().__init__(config.kind)
         self.config = config
         self.transformer = build_transformer(config)
         width = self.transformer.config.hidden_size
@@ -34,6 +37,16 @@ class HuggingFaceText(nn.Module):
                 )
             case kind:
                 self.projection = nn.Linear(width, embedding, bias=kind == "linear_bias")
+
+    @property
+    def name(self) -> str:
+        return str(self.config.model.get("model_type"))
+
+    def blocks_in_order(self) -> list[nn.Module]:
+        """The list of as many modules as there are layers; [] where layers share their weights, as in ALBERT."""
+        depth = self.transformer.config.num_hidden_layers
+        lists = (part for part in self.transformer.modules() if isinstance(part, nn.ModuleList))
+        return list(next((part for part in lists if len(part) == depth), []))
 
     def forward(self, ids: Tensor) -> Tensor:  # (B, T) → (B, E)
         if ids.ndim != 2 or not 1 <= ids.shape[1] <= self.config.context_length:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from lexel.config import Config
 from lexel.errors import UsageError
 from lexel.models.config import (
+    CONVOLUTIONAL_CELL,
     CLIPConfig,
     ConvNeXtConfig,
     HuggingFaceTextConfig,
@@ -21,7 +22,6 @@ from lexel.models.config import (
     VisionTransformerConfig,
 )
 from lexel.models.positions import resize_positions, resize_text_positions
-from lexel.models.resnet import STRIDE
 
 Weights = dict[str, np.ndarray]
 AnyConfig = TypeVar("AnyConfig", bound=Config)
@@ -58,7 +58,7 @@ def _resized_image(
             return new, _stretched(weights, "image.position_embedding", config.grid, new.grid)
         case ResNetConfig():
             new = _changed(config, "image_size", image_size)
-            grids = config.image_size // STRIDE, image_size // STRIDE
+            grids = config.image_size // CONVOLUTIONAL_CELL, image_size // CONVOLUTIONAL_CELL
             return new, _stretched(weights, "image.pool.position_embedding", *grids)
         case ConvNeXtConfig():
             return _changed(config, "image_size", image_size), {}

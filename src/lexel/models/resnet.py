@@ -8,10 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lexel.models.config import ResNetConfig
+from lexel.models.config import CONVOLUTIONAL_CELL, ResNetConfig
 from lexel.models.positions import grid_of, resize_positions
-
-STRIDE = 32  # pixels along a side that become one cell of the last stage
+from lexel.models.towers import Tower
 
 
 def convolution(before: int, after: int, size: int, stride: int = 1) -> nn.Sequential:
@@ -80,11 +79,11 @@ class AttentionPool(nn.Module):
         return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, T, D) → (B, H, T, D/H)
 
 
-class ModifiedResNet(nn.Module):
+class ModifiedResNet(Tower):
     """Image tower: normalised pixels (B, 3, H, W) → embeddings (B, E), not of unit length."""
 
     def __init__(self, config: ResNetConfig, embedding: int) -> None:
-        super().__init__()
+        super().__init__(config.kind)
         self.stem = Stem(config.width)
         before = config.width
         stages: list[nn.Module] = []
@@ -94,9 +93,12 @@ class ModifiedResNet(nn.Module):
             before = 4 * width
             stages.append(nn.Sequential(first, *(Bottleneck(before, width, stride=1) for _ in range(depth - 1))))
         self.stages = nn.Sequential(*stages)
-        self.pool = AttentionPool(config.image_size // STRIDE, before, config.heads, embedding)
+        self.pool = AttentionPool(config.image_size // CONVOLUTIONAL_CELL, before, config.heads, embedding)
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] # a quarter faster in training on a CPU
 
+    def blocks_in_order(self) -> list[nn.Module]:
+        return [block for stage in self.stages for block in stage.children()]
+
     def forward(self, pixels: Tensor) -> Tensor:  # (B, 3, H, W) → (B, E)
-        grid_of(pixels, STRIDE)
+        grid_of(pixels, CONVOLUTIONAL_CELL)
         return self.pool(self.stages(self.stem(pixels)))

@@ -11,25 +11,24 @@ from torch import Tensor, nn
 
 from lexel.models.config import TextTransformerConfig
 from lexel.models.packing import Group, Packing, cut_by_length
+from lexel.models.towers import Tower
 from lexel.models.transformer import Blocks
 
 NO_TOKEN = 0  # what fills rows behind a caption where a tower has no pad_id; CoCa knows the padding by it
 
 
-class TextTransformer(nn.Module):
-    """Text tower: ids (B, T), T at most `context_length` → embeddings (B, E), not of unit length.
+class TextTransformer(Tower):
+    """Text tower: ids (B, T), T at most `context_length` → embeddings (B, E), not of unit length."""
 
-    `checkpoint_activations` holds for training only and may be set at any time.
-    """
+    can_checkpoint = True
 
     def __init__(self, config: TextTransformerConfig, embedding: int) -> None:
-        super().__init__()
+        super().__init__(config.kind)
         width = config.width
         self.context_length = config.context_length
         self.end_of_text = config.end_of_text
         self.pad_id = config.pad_id
         self.pooling = config.pooling
-        self.checkpoint_activations = False
         # With a weight of its own, because drawing one on the meta device would import torch's compiler.
         empty = torch.empty(config.vocabulary_size, width)
         self.token_embedding = nn.Embedding(config.vocabulary_size, width, _weight=empty)
@@ -42,6 +41,17 @@ class TextTransformer(nn.Module):
             if config.projection == "none"
             else nn.Linear(width, embedding, bias=config.projection == "linear_bias")
         )
+
+    @property
+    def can_compile(self) -> bool:
+        """Where it sees its padding: otherwise captions are packed, into other shapes in each batch."""
+        return self.pad_id is not None
+
+    def compile_training(self) -> None:
+        self.blocks.compile_training()
+
+    def blocks_in_order(self) -> list[nn.Module]:
+        return list(self.blocks)
 
     def forward(self, ids: Tensor) -> Tensor:  # (B, T) → (B, E)
         if ids.ndim != 2 or not 1 <= ids.shape[1] <= self.context_length:

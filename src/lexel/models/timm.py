@@ -10,16 +10,19 @@ from lexel.extras import missing_library
 from lexel.models.config import TimmConfig
 from lexel.models.outside import drawing_from, fill_buffers, is_on_meta
 from lexel.models.positions import grid_of
+from lexel.models.towers import Tower, TowerLayers
 
 
-class TimmTower(nn.Module):
+class TimmTower(Tower):
     """Image tower: normalised pixels (B, 3, S, S) → embeddings (B, E), not of unit length.
 
     Raises UsageError without timm, or for a model that this timm does not have.
     """
 
+    is_of_another_library = True
+
     def __init__(self, config: TimmConfig, embedding: int) -> None:
-        super().__init__()
+        super().__init__(config.kind)
         self.config = config
         self.embedding = embedding
         self.trunk = build_trunk(config, embedding)
@@ -33,6 +36,26 @@ class TimmTower(nn.Module):
                 self.projection = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), last)
             case _:
                 self.projection = nn.Identity()
+
+    @property
+    def name(self) -> str:
+        return self.config.model
+
+    def blocks_in_order(self) -> list[nn.Module]:
+        """Those of timm's Vision Transformers; its other models do not say which their blocks are."""
+        blocks = getattr(self.trunk, "blocks", None)
+        return list(blocks) if isinstance(blocks, nn.Sequential | nn.ModuleList) else []
+
+    def parameter_layers(self) -> TowerLayers | None:
+        """As timm groups a model's layers for its own layer decay; the projection, where it is ours, is above them."""
+        from timm.models import group_parameters  # pyright: ignore[reportMissingImports]
+
+        if not hasattr(self.trunk, "group_matcher"):
+            return None
+        groups = group_parameters(self.trunk, self.trunk.group_matcher(coarse=False), reverse=True)
+        layers: dict[str, int] = {f"trunk.{name}": layer for name, layer in groups.items()}
+        top = max(layers.values()) + int(self.config.projection != "trunk")
+        return TowerLayers({name: layers.get(name, top) for name, _ in self.named_parameters()}, top)
 
     def forward(self, pixels: Tensor) -> Tensor:  # (B, 3, S, S) → (B, E)
         grid_of(pixels, 1)

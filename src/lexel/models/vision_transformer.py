@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from lexel.models.config import VisionTransformerConfig
 from lexel.models.pooling import MapPool, QueryPool
 from lexel.models.positions import grid_of, resize_positions
+from lexel.models.towers import Tower
 from lexel.models.transformer import Blocks
 
 
@@ -53,31 +54,24 @@ def build_stem(config: VisionTransformerConfig) -> nn.Module:
     return nn.Sequential(*layers, nn.Conv2d(config.width, config.width, 1))
 
 
-def drop_patches(patches: Tensor, share: float, noise: Tensor) -> Tensor:
-    """Leave this share of each picture's patches (B, T, D) out, but not the last one: FLIP's cheaper training step.
+def choose_patches(noise: Tensor, dropout: float) -> Tensor:
+    """The patches that are kept where each image drops the share `dropout` (FLIP, Li et al. 2023), at least one.
 
-    Those with the highest noise (B, T) are kept.
+    noise (B, patches), uniform: the patches with the highest noise are kept. → (B, kept) int64.
     """
-    if noise.shape != patches.shape[:2]:
-        raise ValueError(f"noise must be {tuple(patches.shape[:2])}, but its shape is {tuple(noise.shape)}")
-    count = max(1, round(patches.shape[1] * (1 - share)))
-    kept = noise.topk(count, dim=1).indices  # (B, count)
-    return patches.gather(1, kept[..., None].expand(-1, -1, patches.shape[2]))
+    return noise.topk(max(1, round(noise.shape[1] * (1 - dropout))), dim=1).indices
 
 
-class VisionTransformer(nn.Module):
-    """Image tower: normalised pixels (B, 3, H, W) → embeddings (B, E), not of unit length.
+class VisionTransformer(Tower):
+    """Image tower: normalised pixels (B, 3, H, W) → embeddings (B, E), not of unit length."""
 
-    `patch_dropout` and `checkpoint_activations` hold for training only and may be set at any time.
-    """
+    can_checkpoint = True
 
     def __init__(self, config: VisionTransformerConfig, embedding: int) -> None:
-        super().__init__()
+        super().__init__(config.kind)
         width = config.width
         self.patch_size = config.patch_size
         self.drop_remainder = config.drop_remainder
-        self.patch_dropout = config.patch_dropout
-        self.checkpoint_activations = False
         self.norm_tokens = config.norm_tokens
         self.pooling = config.pooling
         self.grid = config.grid
@@ -93,9 +87,19 @@ class VisionTransformer(nn.Module):
         self.final_norm = nn.LayerNorm(width, config.norm_epsilon)
         self.projection = nn.Linear(width, embedding, bias=False) if config.projection else nn.Identity()
 
-    def forward(self, pixels: Tensor, noise: Tensor | None = None) -> Tensor:  # (B, 3, H, W) → (B, E)
-        """`noise` (B, patches), uniform in 0..1, says which patches training leaves out; without it, it is drawn."""
-        tokens = self.pre_norm(self.embed(pixels, noise))
+    @property
+    def can_compile(self) -> bool:
+        return True
+
+    def compile_training(self) -> None:
+        self.blocks.compile_training()
+
+    def blocks_in_order(self) -> list[nn.Module]:
+        return list(self.blocks)
+
+    def forward(self, pixels: Tensor, kept: Tensor | None = None) -> Tensor:  # (B, 3, H, W) → (B, E)
+        """`kept` (B, K) int64 says which patches of each image are looked at (see `choose_patches`); None: all."""
+        tokens = self.pre_norm(self.embed(pixels, kept))
         read = 0 if self.pooling == "class" else None
         tokens = self.blocks(tokens, read=read, recomputed=self.training and self.checkpoint_activations)
         if read is not None:
@@ -104,19 +108,14 @@ class VisionTransformer(nn.Module):
             return self.projection(self._pool(self.final_norm(tokens)))
         return self.projection(self.final_norm(self._pool(tokens)))
 
-    def patches(self, image_size: int) -> int:
-        """How many patches a picture of this many pixels a side has."""
-        return (image_size // self.patch_size) ** 2
-
-    def embed(self, pixels: Tensor, noise: Tensor | None = None) -> Tensor:
-        """Patches with their positions, the class token first where there is one. (B, 3, H, W) → (B, T, D)."""
+    def embed(self, pixels: Tensor, kept: Tensor | None = None) -> Tensor:
+        """Patches with their positions, the class token first where there is one. (B, 3, H, W), (B, K) → (B, T, D)."""
         grid = grid_of(pixels, self.patch_size, self.drop_remainder)
         positions = resize_positions(self.position_embedding, self.grid, grid)
         patches = self.stem(pixels).flatten(2).transpose(1, 2)
         patches = patches + positions[-patches.shape[1] :]
-        if self.training and self.patch_dropout:
-            noise = torch.rand(patches.shape[:2], device=patches.device) if noise is None else noise
-            patches = drop_patches(patches, self.patch_dropout, noise)
+        if kept is not None:
+            patches = patches.gather(1, kept[..., None].expand(-1, -1, patches.shape[2]))
         if self.class_embedding is None:
             return patches
         first = (self.class_embedding + positions[0]).expand(patches.shape[0], 1, -1)

@@ -16,10 +16,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lexel.models.clip import CLIP
-from lexel.models.convnext import ConvNeXtBlock
-from lexel.models.huggingface import HuggingFaceText
-from lexel.models.timm import TimmTower
-from lexel.models.transformer import Block
 
 
 def has_fast_bfloat16(device: str) -> bool:
@@ -47,19 +43,14 @@ class PackedLinear(nn.Module):
 def round_to_bfloat16(clip: CLIP) -> None:
     """Make the towers of `clip` compute in bfloat16, for good. They still take and give float32."""
     can_pack = clip.logit_scale.device.type == "cpu" and can_pack_linears()
-    for tower in (clip.image, clip.text):
-        if is_of_another_library(tower):
+    for tower in clip.towers.values():
+        if tower.is_of_another_library:  # only autocast may round what its modules are given
             continue
         for module in list(tower.modules()):
             if isinstance(module, nn.Conv2d):
                 _round(module)
-            if isinstance(module, Block | ConvNeXtBlock):
-                _round_linears(module, can_pack)
-
-
-def is_of_another_library(tower: nn.Module) -> bool:
-    """Whether its modules are not Lexel's, so that only autocast may round what they are given."""
-    return isinstance(tower, TimmTower | HuggingFaceText)
+        for block in tower.blocks_in_order():
+            _round_linears(block, can_pack)
 
 
 def _round_linears(block: nn.Module, can_pack: bool) -> None:

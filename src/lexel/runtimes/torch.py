@@ -13,7 +13,8 @@ from lexel.batches import Batching
 from lexel.errors import ModelError, UsageError
 from lexel.models.clip import CLIP
 from lexel.models.config import CLIPConfig
-from lexel.runtimes.bfloat16 import is_of_another_library, round_to_bfloat16
+from lexel.models.towers import Tower
+from lexel.runtimes.bfloat16 import round_to_bfloat16
 
 GPU_IMAGES = 256  # of 224 pixels, in a call
 GPU_OVERHEAD = 4096  # tokens that a GPU works through in the time that a call takes to start
@@ -75,8 +76,8 @@ class TorchRuntime:
         return torch.from_numpy(array).to(self._device)
 
     @contextmanager
-    def _inference(self, tower: nn.Module) -> Iterator[None]:
-        rounds = self.number_format == "bfloat16" and is_of_another_library(tower)
+    def _inference(self, tower: Tower) -> Iterator[None]:
+        rounds = self.number_format == "bfloat16" and tower.is_of_another_library
         with self._calls, torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=rounds):
             yield
 

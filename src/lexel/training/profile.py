@@ -39,6 +39,7 @@ from lexel.training.run.folder import RunFolder
 from lexel.training.run.log import RunLog, SilentLog, StepTimes
 from lexel.training.setup import Setup, deterministic, set_up
 from lexel.training.snapshots import Snapshots
+from lexel.training.step.contrastive import ContrastiveObjective
 from lexel.training.step.gradients import Gradients
 
 WARM_UP = 3  # steps
@@ -159,8 +160,9 @@ class _Profiling:
         self.optimizer = Optimizer(
             setup.clip, recipe.optimizer, recipe.schedule, setup.steps, average, recipe.precision
         )
-        self.gradients = Gradients(setup.clip.train(), recipe, setup.preprocessing, setup.steps, setup.world)
-        self.meter = Meter(setup.clip, precision_on(self.device, recipe.precision), setup.world.size)
+        objective = ContrastiveObjective(setup.clip.train(), recipe, setup.preprocessing, setup.steps)
+        self.gradients = Gradients(objective, recipe, setup.world)
+        self.meter = Meter(self.device, precision_on(self.device, recipe.precision), setup.world.size)
         self.towers = {"image tower": setup.clip.image, "text tower": setup.clip.text}
 
     def profile(self, steps: int, trace: Path) -> Profile:
@@ -211,9 +213,9 @@ class _Profiling:
             times.done()
             with phase("log"):
                 log.step(step, batch, loss, result, times)
-            flops.append(self.meter.flops(batch))
+            flops.append(loss.work.flops)
         known = [one for one in flops if one is not None]
-        return sum(known) if len(known) == count else None
+        return self.setup.world.size * sum(known) if len(known) == count else None
 
     def _profiler(self) -> torch.profiler.profile:
         on_gpu = self.device.type == "cuda"

@@ -11,8 +11,7 @@ from pydantic import Field
 
 from lexel.config import Config
 from lexel.errors import UsageError
-from lexel.models.config import ImageConfig, TimmConfig, VisionTransformerConfig
-from lexel.models.resnet import STRIDE
+from lexel.models.config import ImageConfig
 
 STAIRS = 4  # below the full size
 
@@ -27,12 +26,12 @@ class Ramp(Config):
 
     def check(self, tower: ImageConfig) -> None:
         """Raise UsageError where the image tower cannot take what the ramp gives it."""
-        if self.size_from < 1 and isinstance(tower, TimmConfig):
+        if self.size_from < 1 and tower.cell is None:
             raise UsageError(
-                f'ramp.size_from: the image tower "{tower.model}" is timm\'s and takes pictures of one size only.\n'
+                f"ramp.size_from: an image tower of kind {tower.kind} takes pictures of one size only.\n"
                 "Leave ramp.size_from out."
             )
-        if self.patch_dropout_from is not None and not isinstance(tower, VisionTransformerConfig):
+        if self.patch_dropout_from is not None and not tower.patches(tower.image_size):
             raise UsageError(
                 f"ramp.patch_dropout_from: an image tower of kind {tower.kind} has no patches to leave out.\n"
                 "Only a vision_transformer has; ramp.size_from is for the others too."
@@ -41,17 +40,17 @@ class Ramp(Config):
     def image_size(self, step: int, steps: int, tower: ImageConfig) -> int:
         """The side of step `step`'s pictures in pixels: a multiple of the tower's cell until it is the full one."""
         progress = self._progress(step, steps)
-        if self.size_from == 1 or progress == 1:
+        if self.size_from == 1 or progress == 1 or tower.cell is None:
             return tower.image_size
-        cell = tower.patch_size if isinstance(tower, VisionTransformerConfig) else STRIDE
         side = tower.image_size * (self.size_from + (1 - self.size_from) * progress)
-        return min(tower.image_size, max(1, round(side / cell)) * cell)
+        return min(tower.image_size, max(1, round(side / tower.cell)) * tower.cell)
 
-    def patch_dropout(self, step: int, steps: int, tower: VisionTransformerConfig) -> float:
-        """The share of its patches that step `step` leaves out."""
-        if self.patch_dropout_from is None:
-            return tower.patch_dropout
-        return self.patch_dropout_from + (tower.patch_dropout - self.patch_dropout_from) * self._progress(step, steps)
+    def patch_dropout(self, step: int, steps: int, tower: ImageConfig) -> float:
+        """The share of a picture's patches that step `step` leaves out; 0 for a tower without patches."""
+        first, last = self.patch_dropout_from, tower.final_patch_dropout
+        if first is None or not tower.patches(tower.image_size):
+            return last
+        return first + (last - first) * self._progress(step, steps)
 
     def _progress(self, step: int, steps: int) -> float:
         """0 on the first stair, 1 once all is whole, which the last step always is."""

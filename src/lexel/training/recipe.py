@@ -15,6 +15,7 @@ from lexel.errors import UsageError, did_you_mean
 from lexel.models.config import CLIPConfig, ImageConfig, TextConfig
 from lexel.models.zoo import architecture
 from lexel.training.distributed.sharding import ParallelSettings
+from lexel.training.engine import EngineSettings, MicroBatch
 from lexel.training.loss.softmax import LossSettings
 from lexel.training.optimization.average import AverageSettings
 from lexel.training.optimization.freezing import FreezeSettings
@@ -23,8 +24,6 @@ from lexel.training.optimization.schedule import Schedule
 from lexel.training.ramp import Ramp
 from lexel.training.recipe_errors import explain
 from lexel.training.snapshots import SnapshotSettings
-from lexel.training.step.compilation import EngineSettings
-from lexel.training.step.micro_batch import MicroBatch
 
 # What may be changed in a tower that comes with its weights: they keep their shapes, or are stretched to the new size.
 CHANGEABLE: dict[str, tuple[str, ...]] = {

@@ -85,7 +85,7 @@ class Setup:
         """The log from step `start` on, which the main process keeps."""
         if not self.world.main:
             return SilentLog()
-        meter = Meter(self.clip, precision_on(self.world.device, self.recipe.precision), self.world.size)
+        meter = Meter(self.world.device, precision_on(self.world.device, self.recipe.precision), self.world.size)
         return RunLog(self.folder.path, start, self.steps, seconds, meter)
 
     def picture_memory(self, start: int) -> PictureMemory:

@@ -24,6 +24,7 @@ from lexel.training.run.interruption import Interruption
 from lexel.training.run.log import RunLog, SilentLog, StepTimes, is_evaluated, seconds_in_log
 from lexel.training.setup import Setup, deterministic, resume, set_up
 from lexel.training.snapshots import SnapshotClock, Snapshots
+from lexel.training.step.contrastive import ContrastiveObjective
 from lexel.training.step.gradients import Gradients
 
 MEASURED_IN_RUN = 1000  # held-out pairs at most; all of them at the end
@@ -82,7 +83,8 @@ def _steps(setup: Setup, optimizer: Optimizer, start: int, seconds: float) -> tu
     """Take the steps from `start` on; returns the seconds trained since the run began, and what was learned from."""
     recipe, folder, steps, world = setup.recipe, setup.folder, setup.steps, setup.world
     setup.clip.train()
-    gradients = Gradients(setup.clip, recipe, setup.preprocessing, steps, world)
+    objective = ContrastiveObjective(setup.clip, recipe, setup.preprocessing, steps)
+    gradients = Gradients(objective, recipe, world)
     turns = range(1, recipe.evaluation.times + 1)
     measured_after = {round(steps * turn / len(turns)) for turn in turns} - {0}
     bad_images = world.once(lambda: BadImages(folder.bad_images))

@@ -21,8 +21,9 @@ pytestmark = [
 ]
 qdrant = pytest.importorskip("qdrant_client", reason='needs qdrant-client: pip install "lexel[cluster]"')
 
+from lexel.library.cluster.collection import Collection, is_cluster  # noqa: E402
 from lexel.library.cluster.filling import fill_from_folder, fill_from_records  # noqa: E402
-from lexel.library.cluster.library import ClusterLibrary, Collection, is_cluster  # noqa: E402
+from lexel.library.cluster.library import ClusterLibrary  # noqa: E402
 
 COUNT = 60
 

@@ -117,7 +117,7 @@ def test_a_moved_file_keeps_its_number_and_its_tags_and_is_not_embedded(library,
     assert counts(library.add(pictures)) == {"moved": 1, "unchanged": 4}
     photo = library.records.photo(id)
     assert (photo.name, photo.tags) == ("renamed.png", ("kept",))
-    assert [id for id, _ in library.records.search_text("renamed", 5)] == [id]
+    assert [id for id, _ in library.records.search_keywords(["renamed"], 5)] == [id]
 
 
 def test_a_moved_folder_is_followed(library, pictures):
@@ -325,8 +325,8 @@ def test_text_beside_a_picture_is_its_caption_and_followed_when_it_changes(libra
     aged(pictures / "1.txt")
     assert counts(library.add(pictures)) == {"unchanged": 5}
     assert library.records.photo(id).caption == "a cat"
-    assert [found for found, _ in library.records.search_text("cat", 5)] == [id]
-    assert library.records.search_text("dog", 5) == []
+    assert [found for found, _ in library.records.search_keywords(["cat"], 5)] == [id]
+    assert library.records.search_keywords(["dog"], 5) == []
     (pictures / "1.txt").unlink()
     library.add(pictures)
     assert library.records.photo(id).caption is None

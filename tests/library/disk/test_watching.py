@@ -82,7 +82,7 @@ def test_what_happens_to_files_is_followed(watcher, pictures, tmp_path):
     (tmp_path / "away").rename(pictures / "back")
     watcher.wait(lambda: "2.png" in names(watcher))
     (pictures / "moved.txt").write_text("a caption")
-    watcher.wait(lambda: watcher.library.records.search_text("caption", 1) != [])
+    watcher.wait(lambda: watcher.library.records.search_keywords(["caption"], 1) != [])
     assert watcher.library.encoder.embedded == 4
 
 

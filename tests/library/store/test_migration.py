@@ -36,7 +36,7 @@ def columns_of(folder) -> dict[str, list[tuple]]:
 
 def test_an_old_library_is_brought_to_the_current_format_when_it_is_opened(old, tmp_path):
     with Library.open(old, QuickEncoder()) as library:
-        assert [id for id, _ in library.records.search_text("caption", 5)] == [1]
+        assert [id for id, _ in library.records.search_keywords(["caption"], 5)] == [1]
         assert library.records.photo(1).keywords == ()
         assert library.refresh().unchanged == 2
     assert version(old) == VERSION
@@ -46,8 +46,8 @@ def test_an_old_library_is_brought_to_the_current_format_when_it_is_opened(old, 
 def test_an_upgraded_library_takes_words_in(old):
     with Records.open(old) as records:
         records.set_captions({1: None, 2: "another"})
-        assert [id for id, _ in records.search_text("another", 5)] == [2]
-        assert records.search_text("old", 5) == []
+        assert [id for id, _ in records.search_keywords(["another"], 5)] == [2]
+        assert records.search_keywords(["old"], 5) == []
         records.rows("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)")
 
 
@@ -69,7 +69,7 @@ def test_an_old_library_that_cannot_be_written_is_read_as_it_is(old, monkeypatch
     monkeypatch.setattr(schema.os, "access", lambda *_: False)
     with Library.open(old, QuickEncoder()) as library:
         assert library.records.read_only
-        assert [id for id, _ in library.records.search_text("caption", 5)] == [1]
+        assert [id for id, _ in library.records.search_keywords(["caption"], 5)] == [1]
         assert library.records.ids_where("keywords = '[]' AND width > 1").tolist() == [1, 2]
         assert library.records.photo(2).description is None
         assert len(library.vectors.vectors_of([1, 2])) == 2

@@ -69,7 +69,7 @@ def test_vanished_photos_are_known_but_not_to_be_searched(records):
         assert changes.mark_missing([ids[1]]) == 0
     assert records.vectors()[0].tolist() == [ids[0], ids[2]]
     assert records.ids_where("1").tolist() == [ids[0], ids[2]]
-    assert [id for id, _ in records.search_text("jpg", 9)] == [ids[0], ids[2]]
+    assert [id for id, _ in records.search_keywords(["jpg"], 9)] == [ids[0], ids[2]]
     assert records.count == 2
     assert records.photo(ids[1]).missing
 
@@ -136,9 +136,9 @@ def test_words_are_found_in_captions_tags_and_names_and_follow_changes(records):
     records.set_captions({id: "Café au lait"})
     records.set_tags({id: ["zebra"]})
     for word in ("spain", "beach", "cafe", "zebra"):
-        assert [found for found, _ in records.search_text(word, 5)] == [id]
+        assert [found for found, _ in records.search_keywords([word], 5)] == [id]
     records.set_tags({id: ["lion"]})
-    assert records.search_text("zebra", 5) == []
+    assert records.search_keywords(["zebra"], 5) == []
 
 
 def test_the_view_for_conditions_has_what_is_promised(records):

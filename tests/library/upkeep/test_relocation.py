@@ -45,7 +45,7 @@ def test_all_paths_are_rewritten_and_nothing_is_embedded(library, tmp_path):
     assert paths(library) == {1: f"{new}/0.png", 2: f"{new}/1.png", 3: f"{new}/deep/2.png"}
     assert library.records.photo(1).tags == ("kept",)
     assert places(library.records, "folder") == [str(new)]
-    assert [id for id, _ in library.records.search_text("deep", 5)] == [3]
+    assert [id for id, _ in library.records.search_keywords(["deep"], 5)] == [3]
     added = library.refresh()
     assert (added.unchanged, added.embedded, added.vanished, added.notes) == (3, 0, 0, [])
 

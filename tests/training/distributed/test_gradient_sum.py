@@ -47,7 +47,7 @@ def summed(bucket: int) -> list[dict[str, Tensor | None]]:
     found = []
     with World.join("cpu") as world:
         clip = make()
-        total = GradientSum(clip)
+        total = GradientSum([clip.text, clip.image])
         for step in range(2):
             clip.zero_grad()
             rows = SHARES[(world.rank + step) % 3]
@@ -64,7 +64,7 @@ def two_last_passes() -> str:
     with World.join("cpu"):
         clip = make()
         try:
-            with GradientSum(clip).overlapping():
+            with GradientSum([clip.text, clip.image]).overlapping():
                 backward(clip, range(2))
         except RuntimeError as error:
             return str(error)

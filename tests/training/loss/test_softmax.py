@@ -11,10 +11,10 @@ from torch import Tensor
 
 from lexel.training.loss import tiles
 from lexel.training.loss.positives import Groups
-from lexel.training.loss.softmax import Contrast, LossSettings, softmax_loss
+from lexel.training.loss.softmax import ContrastiveLoss, LossSettings, softmax_loss
 
 
-def tiled(case: Case, inputs: list[Tensor], smoothing: float = 0.0) -> Contrast:
+def tiled(case: Case, inputs: list[Tensor], smoothing: float = 0.0) -> ContrastiveLoss:
     return softmax_loss(*inputs[:3], case.groups, bias=inputs[3], label_smoothing=smoothing)
 
 

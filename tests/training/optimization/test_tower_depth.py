@@ -1,16 +1,11 @@
-import sys
-from types import ModuleType, SimpleNamespace
-
 import pytest
 import torch
 from tiny import tiny_recipe
-from torch import nn
 
 from lexel.errors import UsageError
 from lexel.models.clip import CLIP
 from lexel.models.config import CLIPConfig, ConvNeXtConfig, HuggingFaceTextConfig, TextTransformerConfig, TimmConfig
-from lexel.models.timm import TimmTower
-from lexel.training.optimization import tower_depth as layers
+from lexel.models.vision_transformer import VisionTransformer
 from lexel.training.optimization.tower_depth import places
 
 TEXT = TextTransformerConfig(context_length=8, vocabulary_size=20, end_of_text=19, width=16, depth=3, heads=1)
@@ -86,46 +81,11 @@ def test_a_tower_whose_blocks_share_their_weights_is_refused():
         layers_of(huggingface({"model_type": "albert"} | SHARED))
 
 
-class Trunk(nn.Module):
-    """What a timm model is to `places`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem, self.blocks, self.head = nn.Linear(2, 2), nn.ModuleList([nn.Linear(2, 2)]), nn.Linear(2, 2)
-
-    def group_matcher(self, coarse: bool) -> object:
-        return None if coarse else {"stem": 0, "blocks.0": 1, "head": 2}
-
-
-@pytest.mark.parametrize(("projection", "head", "top"), [("trunk", 2, 2), ("linear", 2, 3)])
-def test_timms_own_grouping_is_followed(monkeypatch, projection, head, top):
-    def group_parameters(module: nn.Module, matcher: dict[str, int], reverse: bool) -> dict[str, int]:
-        assert reverse
-        return {name: matcher[name.rpartition(".")[0]] for name, _ in module.named_parameters()}
-
-    monkeypatch.setitem(sys.modules, "timm", ModuleType("timm"))
-    monkeypatch.setitem(sys.modules, "timm.models", SimpleNamespace(group_parameters=group_parameters))
-    tower = timm_tower(projection, Trunk())
-    found = {name: place.layer for name, place in layers._by_timm(tower).items()}
-    assert [found[f"trunk.{name}.weight"] for name in ("stem", "blocks.0", "head")] == [0, 1, head]
-    assert all(place.top == top for place in layers._by_timm(tower).values())
-    assert projection == "trunk" or found["projection.weight"] == 3
-
-
-def timm_tower(projection: str, trunk: nn.Module) -> TimmTower:
-    tower = TimmTower.__new__(TimmTower)
-    nn.Module.__init__(tower)
-    tower.config = TimmConfig(model="made_up", image_size=64, projection=projection)
-    tower.trunk = trunk
-    tower.projection = nn.Identity() if projection == "trunk" else nn.Linear(2, 2)
-    return tower
-
-
-def test_a_timm_model_that_does_not_group_its_layers_is_refused(monkeypatch):
-    monkeypatch.setitem(sys.modules, "timm", ModuleType("timm"))
-    monkeypatch.setitem(sys.modules, "timm.models", SimpleNamespace(group_parameters=None))
+def test_a_tower_whose_blocks_cannot_be_told_is_refused_by_name(monkeypatch):
+    monkeypatch.setattr(VisionTransformer, "parameter_layers", lambda _: None)
+    monkeypatch.setattr(VisionTransformer, "name", "made_up")
     with pytest.raises(UsageError, match='image tower "made_up"'):
-        layers._by_timm(timm_tower("linear", nn.Linear(2, 2)))
+        layers_of(tiny_recipe().architecture())
 
 
 def test_with_timm_every_weight_of_its_towers_has_a_place():

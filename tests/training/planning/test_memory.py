@@ -2,11 +2,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up import recipe
 from torch import Tensor, nn
 
+from lexel.images import Preprocessing
 from lexel.models.clip import CLIP, init_weights
 from lexel.models.config import CLIPConfig, TextTransformerConfig, VisionTransformerConfig
 from lexel.training.planning.memory import DeviceMemory, image_activations, step_memory, text_activations
+from lexel.training.step.contrastive import ContrastiveObjective
 from lexel.training.step.micro_batch import bytes_of_a_pair
 
 BATCH = 4
@@ -78,7 +81,8 @@ def test_a_pair_takes_what_is_found_by_trying(image, text):
         TextTransformerConfig.model_validate(text | {"vocabulary_size": 99, "end_of_text": 98}),
     )
     clip = CLIP(CLIPConfig(embedding=64, image=of_image, text=of_text))
-    tried = bytes_of_a_pair(clip, lambda: torch.autocast("cpu", torch.bfloat16))
+    objective = ContrastiveObjective(clip, recipe(2), Preprocessing(image_size=of_image.image_size), 10)
+    tried = bytes_of_a_pair(objective, lambda: torch.autocast("cpu", torch.bfloat16), torch.device("cpu"))
     estimated = image_activations(of_image, of_image.image_size, 0.0, False) + text_activations(of_text, 77, False)
     assert estimated == pytest.approx(tried, rel=0.2)
 

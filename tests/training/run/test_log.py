@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from lexel.data.loader import Batch
-from lexel.models.clip import CLIP
-from lexel.models.config import CLIPConfig, TextTransformerConfig, VisionTransformerConfig
 from lexel.training.metering import meter
 from lexel.training.metering.meter import Meter
+from lexel.training.metering.work import Work
 from lexel.training.optimization.optimizer import StepResult
 from lexel.training.run.log import RunLog, StepTimes, read_log, seconds_in_log
 from lexel.training.step.gradients import StepLoss
@@ -27,10 +26,13 @@ def a_known_machine(monkeypatch):
     monkeypatch.setattr(meter, "peak_memory", lambda device: 3_200_000_000)
 
 
-def small_meter(world: int = 1) -> Meter:
-    image = VisionTransformerConfig(image_size=32, patch_size=16, width=16, depth=1, heads=1)
-    text = TextTransformerConfig(context_length=8, vocabulary_size=10, end_of_text=9, width=16, depth=1, heads=1)
-    return Meter(CLIP(CLIPConfig(embedding=8, image=image, text=text)), torch.float32, world)
+def small_meter() -> Meter:
+    return Meter(torch.device("cpu"), torch.float32)
+
+
+def measured(loss: float = 2.0, flops: int | None = 1_000_000) -> StepLoss:
+    """A step on captions of nine tokens in all."""
+    return StepLoss(loss, {"accuracy": 0.5, "logit_scale": 14.0}, Work(tokens=9, flops=flops))
 
 
 def took(seconds: float) -> StepTimes:
@@ -43,7 +45,7 @@ def write_steps(folder: Path, start: int, stop: int, loss: float = 2.0, skipped:
     """Log the steps from `start` to before `stop`, half a second each, of a run of ten."""
     with RunLog(folder, start, 10, seconds_in_log(folder) if start else 0.0, small_meter()) as log:
         for step in range(start, stop):
-            log.step(step, BATCH, StepLoss(loss, 0.5, 14.0), StepResult(1e-3, 1.0, skipped), took(0.5))
+            log.step(step, BATCH, measured(loss), StepResult(1e-3, 1.0, skipped), took(0.5))
             if skipped:
                 log.skipped(step, BATCH.keys)
 
@@ -57,7 +59,6 @@ def test_every_step_gets_a_line_with_its_numbers(tmp_path):
     write_steps(tmp_path, 0, 2)
     lines = step_lines(tmp_path)
     assert [line["step"] for line in lines] == [0, 1]
-    flops = small_meter().flops(BATCH)
     assert lines[1] == {
         "step": 1,
         "loss": 2.0,
@@ -68,8 +69,8 @@ def test_every_step_gets_a_line_with_its_numbers(tmp_path):
         "data_wait": 0,
         "pairs_per_second": pytest.approx(4),
         "tokens_per_second": pytest.approx(18),
-        "model_flops_per_second": pytest.approx(flops / 0.5),
-        "mfu": pytest.approx(flops / 0.5 / PEAK),
+        "model_flops_per_second": pytest.approx(2e6),
+        "mfu": pytest.approx(2e6 / PEAK),
         "memory": 3_200_000_000,
         "seconds": pytest.approx(1),
     }
@@ -84,12 +85,18 @@ def test_the_machine_is_noted_whenever_the_run_goes_on(tmp_path):
 
 
 def test_what_is_not_known_is_null_and_not_told(tmp_path, capsys):
-    measured = small_meter()
-    measured._of_caption = lambda tokens: None  # as of a tower of another library
-    with RunLog(tmp_path, 9, 10, 0.0, measured) as log:
-        log.step(9, BATCH, StepLoss(1.0, 0.5, 14.0), StepResult(1e-3, 1.0, False), took(0.5))
+    with RunLog(tmp_path, 9, 10, 0.0, small_meter()) as log:
+        log.step(9, BATCH, measured(flops=None), StepResult(1e-3, 1.0, False), took(0.5))
     assert step_lines(tmp_path)[0]["mfu"] is None
     assert "MFU" not in capsys.readouterr().err
+
+
+def test_the_numbers_of_any_objective_are_logged(tmp_path, capsys):
+    with RunLog(tmp_path, 9, 10, 0.0, small_meter()) as log:
+        loss = StepLoss(2.5, {"teacher_cosine": 0.75}, Work(tokens=None, flops=None))
+        log.step(9, BATCH, loss, StepResult(1e-3, 1.0, False), took(0.5))
+    assert step_lines(tmp_path)[0]["teacher_cosine"] == 0.75
+    assert "step 10/10  loss 2.500  4 pairs/s" in capsys.readouterr().err
 
 
 def test_lines_after_the_step_that_the_run_goes_on_with_are_forgotten(tmp_path):
@@ -138,7 +145,7 @@ def test_the_last_step_is_told_where_there_is_no_terminal(tmp_path, capsys):
 def test_the_live_line_tells_as_much_as_there_is_room_for(tmp_path, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
     with RunLog(tmp_path, 0, 390_625, 0.0, small_meter()) as log:
-        log.step(0, BATCH, StepLoss(2.0, 0.5, 14.0), StepResult(1e-3, 1.0, False), took(0.5))
+        log.step(0, BATCH, measured(2.0), StepResult(1e-3, 1.0, False), took(0.5))
         facts = list(log._facts())
         shown = log._fitting(facts)
     assert "  ".join(facts).startswith(shown)

@@ -1,11 +1,10 @@
 import pytest
 import torch
-from made_up import ALONE, PREPROCESSING, batch, clip_of, furthest, gradients_of, recipe
+from made_up import batch, clip_of, furthest, gradients_for, gradients_of, recipe
 from tiny_towers import KINDS, image, text
 
 from lexel.models.config import CLIPConfig
 from lexel.training.step import compilation
-from lexel.training.step.gradients import Gradients
 
 SMALL = CLIPConfig(embedding=24, image=image(depth=1, pooling="mean"), text=text(depth=1))
 
@@ -19,7 +18,7 @@ def compiled_step(rows: tuple[int, ...]) -> dict[str, torch.Tensor]:
     """Gradients of the last of several batches with so many pairs left of eight."""
     clip = clip_of(SMALL, torch.float32)
     names = list(clip.state_dict())
-    gradients = Gradients(clip, recipe(8, engine={"compile": True}), PREPROCESSING, 10, ALONE)
+    gradients = gradients_for(clip, recipe(8, engine={"compile": True}))
     for left in rows:
         clip.zero_grad(set_to_none=True)
         gradients(batch(left), 0)
@@ -29,7 +28,7 @@ def compiled_step(rows: tuple[int, ...]) -> dict[str, torch.Tensor]:
 
 def test_compiled_blocks_give_the_same_gradients_and_other_batches_before_do_not_change_a_bit():
     clip = clip_of(SMALL, torch.float32)
-    Gradients(clip, recipe(8, engine={"compile": False}), PREPROCESSING, 10, ALONE)(batch(8), 0)
+    gradients_for(clip, recipe(8, engine={"compile": False}))(batch(8), 0)
     first = compiled_step((8,))
     assert furthest(first, gradients_of(clip)) < 1e-5
     torch._dynamo.reset()
@@ -39,7 +38,7 @@ def test_compiled_blocks_give_the_same_gradients_and_other_batches_before_do_not
 
 def test_evaluation_compiles_nothing():
     clip = clip_of(SMALL, torch.float32)
-    Gradients(clip, recipe(8, engine={"compile": True}), PREPROCESSING, 10, ALONE)
+    gradients_for(clip, recipe(8, engine={"compile": True}))
     before = torch._dynamo.utils.counters["stats"]["calls_captured"]
     with torch.inference_mode():
         clip.eval().encode_image(torch.zeros(3, 3, 32, 32))
@@ -52,7 +51,7 @@ def test_without_a_compiler_one_line_says_so_and_training_goes_on(monkeypatch, c
 
     monkeypatch.setattr(torch, "compile", missing)
     clip = clip_of(SMALL, torch.float32)
-    Gradients(clip, recipe(4, engine={"compile": True}), PREPROCESSING, 10, ALONE)(batch(4), 0)
+    gradients_for(clip, recipe(4, engine={"compile": True}))(batch(4), 0)
     said = capsys.readouterr().err
     assert "no working compiler here (RuntimeError: InvalidCxxCompiler: No working C++ compiler found)" in said
     assert said.count("\n") == 1
@@ -61,4 +60,4 @@ def test_without_a_compiler_one_line_says_so_and_training_goes_on(monkeypatch, c
 @pytest.mark.parametrize(("kind", "wanted"), [("clip", "auto"), ("clip", False), ("resnet", True), ("convnext", True)])
 def test_nothing_is_compiled_on_a_cpu_by_itself_nor_where_there_are_no_blocks(monkeypatch, kind, wanted):
     monkeypatch.setattr(compilation, "_why_not", lambda _: pytest.fail("asked for a compiler"))
-    assert compilation.compile_towers(clip_of(KINDS[kind]), wanted) == (False, False)
+    assert compilation.compile_towers(clip_of(KINDS[kind]).towers, wanted, torch.device("cpu")) == set()

@@ -2,11 +2,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up import ALONE, PREPROCESSING, batch, clip_of, furthest, gradients_of, plain, recipe, stepped
+from made_up import batch, clip_of, furthest, gradients_for, gradients_of, plain, recipe, stepped
 from tiny_towers import KINDS, image, text
 
 from lexel.models.config import CLIPConfig, HuggingFaceTextConfig
-from lexel.training.step.gradients import Gradients
+from lexel.models.vision_transformer import choose_patches
 from lexel.training.step.seeds import draw_noise, seed_of
 
 DROPPING = CLIPConfig(embedding=24, image=image(patch_dropout=0.5), text=text())
@@ -45,8 +45,8 @@ def test_the_sigmoid_loss_has_the_whole_gradient_of_scale_and_bias(micro_batch):
 @pytest.mark.parametrize("micro_batch", [1, 3, 8])
 def test_the_same_patches_are_dropped_in_both_passes_whatever_the_micro_batch(micro_batch):
     clip, samples = clip_of(DROPPING), batch(8)
-    noise = draw_noise(0, 3, 8, 16, samples.places)
-    _, expected = plain(clip, "softmax", samples, noise)
+    kept = choose_patches(draw_noise(0, 3, 8, 16, samples.places), 0.5)
+    _, expected = plain(clip, "softmax", samples, kept)
     _, gradients = stepped(clip, recipe(8, micro_batch=micro_batch), samples)
     assert furthest(gradients, expected) < 1e-12
     _, otherwise = stepped(clip, recipe(8, micro_batch=micro_batch), samples, step=4)
@@ -93,8 +93,8 @@ def rows_seen(tower: torch.nn.Module) -> list[int]:
 
 def test_k_parts_take_2k_minus_1_passes_of_a_part_each_and_one_part_takes_one():
     clip, samples = clip_of(KINDS["clip"]), batch(12)
-    whole = Gradients(clip, recipe(12, micro_batch=12), PREPROCESSING, 10, ALONE)
-    parts = Gradients(clip, recipe(12, micro_batch=5), PREPROCESSING, 10, ALONE)
+    whole = gradients_for(clip, recipe(12, micro_batch=12))
+    parts = gradients_for(clip, recipe(12, micro_batch=5))
     images, texts = rows_seen(clip.image), rows_seen(clip.text)
     whole(samples, 0)
     assert images == texts == [12]
@@ -105,7 +105,7 @@ def test_k_parts_take_2k_minus_1_passes_of_a_part_each_and_one_part_takes_one():
 def test_a_frozen_tower_is_asked_once_and_gets_no_gradient():
     clip, samples = clip_of(KINDS["clip"]), batch(9)
     clip.image.requires_grad_(False)
-    gradients = Gradients(clip.train(), recipe(9, micro_batch=3), PREPROCESSING, 10, ALONE)
+    gradients = gradients_for(clip.train(), recipe(9, micro_batch=3))
     images = rows_seen(clip.image)
     gradients(samples, 3)
     found = gradients_of(clip)

@@ -3,13 +3,12 @@ import re
 
 import pytest
 import torch
-from made_up import ALONE, PREPROCESSING, batch, clip_of, furthest, gradients_of, plain, recipe
+from made_up import batch, clip_of, furthest, gradients_for, gradients_of, plain, recipe
 from tiny_towers import KINDS, bert
 
 from lexel.errors import LexelError, UsageError
 from lexel.models.clip import CLIP
 from lexel.training.inputs.starting_weights import Given, first_clip
-from lexel.training.step.gradients import Gradients
 from lexel.training.step.seeds import draw_noise
 
 
@@ -36,7 +35,7 @@ def test_when_memory_runs_out_the_parts_are_halved_and_the_gradient_is_the_same(
     clip, samples = clip_of(KINDS["clip"]), batch(12)
     _, expected = plain(clip, "softmax", samples)
     clip.zero_grad(set_to_none=True)
-    gradients = Gradients(clip, recipe(12, micro_batch=first), PREPROCESSING, 10, ALONE)
+    gradients = gradients_for(clip, recipe(12, micro_batch=first))
     limit_rows(clip, 3, error)
     gradients(samples, 0)
     assert furthest(gradients_of(clip), expected) < 1e-12
@@ -49,7 +48,7 @@ def test_when_memory_runs_out_the_parts_are_halved_and_the_gradient_is_the_same(
 
 def test_when_memory_runs_out_for_a_single_pair_the_run_ends_with_a_reason():
     clip = clip_of(KINDS["clip"])
-    gradients = Gradients(clip, recipe(4), PREPROCESSING, 10, ALONE)
+    gradients = gradients_for(clip, recipe(4))
     limit_rows(clip, 0, MemoryError())
     with pytest.raises(LexelError, match="not enough memory for 1 pairs at once on cpu"):
         gradients(batch(4), 0)
@@ -57,7 +56,7 @@ def test_when_memory_runs_out_for_a_single_pair_the_run_ends_with_a_reason():
 
 def test_a_batch_with_batch_norm_is_not_halved():
     clip = clip_of(KINDS["resnet"])
-    gradients = Gradients(clip, recipe(4), PREPROCESSING, 10, ALONE)
+    gradients = gradients_for(clip, recipe(4))
     limit_rows(clip, 2, MemoryError())
     with pytest.raises(LexelError, match="not enough memory for 4 pairs"):
         gradients(batch(4), 0)
@@ -77,17 +76,17 @@ def test_a_batch_with_batch_norm_is_not_halved():
 def test_a_tower_that_cannot_compute_its_activations_again_is_named(capsys, config, said):
     pytest.importorskip("transformers")
     clip, again = clip_of(config), {"checkpoint_activations": True}
-    Gradients(clip, recipe(4, engine=again), PREPROCESSING, 10, ALONE)
+    gradients_for(clip, recipe(4, engine=again))
     assert capsys.readouterr().err == said
-    Gradients(clip, recipe(4), PREPROCESSING, 10, ALONE)
+    gradients_for(clip, recipe(4))
     clip.requires_grad_(False)
-    Gradients(clip.train(), recipe(4, engine=again), PREPROCESSING, 10, ALONE)  # frozen: nothing is kept anyway
+    gradients_for(clip.train(), recipe(4, engine=again))  # frozen: nothing is kept anyway
     assert capsys.readouterr().err == ""
 
 
 def test_another_error_is_not_taken_for_a_lack_of_memory():
     clip = clip_of(KINDS["clip"])
-    gradients = Gradients(clip, recipe(4), PREPROCESSING, 10, ALONE)
+    gradients = gradients_for(clip, recipe(4))
     limit_rows(clip, 2, RuntimeError("shapes do not match"))
     with pytest.raises(RuntimeError, match="shapes"):
         gradients(batch(4), 0)
@@ -98,7 +97,7 @@ def test_recomputed_activations_change_nothing():
     _, expected = plain(clip, "softmax", samples)
     clip.zero_grad(set_to_none=True)
     engine = {"checkpoint_activations": True}
-    Gradients(clip, recipe(6, engine=engine, micro_batch=4), PREPROCESSING, 10, ALONE)(samples, 0)
+    gradients_for(clip, recipe(6, engine=engine, micro_batch=4))(samples, 0)
     assert clip.image.checkpoint_activations
     assert clip.text.checkpoint_activations
     assert furthest(gradients_of(clip), expected) < 1e-12

@@ -4,23 +4,33 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up import ALONE, PREPROCESSING, batch, clip_of, recipe
+from made_up import ALONE, batch, clip_of, gradients_for, objective_of, recipe
 from processes import together
 from tiny import tiny_recipe
 from tiny_towers import KINDS, build, image, text, write_folder
 
 from lexel.errors import UsageError
+from lexel.models.clip import CLIP
 from lexel.models.config import CLIPConfig
 from lexel.training.run.folder import RunFolder
 from lexel.training.setup import set_up
 from lexel.training.step import micro_batch
-from lexel.training.step.gradients import Gradients
 from lexel.training.step.micro_batch import bytes_of_a_pair, cut, micro_batch_for
 from lexel.training.trainer import train
+
+CPU = torch.device("cpu")
 
 
 def no_autocast() -> torch.autocast:
     return torch.autocast("cpu", enabled=False)
+
+
+def bytes_of(clip: CLIP) -> float:
+    return bytes_of_a_pair(objective_of(clip, recipe(8)), no_autocast, CPU)
+
+
+def micro_batch_of(clip: CLIP, rows: int, *, recomputed: bool = False) -> int:
+    return micro_batch_for(objective_of(clip, recipe(8)), no_autocast, rows, CPU, recomputed=recomputed)
 
 
 @given(nominal=st.integers(1, 300), lost=st.integers(0, 300), largest=st.integers(1, 300))
@@ -38,7 +48,7 @@ def test_what_a_pair_needs_is_what_autograd_keeps_of_it():
     """A linear model of the block by hand: what each of its operations keeps for its backward pass."""
     clip = clip_of(CLIPConfig(embedding=24, image=image(depth=2), text=text(depth=2)), torch.float32)
     deeper = clip_of(CLIPConfig(embedding=24, image=image(depth=4), text=text(depth=2)), torch.float32)
-    two_blocks = bytes_of_a_pair(deeper, no_autocast) - bytes_of_a_pair(clip, no_autocast)
+    two_blocks = bytes_of(deeper) - bytes_of(clip)
     tokens, width = 16 + 1, 32
     # norm's input, its output, q k v, what was mixed, norm's input, its output, before and after GELU
     numbers = tokens * width * (1 + 1 + 3 + 1 + 1 + 1 + 4 + 4)
@@ -48,18 +58,18 @@ def test_what_a_pair_needs_is_what_autograd_keeps_of_it():
 def test_the_micro_batch_is_a_power_of_two_that_fits_or_the_whole(monkeypatch):
     clip = clip_of(KINDS["clip"], torch.float32)
     fixed = 22 * sum(parameter.numel() for parameter in clip.parameters())
-    each = bytes_of_a_pair(clip, no_autocast)
+    each = bytes_of(clip)
     for room, expected in ((1.5, 1), (15.9, 8), (16.1, 16), (99, 64), (100, 100), (1e6, 100), (-50, 1)):
         monkeypatch.setattr(micro_batch, "usable_memory", lambda _, room=room: fixed + room * each)
-        assert micro_batch_for(clip, no_autocast, 100, recomputed=False) == expected
+        assert micro_batch_of(clip, 100) == expected
 
 
 def test_computing_activations_again_lets_more_through_at_once(monkeypatch):
     clip = clip_of(CLIPConfig(embedding=24, image=image(depth=8), text=text(depth=8)), torch.float32)
     fixed = 22 * sum(parameter.numel() for parameter in clip.parameters())
-    monkeypatch.setattr(micro_batch, "usable_memory", lambda _: fixed + 16.1 * bytes_of_a_pair(clip, no_autocast))
-    assert micro_batch_for(clip, no_autocast, 1000, recomputed=False) == 16
-    assert micro_batch_for(clip, no_autocast, 1000, recomputed=True) == 64
+    monkeypatch.setattr(micro_batch, "usable_memory", lambda _: fixed + 16.1 * bytes_of(clip))
+    assert micro_batch_of(clip, 1000) == 16
+    assert micro_batch_of(clip, 1000, recomputed=True) == 64
 
 
 def test_a_container_gets_no_more_than_its_limit(tmp_path, monkeypatch):
@@ -108,8 +118,8 @@ def test_a_frozen_tower_with_batch_norm_may_see_parts(tmp_path):
 def test_batch_norm_over_the_whole_batch_is_fine_and_a_frozen_one_in_parts_too(monkeypatch):
     clip = clip_of(KINDS["resnet"], torch.float32)
     monkeypatch.setattr(micro_batch, "usable_memory", lambda _: 0)  # "auto" does not cut it up either
-    assert Gradients(clip, recipe(8), PREPROCESSING, 10, ALONE).micro_batch == 8
+    assert gradients_for(clip, recipe(8)).micro_batch == 8
     clip.image.requires_grad_(False)
     before = {name: buffer.clone() for name, buffer in clip.named_buffers()}
-    Gradients(clip.train(), recipe(8, micro_batch=4), PREPROCESSING, 10, ALONE)(batch(8), 0)
+    gradients_for(clip.train(), recipe(8, micro_batch=4))(batch(8), 0)
     assert all(torch.equal(buffer, before[name]) for name, buffer in clip.named_buffers())

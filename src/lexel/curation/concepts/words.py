@@ -14,7 +14,7 @@ import numpy as np
 from lexel.curation.present import blocks_among, present_ids
 from lexel.encoder import Encoder
 from lexel.errors import UsageError
-from lexel.library.search.strength import GENERIC
+from lexel.evaluation.matching import GENERIC_TEXTS
 
 if TYPE_CHECKING:
     from lexel.library.library import Library
@@ -37,7 +37,7 @@ BANKS = {
             "a person with bare breasts", "two people having sex", "an erotic photo in bed", "a close-up of genitals",
         ),
         (
-            *GENERIC, "a person in everyday clothes", "people at the beach in swimwear", "a portrait of a face",
+            *GENERIC_TEXTS, "a person in everyday clothes", "people at the beach in swimwear", "a portrait of a face",
             "a baby", "people doing sport", "a person asleep in bed, covered", "a marble statue", "bare hands",
         ),
     ),
@@ -48,8 +48,9 @@ BANKS = {
             "an explosion with victims",
         ),
         (
-            *GENERIC, "people doing sport", "boys wrestling in play", "red paint", "a kitchen knife and vegetables",
-            "a fireworks display", "people dancing", "a parade in uniform", "a person asleep",
+            *GENERIC_TEXTS, "people doing sport", "boys wrestling in play", "red paint",
+            "a kitchen knife and vegetables", "a fireworks display", "people dancing",
+            "a parade in uniform", "a person asleep",
         ),
     ),
     "text": Bank(
@@ -59,8 +60,8 @@ BANKS = {
             "a slide with bullet points",
         ),
         (
-            *(phrase for phrase in GENERIC if phrase != "some text"), "a wall without writing", "a striped pattern",
-            "a plain surface", "leaves and grass",
+            *(phrase for phrase in GENERIC_TEXTS if phrase != "some text"), "a wall without writing",
+            "a striped pattern", "a plain surface", "leaves and grass",
         ),
     ),
 }  # fmt: skip
@@ -85,7 +86,7 @@ class WordJudge:
         if bank is None:
             if not concept.strip():
                 raise UsageError("The concept is empty: name one of nsfw, violence, text, or say it in your own words.")
-            bank = Bank((concept, f"a photo of {concept}", f"a picture that shows {concept}"), GENERIC)
+            bank = Bank((concept, f"a photo of {concept}", f"a picture that shows {concept}"), GENERIC_TEXTS)
         self.name = concept
         self._scale = min(encoder.logit_scale, STEEPEST)
         self._shown, self._not_shown = encoder.embed_texts(bank.shown), encoder.embed_texts(bank.not_shown)

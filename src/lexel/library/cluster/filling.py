@@ -14,7 +14,7 @@ from lexel.bulk.output_folder import OutputFolder
 from lexel.bulk.plan import read_plan
 from lexel.bulk.shards import finish, shard_name
 from lexel.errors import DataError, UsageError
-from lexel.library.cluster.library import Collection
+from lexel.library.cluster.collection import Collection
 from lexel.library.store.records import Photo, Records
 from lexel.progress import track
 from lexel.unit_vectors import check_finite
@@ -99,11 +99,11 @@ def _prepare(collection: Collection, facts: dict[str, Any]) -> None:
                     f"{collection.address} holds something else ({name} {there.get(name)}, not {facts[name]}).\n"
                     "Give a collection of another name."
                 )
-        with collection.told():
+        with collection.translated_errors():
             collection.client.update_collection(collection.name, metadata=facts)
         return
     code = models.ScalarQuantizationConfig(type=models.ScalarType.INT8, always_ram=True)
-    with collection.told():
+    with collection.translated_errors():
         collection.client.create_collection(
             collection.name,
             vectors_config=models.VectorParams(
@@ -127,7 +127,7 @@ def _fill(collection: Collection, batches: Iterator[Batch]) -> int:
     for ids, vectors, payloads in batches:
         check_finite(vectors, [payload["path"] for payload in payloads], model)
         points = models.Batch(ids=ids.tolist(), vectors=vectors.astype(np.float32).tolist(), payloads=payloads)
-        with collection.told():
+        with collection.translated_errors():
             collection.client.upsert(collection.name, points, wait=True)
         count += len(ids)
     return count
@@ -161,14 +161,14 @@ def _remove_others(collection: Collection, records: Records) -> None:
 
     live, place = records.ids_where("1"), None
     while True:
-        with collection.told():
+        with collection.translated_errors():
             points, place = collection.client.scroll(
                 collection.name, limit=BATCH, offset=place, with_payload=False, with_vectors=False
             )
         ids = np.array([point.id for point in points], np.int64)
         gone = ids[~np.isin(ids, live)].tolist()
         if gone:
-            with collection.told():
+            with collection.translated_errors():
                 collection.client.delete(collection.name, models.PointIdsList(points=gone))
         if place is None:
             return

@@ -56,7 +56,7 @@ def reembed(records: Records, model: LibraryModel) -> None:
     """
     encoder = model.encoder
     if records.fingerprint in (None, encoder.fingerprint):
-        model.remember()
+        model.remember(records)
         return
     with records.changing() as changes:
         if records.fact("next_fingerprint") != encoder.fingerprint:

@@ -1,4 +1,4 @@
-"""A self-contained HTML page of pictures in sections: groups, duplicates, or what is to be reviewed."""
+"""A self-contained HTML page of pictures in sections: what a search found, groups, duplicates, or a review."""
 
 import base64
 from collections.abc import Sequence
@@ -7,12 +7,26 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
+from lexel.calibration import Strength
 from lexel.files import write_atomically
-from lexel.library.pages.contact_sheet import STYLE
 from lexel.library.store.paths import readable
 from lexel.library.store.records import Photo
 
-MORE_STYLE = """
+STYLE = """
+:root { color-scheme: light dark; --ground: #fff; --ink: #1c1c1e; --soft: #6b6b70; --line: #e2e2e6; --good: #1a7f37; }
+@media (prefers-color-scheme: dark) {
+  :root { --ground: #161618; --ink: #ececee; --soft: #a0a0a6; --line: #333338; --good: #4cc26a; }
+}
+body { margin: 2rem; background: var(--ground); color: var(--ink); font: 15px/1.45 system-ui, sans-serif; }
+h1 { font-size: 1.35rem; margin: 0 0 .2rem; }
+p { margin: 0 0 1.2rem; color: var(--soft); }
+ol { display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); gap: 1rem; margin: 0; padding: 0; }
+li { list-style: none; border: 1px solid var(--line); border-radius: 8px; overflow: hidden; }
+img { display: block; width: 100%; height: 190px; object-fit: contain; background: var(--line); }
+div { padding: .5rem .65rem .65rem; overflow-wrap: anywhere; }
+b { font-weight: 600; }
+.strong { color: var(--good); }
+small { display: block; color: var(--soft); }
 h2 { font-size: 1.1rem; margin: 2rem 0 .1rem; }
 h2 + p { margin-bottom: .7rem; }
 li.kept { border-color: var(--good); }
@@ -28,6 +42,7 @@ button:focus-visible { outline: 2px solid var(--good); }
 button[aria-pressed="true"] { background: var(--good); border-color: var(--good); color: var(--ground); }
 .marks { display: flex; flex-wrap: wrap; gap: .3rem; padding: .4rem 0 0; }
 .save { position: sticky; top: 0; margin: 0; padding: .5rem 0; background: var(--ground); z-index: 1; }
+.absent img { opacity: .35; }
 """
 # Marks are kept by the page alone until they are downloaded, so it asks before it is closed with any that were not.
 SCRIPT = r"""
@@ -64,16 +79,19 @@ class Cell:
     """One picture on the page."""
 
     jpeg: bytes
-    name: str  # what is shown and, when it is a file's path, linked
+    name: str  # of the picture; its file is linked where this is an absolute path
     lines: tuple[str, ...] = ()
-    kept: bool = False  # drawn as the one that stays
+    heading: str | None = None  # shown in place of the file's name
+    strength: Strength | None = None  # shown beside it
+    is_kept: bool = False  # drawn as the one that stays
+    is_there: bool = True  # False: the file is not on the disk now
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
     """Pictures that belong together."""
 
-    title: str
+    title: str  # may be empty, as the note
     note: str
     cells: Sequence[Cell]
     marks: tuple[str, ...] = ()  # that people can put on each of them, one at a time
@@ -81,7 +99,9 @@ class Section:
 
 def photo_cell(photo: Photo, jpeg: bytes, *lines: str, kept: bool = False) -> Cell:
     """The cell of a library's photo."""
-    return Cell(jpeg, photo.path, (f"{photo.width} × {photo.height}, {photo.size / 1000:,.0f} kB", *lines), kept)
+    return Cell(
+        jpeg, photo.path, (f"{photo.width} × {photo.height}, {photo.size / 1000:,.0f} kB", *lines), is_kept=kept
+    )
 
 
 def write_page(path: Path, title: str, summary: str, sections: Sequence[Section], *, veiled: bool = False) -> None:
@@ -97,7 +117,7 @@ def write_page(path: Path, title: str, summary: str, sections: Sequence[Section]
         path,
         f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{escape(title)}</title><style>{STYLE}{MORE_STYLE}</style></head>
+<title>{escape(title)}</title><style>{STYLE}</style></head>
 <body><h1>{escape(title)}</h1><p>{escape(summary)}</p>
 {save}{body}{script}
 </body></html>
@@ -107,23 +127,29 @@ def write_page(path: Path, title: str, summary: str, sections: Sequence[Section]
 
 def _section(section: Section, veiled: bool) -> str:
     cells = "\n".join(_cell(cell, section.marks, veiled) for cell in section.cells)
-    return f"<h2>{escape(section.title)}</h2><p>{escape(section.note)}</p>\n<ol>\n{cells}\n</ol>"
+    head = f"<h2>{escape(section.title)}</h2><p>{escape(section.note)}</p>\n" if section.title else ""
+    return f"{head}<ol>\n{cells}\n</ol>"
 
 
 def _cell(cell: Cell, marks: Sequence[str], veiled: bool) -> str:
     shown = readable(cell.name)
     name = escape(shown.rpartition("/")[2])
     picture = f'<img src="data:image/jpeg;base64,{base64.b64encode(cell.jpeg).decode()}" alt="{name}" loading="lazy">'
-    link = f"file://{quote(cell.name.encode(errors='surrogateescape'))}" if cell.name.startswith("/") else None
+    is_linked = cell.name.startswith("/") and cell.is_there
     if veiled:
         picture = f'<label><input type="checkbox" aria-label="Show {name}">{picture}</label>'
-    elif link:
+    elif is_linked:
+        link = f"file://{quote(cell.name.encode(errors='surrogateescape'))}"
         picture = f'<a href="{link}">{picture}</a>'
-    lines = "".join(f"<small>{escape(line)}</small>" for line in cell.lines)
-    kept = ' class="kept"' if cell.kept else ""
+    heading = name if cell.heading is None else escape(cell.heading)
+    strength = f' · <span class="{cell.strength}">{cell.strength}</span>' if cell.strength else ""
+    notes = cell.lines if cell.is_there else (*cell.lines, "not on the disk now")
+    lines = "".join(f"<small>{escape(line)}</small>" for line in notes)
+    kinds = [kind for kind, holds in (("kept", cell.is_kept), ("absent", not cell.is_there)) if holds]
+    of_kind = f' class="{" ".join(kinds)}"' if kinds else ""
     buttons = "".join(
         f'<button type="button" aria-pressed="false" value="{escape(mark)}">{escape(mark)}</button>' for mark in marks
     )
     if buttons:
         lines += f'<div class="marks" data-path="{escape(shown)}">{buttons}</div>'
-    return f'<li{kept}>{picture}<div><b title="{escape(shown)}">{name}</b>{lines}</div></li>'
+    return f'<li{of_kind}>{picture}<div><b title="{escape(shown)}">{heading}</b>{strength}{lines}</div></li>'

@@ -9,21 +9,22 @@ several and their mean taken: that finds two to nine times as many of the photos
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from lexel.data.captions import fill
 from lexel.encoder import Encoder, ImageLike
 from lexel.errors import UsageError
+from lexel.evaluation.matching import generic_texts
 from lexel.evaluation.prompts import templates
-from lexel.library.search.strength import generic_texts, sample_of
+from lexel.library.search.searchable import Searchable
+from lexel.library.search.strength import sample_of
 from lexel.library.store.paths import absolute
-
-if TYPE_CHECKING:
-    from lexel.library.library import Library
+from lexel.unit_vectors import unit
 
 LETTER = "A-Za-zÀ-ɏ"  # Latin: elsewhere a sentence may have no spaces
 WORD = rf"[{LETTER}]+(?:['’-][{LETTER}]+)*"
@@ -32,7 +33,7 @@ SENTENCE = re.compile(r"(?<=[.!?;:。])\s+|\s*\n\s*")
 
 
 @dataclass(frozen=True)
-class Part:
+class QueryPart:
     """One thing that is asked."""
 
     name: str  # for people
@@ -42,7 +43,7 @@ class Part:
     id: int | None = None  # of the library's own photo
 
 
-def text_parts(encoder: Encoder, texts: Sequence[tuple[str, float]], literal: bool = False) -> list[Part]:
+def text_parts(encoder: Encoder, texts: Sequence[tuple[str, float]], literal: bool = False) -> list[QueryPart]:
     """A part for each text. A poem or paragraph is embedded sentence by sentence, and the mean is what it is about.
 
     A word or two are embedded in sentences about a photo, but for `literal` ones.
@@ -52,25 +53,23 @@ def text_parts(encoder: Encoder, texts: Sequence[tuple[str, float]], literal: bo
     parts = []
     for (text, weight), several in zip(texts, pieces, strict=True):
         mean = np.mean([next(vectors) for _ in several], axis=0)
-        parts.append(Part(_short(text), unit(mean), weight, is_text=True))
+        parts.append(QueryPart(_short(text), unit(mean), weight, is_text=True))
     return parts
 
 
-def picture_parts(library: "Library", pictures: Sequence[tuple[ImageLike | int, float]]) -> list[Part]:
+def picture_parts(library: Searchable[Any], pictures: Sequence[tuple[ImageLike | int, float]]) -> list[QueryPart]:
     """A part for each picture: a photo of the library by its number or path, or any other picture."""
     parts = []
     for picture, weight in pictures:
-        id = _own(library, picture)
-        if id is None:
+        id, vector = _own(library, picture)
+        if vector is None:
             assert not isinstance(picture, int)
             vector = library.encoder.embed_images([picture])[0]
-        else:
-            vector = library.vectors.vectors_of(np.array([id]))[0]
-        parts.append(Part(_name(picture), vector, weight, is_text=False, id=id))
+        parts.append(QueryPart(_name(picture), vector, weight, is_text=False, id=id))
     return parts
 
 
-def compose(library: "Library", parts: Sequence[Part]) -> np.ndarray:
+def compose(library: Searchable[Any], parts: Sequence[QueryPart]) -> np.ndarray:
     """The unit vector (D,) to search for."""
     kinds = {part.is_text for part in parts}
     if len(kinds) == 1 and all(part.weight > 0 for part in parts):
@@ -82,10 +81,6 @@ def compose(library: "Library", parts: Sequence[Part]) -> np.ndarray:
         sample = sample_of(library.vectors, library.vectors.ids)
         middle[False] = sample.mean(axis=0) if len(sample) else 0.0
     return unit(np.sum([part.weight * unit(part.vector - middle[part.is_text]) for part in parts], axis=0))
-
-
-def unit(vector: np.ndarray) -> np.ndarray:
-    return vector / max(float(np.linalg.norm(vector)), 1e-12)
 
 
 def _prompts(text: str) -> list[str]:
@@ -100,17 +95,20 @@ def _sentences(encoder: Encoder, text: str) -> list[str]:
     return pieces if is_long and pieces else [text]
 
 
-def _own(library: "Library", picture: ImageLike | int) -> int | None:
-    """The number of the library's photo that is meant, if it is one that is searched."""
+def _own(library: Searchable[Any], picture: ImageLike | int) -> tuple[int | None, np.ndarray | None]:
+    """The number and the vector (D,) of the library's photo that is meant, if it is one that is searched."""
     if isinstance(picture, int):
         photo = library.records.photo(picture)
-        if photo.missing or picture not in library.vectors.ids:
-            raise UsageError(f"Photo {picture}, {photo.shown}, has vanished from the disk.")
-        return picture
-    if not isinstance(picture, str | Path) or not Path(picture).expanduser().is_file():
-        return None
-    found = library.records.ids_of(absolute(picture))
-    return found[0] if len(found) == 1 and found[0] in library.vectors.ids else None
+        try:
+            return picture, library.vectors.vectors_of(np.array([picture]))[0]
+        except KeyError:
+            raise UsageError(f"Photo {picture}, {photo.shown}, has vanished from the disk.") from None
+    if isinstance(picture, str | Path) and Path(picture).expanduser().is_file():
+        found = library.records.ids_of(absolute(picture))
+        if len(found) == 1:
+            with suppress(KeyError):  # vanished, and back since
+                return found[0], library.vectors.vectors_of(np.array(found))[0]
+    return None, None
 
 
 def _name(picture: ImageLike | int) -> str:

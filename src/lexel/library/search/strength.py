@@ -5,19 +5,18 @@ foreign model without one, a photo's own cosines with generic texts tell what ch
 above them. The library's other photos do not tell it: where most show what is asked, none would stand out.
 """
 
+from typing import Any
+
 import numpy as np
 
 from lexel.calibration import POSSIBLE, Calibration, Strength, strength
-from lexel.evaluation.matching import GENERIC_TEXTS as GENERIC
-from lexel.evaluation.matching import Generic, generic_of, generic_texts
-from lexel.library.index.vectors import Vectors
+from lexel.evaluation.matching import Generic
+from lexel.library.search.searchable import SearchableVectors
 
-__all__ = ["GENERIC", "Generic", "generic_of", "generic_texts", "in_words", "matches", "sample_of", "shows"]
-
-PRIOR = 0.05  # the share of true matches among the photos that a search looks at closely
-SAMPLE = 2000  # photos
-UNWANTED = 2.0  # as many above, from which a photo counts as showing what is not wanted
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing (Knuth 1973)
+MATCH_PRIOR = 0.05  # the share of true matches among the photos that a search looks at closely
+SAMPLE_PHOTOS = 2000
+UNWANTED_DEVIATIONS = 2.0  # above generic texts, from which a photo counts as showing what is not wanted
+GOLDEN_RATIO = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing (Knuth 1973)
 
 
 def matches(
@@ -25,7 +24,7 @@ def matches(
     photos: np.ndarray,
     calibration: Calibration | None,
     generic: Generic | None,
-    prior: float = PRIOR,
+    prior: float = MATCH_PRIOR,
 ) -> np.ndarray | None:
     """The probability (N,) that each of the photos (N, D) fits a text, of its cosines (N,) with the text.
 
@@ -48,14 +47,14 @@ def shows(
     if calibration is not None:
         return calibration.probability(cosines) >= POSSIBLE
     assert generic is not None
-    return generic.deviations(photos, cosines) >= UNWANTED
+    return generic.deviations(photos, cosines) >= UNWANTED_DEVIATIONS
 
 
-def sample_of(vectors: Vectors, ids: np.ndarray) -> np.ndarray:
-    """(S, D) vectors of at most SAMPLE of these photos, the same ones every time, chosen by a hash of their number."""
-    if len(ids) > SAMPLE:
-        hashes = ids.astype(np.uint64) * GOLDEN
-        ids = np.sort(ids[np.argpartition(hashes, SAMPLE)[:SAMPLE]])
+def sample_of(vectors: SearchableVectors[Any], ids: np.ndarray) -> np.ndarray:
+    """(S, D) vectors of at most SAMPLE_PHOTOS of these, the same ones every time, chosen by a hash of their number."""
+    if len(ids) > SAMPLE_PHOTOS:
+        hashes = ids.astype(np.uint64) * GOLDEN_RATIO
+        ids = np.sort(ids[np.argpartition(hashes, SAMPLE_PHOTOS)[:SAMPLE_PHOTOS]])
     return vectors.vectors_of(ids)
 
 

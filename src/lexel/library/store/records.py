@@ -20,7 +20,7 @@ from lexel.files import make_folder
 from lexel.library.store.changes import Changes
 from lexel.library.store.locking import only_writer
 from lexel.library.store.paths import as_path, readable
-from lexel.library.store.schema import DATABASE, check_for_others, connect, told
+from lexel.library.store.schema import DATABASE, check_for_others, connect, translated_errors
 
 BLOCK = 65536  # rows
 FLOAT16 = np.dtype("<f2")
@@ -171,7 +171,7 @@ class Records:
     def vector_blocks(self, rows: int = BLOCK) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """What `vectors` gives of all photos, in blocks of so many rows; all of one generation."""
         own, _ = connect(self.folder)  # so that nobody waits while the blocks are worked on
-        with closing(own), told(self.folder):
+        with closing(own), translated_errors(self.folder):
             cursor = own.execute(f"{_VECTORS} ORDER BY files.id")
             while found := cursor.fetchmany(rows):
                 yield self._vectors(found)
@@ -184,13 +184,16 @@ class Records:
         """Ids (N,) int64, ascending, of the photos for which this condition over the view `photos` holds."""
         return self._ids(f"SELECT id FROM photos WHERE {sql} ORDER BY id", parameters)
 
-    def search_text(self, match: str, limit: int, ids: Iterable[int] | None = None) -> list[tuple[int, float]]:
-        """(id, BM25, lower is better) of the best photos whose words fit an FTS5 expression.
+    def search_keywords(
+        self, words: Sequence[str], limit: int, ids: Iterable[int] | None = None
+    ) -> list[tuple[int, float]]:
+        """(id, BM25, lower is better) of the best photos that have all of the words, the last perhaps only begun.
 
-        Their words are captions, tags, keywords and descriptions in the files, names and folders.
-
-        Only of the photos `ids`, where they are given.
+        In captions, tags, keywords and descriptions in the files, names and folders. Only of the photos `ids`, where
+        they are given.
         """
+        # Quoted, so that nothing in them is taken for an operator.
+        match = " ".join('"{}"'.format(word.replace('"', '""')) for word in words) + "*"
         among = "" if ids is None else f"AND {_AMONG}"
         query = f"""SELECT words.rowid, rank FROM words JOIN files ON files.id = words.rowid
             WHERE words MATCH ? AND NOT missing {among} ORDER BY rank, words.rowid LIMIT ?"""
@@ -217,7 +220,7 @@ class Records:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """The connection, for queries that see one state of the library while the block lasts."""
-        with self._busy, told(self.folder):
+        with self._busy, translated_errors(self.folder):
             self._connection.execute("SAVEPOINT reading")
             try:
                 yield self._connection
@@ -230,7 +233,7 @@ class Records:
         """One transaction: all that is changed in the block, or nothing. Be the only writer (`locking`) meanwhile."""
         if self.read_only:
             raise UsageError(f"{self.folder} cannot be written here: it can be searched, not changed.")
-        with self._busy, told(self.folder):
+        with self._busy, translated_errors(self.folder):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 changes = Changes(self._connection, self.generation + 1)

@@ -1,6 +1,6 @@
 """How a library's `records.sqlite` is opened; `tables` has its tables.
 
-Everything that SQLite may raise for damage, a full disk or a lock comes out as one of Lexel's errors (`told`).
+Whatever SQLite raises for damage, a full disk or a lock becomes one of Lexel's errors (`translated_errors`).
 """
 
 import os
@@ -26,7 +26,7 @@ def connect(folder: Path, *, create: bool = False) -> tuple[sqlite3.Connection, 
     if not create and not path.is_file():
         raise UsageError(_no_library(folder))
     read_only = path.exists() and not (os.access(folder, os.W_OK) and os.access(path, os.W_OK))
-    with told(folder):
+    with translated_errors(folder):
         connection = _open(path, _mode(folder, path) if read_only else "mode=rwc" if create else "mode=rw")
         try:
             _check_version(connection, folder, create=create, read_only=read_only)
@@ -42,7 +42,7 @@ def connect(folder: Path, *, create: bool = False) -> tuple[sqlite3.Connection, 
 
 
 @contextmanager
-def told(folder: Path) -> Iterator[None]:
+def translated_errors(folder: Path) -> Iterator[None]:
     """Within it, what SQLite raises becomes an error that says what to do; what was committed before is whole."""
     try:
         yield

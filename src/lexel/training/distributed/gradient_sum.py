@@ -7,7 +7,7 @@ undone (DDP takes the mean), and a process may have no rows at all. The loss has
 scale and bias already (`lexel.training.loss.softmax`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Self
@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from lexel.models.clip import CLIP
+from lexel.models.towers import Tower
 from lexel.training.distributed.sharding import is_spread
 from lexel.training.distributed.world import World
 
@@ -56,12 +56,12 @@ class _Bucket:
 
 
 class GradientSum:
-    """Sums the gradients of the learning parameters of both towers over the processes, in place, once a step."""
+    """Sums the gradients of the learning parameters of the towers over the processes, in place, once a step."""
 
-    def __init__(self, clip: CLIP) -> None:
-        # The image tower is the last to go forward (see `step.py`), so the first to go backward.
-        towers = [*clip.text.parameters(), *clip.image.parameters()]
-        self._buckets = _cut([parameter for parameter in reversed(towers) if parameter.requires_grad])
+    def __init__(self, towers: Iterable[Tower]) -> None:
+        """`towers` in the order of their forward passes; the backward pass leaves the last one's gradients first."""
+        parameters = [parameter for tower in towers for parameter in tower.parameters()]
+        self._buckets = _cut([parameter for parameter in reversed(parameters) if parameter.requires_grad])
         self._bucket_of = {parameter: bucket for bucket in self._buckets for parameter in bucket.parameters}
         self._overlapping = False
         self._started = 0
@@ -69,10 +69,11 @@ class GradientSum:
             parameter.register_post_accumulate_grad_hook(self._left)
 
     @classmethod
-    def of(cls, clip: CLIP, world: World) -> Self | None:
+    def of(cls, towers: Iterable[Tower], world: World) -> Self | None:
         """What these processes need; None for one alone, and for towers that are spread, whose gradients FSDP2 sums."""
-        spread = any(is_spread(parameter) for parameter in clip.parameters())
-        return None if world.size == 1 or spread else cls(clip)
+        towers = list(towers)
+        spread = any(is_spread(parameter) for tower in towers for parameter in tower.parameters())
+        return None if world.size == 1 or spread else cls(towers)
 
     @contextmanager
     def overlapping(self) -> Iterator[None]:

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from lexel.config import Config
 from lexel.models.clip import CLIP
-from lexel.models.convnext import ConvNeXtBlock
 from lexel.runtimes.torch import build_clip
 
 
@@ -66,9 +65,11 @@ def shard_towers(clip: CLIP, device: torch.device, precision: torch.dtype) -> No
     # On a CPU autocast leaves norms as they are, and they want their gains in the format of what they normalise.
     fetched = precision if device.type == "cuda" and precision != torch.float32 else None
     of_blocks = MixedPrecisionPolicy(param_dtype=fetched, reduce_dtype=torch.float32, cast_forward_inputs=False)
-    for tower in (clip.image, clip.text):
+    for tower in clip.towers.values():
         tower.to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue] # all that FSDP takes
-        for module, policy in (*((block, of_blocks) for block in _blocks(tower)), (tower, MixedPrecisionPolicy())):
+        # BatchNorm wants its gains in the format of its running statistics, which are not fetched.
+        blocks = [block for block in tower.blocks_in_order() if not _has_batch_norm(block)]
+        for module, policy in (*((block, of_blocks) for block in blocks), (tower, MixedPrecisionPolicy())):
             sharded = fully_shard(module, mesh=mesh, mp_policy=policy)
             sharded.set_gradient_divide_factor(1.0)
             sharded.set_force_sum_reduction_for_comms(True)
@@ -86,7 +87,5 @@ def whole_clip(clip: CLIP) -> CLIP:
     return build_clip(clip.config, whole_weights(clip), str(clip.logit_scale.device))
 
 
-def _blocks(tower: nn.Module) -> list[nn.Module]:
-    """The parts of a tower that are computed one after the other, each a large share of it."""
-    listed = [block for modules in tower.modules() if isinstance(modules, nn.ModuleList) for block in modules]
-    return listed or [module for module in tower.modules() if isinstance(module, ConvNeXtBlock)]
+def _has_batch_norm(block: nn.Module) -> bool:
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in block.modules())

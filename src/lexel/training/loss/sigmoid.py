@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from lexel.training.distributed.collectives import gather_rows, sum_over_processes, sum_own_rows
 from lexel.training.loss.positives import Groups, Positives
-from lexel.training.loss.softmax import Contrast
+from lexel.training.loss.softmax import ContrastiveLoss
 from lexel.training.loss.tiles import Tiles, inner_product, products, reduced_precision
 
 softplus = torch.ops.aten.softplus.out  # log(1 + exp(x)); linear from 40 on, where the difference is beyond any type
@@ -24,7 +24,7 @@ def first_bias(batch_size: int) -> float:
     return -math.log(batch_size - 1)
 
 
-def sigmoid_loss(images: Tensor, texts: Tensor, scale: Tensor, bias: Tensor, groups: Groups) -> Contrast:
+def sigmoid_loss(images: Tensor, texts: Tensor, scale: Tensor, bias: Tensor, groups: Groups) -> ContrastiveLoss:
     """−log of the probability of each right answer, summed over an image's texts, averaged over images.
 
     images, texts (b, E) float32 or float64, the rows of this process; scale and bias scalars, the factor and offset of
@@ -33,7 +33,7 @@ def sigmoid_loss(images: Tensor, texts: Tensor, scale: Tensor, bias: Tensor, gro
     """
     positives = Positives(groups, images)
     loss, accuracy = _Sigmoid.apply(images, texts, scale, bias, positives, reduced_precision(images.device))
-    return Contrast(loss, accuracy)
+    return ContrastiveLoss(loss, accuracy)
 
 
 class _Sigmoid(torch.autograd.Function):

@@ -41,7 +41,7 @@ class LossSettings(Config):
 
 
 @dataclass(frozen=True, slots=True)
-class Contrast:
+class ContrastiveLoss:
     """What the loss of one batch says, of all processes' rows."""
 
     loss: Tensor  # scalar, differentiable
@@ -56,7 +56,7 @@ def softmax_loss(
     *,
     bias: Tensor | None = None,
     label_smoothing: float = 0.0,
-) -> Contrast:
+) -> ContrastiveLoss:
     """Cross-entropy over texts for each image and over images for each text, averaged.
 
     images, texts (b, E) float32 or float64, the rows of this process, unit vectors for any scale that is in use (logits
@@ -67,7 +67,7 @@ def softmax_loss(
     """
     positives = Positives(groups, images)
     loss, accuracy = _Softmax.apply(images, texts, scale, positives, label_smoothing, reduced_precision(images.device))
-    return Contrast(loss if bias is None else loss + 0 * bias, accuracy)
+    return ContrastiveLoss(loss if bias is None else loss + 0 * bias, accuracy)
 
 
 class _Softmax(torch.autograd.Function):

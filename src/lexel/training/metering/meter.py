@@ -1,30 +1,21 @@
-"""How much a step computed, and how much of the machine that used.
+"""How fast a step was, and what share of the machine it used.
 
-Model FLOPs are those that the mathematics of a step needs: forward and backward, three times the forward pass as
-counted by `lexel.models.cost` for the real lengths of the captions and the pictures as large as they were. What is
-computed twice to save memory (checkpointing, the gradient cache), the loss and the optimizer do not count. MFU
-(Chowdhery et al. 2022, appendix B) is their rate as a share of what this machine reaches in one large matrix product.
+MFU (model FLOPs utilisation, Chowdhery et al. 2022, appendix B) is the rate of a step's model FLOPs (`work.py`) as a
+share of what this machine reaches in one large matrix product.
 """
 
 import resource
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from lexel.data.loader import Batch
-from lexel.models.clip import CLIP
-from lexel.models.cost import TRAINING, image_operations, text_operations
-from lexel.models.text_transformer import first_end
-from lexel.models.vision_transformer import VisionTransformer
+from lexel.training.metering.work import Work
 
-LONG_ENOUGH = 0.01  # seconds for a product, beside which the time to start it is nothing
-MEASURED_FOR = 0.25  # seconds
+PRODUCT_SECONDS = 0.01  # of a product that is long enough for the time to start it to be nothing beside
+PEAK_SECONDS = 0.25  # that finding the peak takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,75 +30,40 @@ class Use:
 
 
 class Meter:
-    """Measures steps of `clip`. With `world` processes, which share the work evenly, this one's counts stand for all.
+    """Measures steps on a device. `processes` share the work evenly, so the work of this one stands for all.
 
     Making one measures the machine, for a quarter of a second.
     """
 
-    def __init__(self, clip: CLIP, precision: torch.dtype, world: int = 1) -> None:
-        self.device = clip.logit_scale.device
+    def __init__(self, device: torch.device, precision: torch.dtype, processes: int = 1) -> None:
+        self.device = device
         self.precision = precision
-        self.world = world
-        self.peak = world * matmul_peak(self.device, precision)
+        self.processes = processes
+        self.peak = processes * matmul_peak(self.device, precision)
         if self.device.type == "cuda":  # what was measured with is no memory of the run
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(self.device)
-        self._clip = clip
-        self._of_image: Callable[[int, float], int | None] = cache(partial(image_operations, clip.config))
-        self._of_caption: Callable[[int], int | None] = cache(partial(text_operations, clip.config))
 
     def facts(self) -> dict[str, str | int | float]:
         """What the shares are of, for the head of a log."""
         return {
             "device": device_name(self.device),
             "precision": str(self.precision).removeprefix("torch."),
-            "processes": self.world,
+            "processes": self.processes,
             "threads": torch.get_num_threads(),
             "matmul_flops_per_second": self.peak,
         }
 
-    def use(self, batch: Batch, seconds: float) -> Use:
-        """What a step on this process's part of a batch used, which took `seconds`."""
-        lengths = self._lengths(batch)
-        flops = self.flops(batch)
+    def use(self, work: Work, pairs: int, seconds: float) -> Use:
+        """What a step on `pairs` of this process used, which was so much `work` and took `seconds`."""
+        flops = None if work.flops is None else self.processes * work.flops
         return Use(
-            pairs_per_second=self.world * len(batch.keys) / seconds,
-            tokens_per_second=None if lengths is None else self.world * sum(lengths) / seconds,
+            pairs_per_second=self.processes * pairs / seconds,
+            tokens_per_second=None if work.tokens is None else self.processes * work.tokens / seconds,
             model_flops_per_second=None if flops is None else flops / seconds,
             mfu=None if flops is None else flops / seconds / self.peak,
             memory=peak_memory(self.device),
         )
-
-    def flops(self, batch: Batch) -> int | None:
-        """Model FLOPs of a step, of all processes, as the towers are now; None where a tower is another library's.
-
-        What a frozen tower has embedded before costs nothing; one that learns nothing costs its forward pass.
-        """
-        image, text = self._clip.image, self._clip.text
-        total = 0
-        if batch.pixels is not None:
-            dropped = image.patch_dropout if isinstance(image, VisionTransformer) and image.training else 0.0
-            if (one := self._of_image(batch.pixels.shape[-1], dropped)) is None:
-                return None
-            total += passes(image) * len(batch.pixels) * one
-        for length, count in Counter(self._lengths(batch)).items():
-            if (one := self._of_caption(length)) is None:
-                return None
-            total += passes(text) * count * one
-        return self.world * total
-
-    def _lengths(self, batch: Batch) -> list[int] | None:
-        return None if batch.ids is None else caption_lengths(batch.ids, self._clip.config.text.end_of_text)
-
-
-def passes(tower: nn.Module) -> int:
-    """How many times the cost of its forward pass a step spends on `tower`."""
-    return TRAINING if any(parameter.requires_grad for parameter in tower.parameters()) else 1
-
-
-def caption_lengths(ids: Tensor, end_of_text: int) -> list[int]:
-    """Tokens of each caption (b, T) up to its first end-of-text; of the whole row where there is none."""
-    return (first_end(ids, end_of_text) + 1).clamp(max=ids.shape[1]).tolist()
 
 
 @torch.no_grad()
@@ -120,10 +76,10 @@ def matmul_peak(device: torch.device, precision: torch.dtype) -> float:
     best, start = 0.0, time.perf_counter()
     matrix = _matrix(size, device, precision)
     _time_product(matrix)
-    while time.perf_counter() - start < MEASURED_FOR:
+    while time.perf_counter() - start < PEAK_SECONDS:
         seconds = min(_time_product(matrix) for _ in range(3))
         best = max(best, 2 * size**3 / seconds)
-        if seconds < LONG_ENOUGH and size < largest:
+        if seconds < PRODUCT_SECONDS and size < largest:
             size *= 2
             matrix = _matrix(size, device, precision)
     return best

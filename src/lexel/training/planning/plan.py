@@ -194,7 +194,7 @@ def _picture_operations(recipe: Recipe, architecture: CLIPConfig, steps: int) ->
     sizes = Counter(
         (
             ramp.image_size(step, steps, tower),
-            ramp.patch_dropout(step, steps, tower) if isinstance(tower, VisionTransformerConfig) else 0.0,
+            ramp.patch_dropout(step, steps, tower),
         )
         for step in sampled
     )

@@ -14,7 +14,7 @@ from lexel.errors import UsageError
 from lexel.tokenizer import Tokenizer
 from lexel.training.inputs.starting_weights import Given
 from lexel.training.inputs.training_data import gather
-from lexel.training.metering.meter import caption_lengths
+from lexel.training.metering.work import caption_lengths
 from lexel.training.recipe import Recipe
 
 TOKENS = 20  # of a caption, start and end included: about what web captions have

@@ -70,12 +70,11 @@ class RunLog:
         self.seconds += times.total
         line = {
             "loss": loss.loss,
-            "accuracy": loss.accuracy,
-            "logit_scale": loss.logit_scale,
+            **loss.numbers,
             "learning_rate": result.learning_rate,
             "gradient_norm": result.gradient_norm,
             "data_wait": times.waiting / times.total,
-            **asdict(self._meter.use(batch, times.total)),
+            **asdict(self._meter.use(loss.work, len(batch.keys), times.total)),
         }
         self._write({"step": step, **line, "seconds": self.seconds})
         for name, value in line.items():
@@ -131,12 +130,14 @@ class RunLog:
         """What a person who looks wants to know, most important first."""
         mean = {name: _mean([line[name] for line in self._recent]) for name in self._recent[-1]}
         yield f"loss {mean['loss']:.3f}"
-        yield f"accuracy {mean['accuracy']:.0%}"
+        if "accuracy" in mean:
+            yield f"accuracy {mean['accuracy']:.0%}"
         yield f"{mean['pairs_per_second']:,.0f} pairs/s"
         if not math.isnan(mean["mfu"]):
             yield f"MFU {mean['mfu']:.0%}"
         yield f"data wait {mean['data_wait']:.0%}"
-        yield f"scale {mean['logit_scale']:.0f}"
+        if "logit_scale" in mean:
+            yield f"scale {mean['logit_scale']:.0f}"
         yield f"{mean['memory'] / 1e9:.1f} GB"
 
     def _fitting(self, facts: list[str]) -> str:

@@ -6,60 +6,56 @@ embed each part once more, and hand it its own. These gradients are exact, so th
 part keeps its activations the first time, so k parts take 2k − 1 forward passes and k backward passes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
 
-from lexel.training.loss.softmax import Contrast
 from lexel.training.metering.phases import phase
+from lexel.training.step.objective import BatchLoss
 
 
 def backward_in_parts(
     parts: Sequence[slice],
-    towers: Sequence[Callable[[slice], Tensor]],
-    contrast: Callable[..., Contrast],
+    passes: Mapping[str, Callable[[slice], Tensor]],
+    loss: Callable[[dict[str, Tensor]], BatchLoss],
     last_backward: Callable[[], AbstractContextManager[None]] = nullcontext,
-) -> Contrast:
-    """Add the gradient of `contrast` to all that it depends on.
+) -> BatchLoss:
+    """Add the gradient of `loss` to all that it depends on.
 
-    `parts` are consecutive rows of the batch that make up the whole. Each of `towers` maps rows to their embeddings
-    (rows, E), and for the same rows to the same each time. `contrast` takes what the towers give for all rows. The last
+    `parts` are consecutive rows of the batch that make up the whole. Each of `passes` maps rows to outputs (rows, …),
+    and the same rows to the same each time. `loss` takes the outputs of all rows by the names of the passes. The last
     backward pass through the towers, after which no gradient of theirs changes, is made within `last_backward()`.
     """
     if len(parts) == 1:
-        result = contrast(*(tower(parts[0]) for tower in towers))
+        result = loss({name: run(parts[0]) for name, run in passes.items()})
         with phase("backward"), last_backward():
             result.loss.backward()
         return result
 
-    *again, kept = parts
+    *earlier, last = parts
     with torch.no_grad():
-        first = [[tower(part) for part in again] for tower in towers]
-    alive = [tower(kept) for tower in towers]
-    learning = [embeddings.requires_grad for embeddings in alive]  # a frozen tower is not asked twice
-    whole = [
-        torch.cat([*parts_of_it, last.detach()]).requires_grad_(learns)
-        for parts_of_it, last, learns in zip(first, alive, learning, strict=True)
-    ]
-    result = contrast(*whole)
+        first = {name: [run(part) for part in earlier] for name, run in passes.items()}
+    with_graph = {name: run(last) for name, run in passes.items()}
+    learning = {name: output.requires_grad for name, output in with_graph.items()}  # a frozen tower is not run twice
+    whole = {
+        name: torch.cat([*first[name], output.detach()]).requires_grad_(learning[name])
+        for name, output in with_graph.items()
+    }
+    result = loss(whole)
     with phase("backward"):
         result.loss.backward()
-        _hand_over(alive, [embeddings.grad for embeddings in whole], kept)
-    del alive
-    for part in again:
-        parts_of_it = [tower(part) if learns else None for tower, learns in zip(towers, learning, strict=True)]
-        with phase("backward"), last_backward() if part == again[-1] else nullcontext():
-            _hand_over(parts_of_it, [embeddings.grad for embeddings in whole], part)
+        _backward_from(with_graph, whole, last)
+    del with_graph
+    for part in earlier:
+        again = {name: run(part) for name, run in passes.items() if learning[name]}
+        with phase("backward"), last_backward() if part == earlier[-1] else nullcontext():
+            _backward_from(again, whole, part)
     return result
 
 
-def _hand_over(embeddings: Sequence[Tensor | None], gradients: Sequence[Tensor | None], part: slice) -> None:
-    """Go on backward from the embeddings of one part, given the gradients of all parts'."""
-    pairs = [
-        (some, gradient[part])
-        for some, gradient in zip(embeddings, gradients, strict=True)
-        if some is not None and gradient is not None
-    ]
-    torch.autograd.backward([some for some, _ in pairs], [gradient for _, gradient in pairs])
+def _backward_from(outputs: Mapping[str, Tensor], whole: Mapping[str, Tensor], part: slice) -> None:
+    """Go on backward from the outputs of one part, whose gradients are those of its rows of the `whole`."""
+    pairs = [(output, gradient[part]) for name, output in outputs.items() if (gradient := whole[name].grad) is not None]
+    torch.autograd.backward([output for output, _ in pairs], [gradient for _, gradient in pairs])

@@ -5,54 +5,53 @@ moment.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
-from math import ceil
 from pathlib import Path
-from typing import Annotated, Literal
 
 import torch
-from pydantic import BeforeValidator
 from torch import Tensor, nn
 
+from lexel.batches import ceil_div
 from lexel.errors import UsageError
 from lexel.models.clip import CLIP
-from lexel.models.convnext import ConvNeXtBlock
-from lexel.models.transformer import Block
+from lexel.models.towers import Tower
+from lexel.training.step.objective import Objective
 
-
-def _check(value: object) -> object:
-    if value != "auto" and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        raise ValueError('must be a number of pairs, or "auto"')
-    return value
-
-
-MicroBatch = Annotated[Literal["auto"] | int, BeforeValidator(_check)]
-
-# Of a device's memory, for weights and activations. The rest is for what the backward pass holds for a moment and for
-# gaps; a host also has its system, the processes that make batches, and other people's work.
+# Shares of a device's memory for weights and activations. The rest is for what the backward pass holds for a moment and
+# for gaps; a host also has its system, the processes that make batches, and other people's work.
 USABLE_GPU, USABLE_HOST = 0.75, 0.5
 BYTES_OF_A_PARAMETER = 22  # itself, gradient, two moments and average in float32, and a copy in bfloat16
-INPUT_OF_A_BLOCK = 1 / 8  # of what its backward pass needs
+INPUT_SHARE_OF_A_BLOCK = 1 / 8  # of what its backward pass needs
 
 
-def micro_batch_for(clip: CLIP, precision: Callable[[], torch.autocast], rows: int, *, recomputed: bool) -> int:
-    """The largest power of two of pairs that fit, `rows` where all fit. `clip` is in training mode.
+def micro_batch_for(
+    objective: Objective,
+    precision: Callable[[], torch.autocast],
+    rows: int,
+    device: torch.device,
+    *,
+    recomputed: bool,
+) -> int:
+    """The largest power of two of pairs that fit, `rows` where all fit. The objective's model is in training mode.
 
     `precision` gives the context that the towers run in; `recomputed` activations are not kept, but for one block's.
     """
-    if has_batch_norm(clip):
+    model = objective.model
+    if has_batch_norm(model):
         return rows
-    parameters = sum(parameter.numel() for parameter in clip.parameters())
-    usable = usable_memory(clip.logit_scale.device) - BYTES_OF_A_PARAMETER * parameters
-    each = bytes_of_a_pair(clip, precision) * (share_kept(clip) if recomputed else 1)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    usable = usable_memory(device) - BYTES_OF_A_PARAMETER * parameters
+    each = bytes_of_a_pair(objective, precision, device)
+    if recomputed:
+        each *= share_kept(objective.towers.values())
     fitting = max(1, int(usable / max(1.0, each)))
     return rows if fitting >= rows else 1 << (fitting.bit_length() - 1)
 
 
 def cut(rows: int, nominal: int, micro_batch: int) -> list[slice]:
     """`rows` in parts of about equal size, as many as `nominal` rows need: the same number on every process."""
-    count = ceil(nominal / micro_batch)
+    count = ceil_div(nominal, micro_batch)
     return [slice(start, stop) for start, stop in pairwise(rows * part // count for part in range(count + 1))]
 
 
@@ -68,9 +67,9 @@ def check_batch_norm(clip: CLIP, parts: int, processes: int) -> None:
         )
 
 
-def has_batch_norm(clip: CLIP) -> bool:
+def has_batch_norm(model: nn.Module) -> bool:
     """Whether an embedding depends on the rest of the batch, as it does while a tower with BatchNorm learns."""
-    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training for module in clip.modules())
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training for module in model.modules())
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -96,27 +95,25 @@ def host_memory() -> int:
     return min(limits)
 
 
-def bytes_of_a_pair(clip: CLIP, precision: Callable[[], torch.autocast]) -> float:
-    """What the backward pass needs of one pair, with a caption that fills the context: found by trying.
+def bytes_of_a_pair(objective: Objective, precision: Callable[[], torch.autocast], device: torch.device) -> float:
+    """Bytes that the backward pass needs of the largest possible pair: found by trying.
 
     Rows cost alike, so the difference between some and fewer is without what does not grow with them.
     """
-    fewer, some = (_kept_bytes(clip, precision, rows) for rows in (2, 4))
+    fewer, some = (_kept_bytes(objective, precision, rows, device) for rows in (2, 4))
     return (some - fewer) / 2
 
 
-def share_kept(clip: CLIP) -> float:
-    """Of what the backward pass needs, the share that is there at a time where blocks are computed again."""
-    blocks = [sum(isinstance(module, Block | ConvNeXtBlock) for module in tower.modules()) for tower in clip.children()]
-    return min(1.0, INPUT_OF_A_BLOCK + 1 / max(1, min(blocks)))
+def share_kept(towers: Iterable[Tower]) -> float:
+    """The share of what the backward pass needs that is in memory at a time, where blocks are computed again."""
+    blocks = [len(tower.blocks_in_order()) if tower.can_checkpoint else 1 for tower in towers]
+    return min(1.0, INPUT_SHARE_OF_A_BLOCK + 1 / max(1, min(blocks)))
 
 
-def _kept_bytes(clip: CLIP, precision: Callable[[], torch.autocast], rows: int) -> int:
-    """Bytes of all tensors that autograd keeps of a forward pass of both towers."""
-    device, config, size = clip.logit_scale.device, clip.config, clip.config.image.image_size
-    pixels = torch.zeros(rows, 3, size, size, device=device, dtype=clip.logit_scale.dtype)
-    word = (config.text.end_of_text + 1) % config.text.vocabulary_size
-    ids = torch.full((rows, config.text.context_length), word, device=device)
+def _kept_bytes(objective: Objective, precision: Callable[[], torch.autocast], rows: int, device: torch.device) -> int:
+    """Bytes of all tensors that autograd keeps of the passes over so many rows."""
+    passes = objective.largest_passes(rows).values()
+    inputs = [[given.values.to(device) for given in one.inputs] for one in passes]
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -125,6 +122,7 @@ def _kept_bytes(clip: CLIP, precision: Callable[[], torch.autocast], rows: int) 
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), precision():
-        alive = clip.encode_image(pixels), clip.encode_text(ids)  # else an address could be given out twice
+        # All stay alive, or else an address could be given out twice.
+        alive = [one.run(*given) for one, given in zip(passes, inputs, strict=True)]
     del alive
     return sum(kept.values())

@@ -1,0 +1,30 @@
+"""How a step is computed: settings that change its speed, its memory and its rounding, but not what it computes."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator
+
+from lexel.config import Config
+
+
+def _switch(value: object) -> object:
+    if value == "auto" or isinstance(value, bool):
+        return value
+    raise ValueError('must be true, false or "auto"')
+
+
+def _number_of_pairs(value: object) -> object:
+    if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+        return value
+    raise ValueError('must be a number of pairs, or "auto"')
+
+
+Compile = Annotated[Literal["auto"] | bool, BeforeValidator(_switch)]
+MicroBatch = Annotated[Literal["auto"] | int, BeforeValidator(_number_of_pairs)]
+
+
+class EngineSettings(Config):
+    """How a step is computed."""
+
+    compile: Compile = "auto"  # the towers' blocks; auto: on a GPU
+    checkpoint_activations: bool = False  # compute them twice instead of keeping them; changes memory and speed only
