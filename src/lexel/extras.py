@@ -6,7 +6,7 @@ EXTRAS = {  # import name → extra
     "faiss": "search",
     "huggingface_hub": "hub",
     "jinja2": "evaluate",
-    "matplotlib": "train",
+    "matplotlib": "evaluate",
     "nncf": "export",
     "onnx": "export",
     "onnxscript": "export",
@@ -33,4 +33,9 @@ def missing_library(purpose: str, library: str, error: ImportError) -> UsageErro
     `purpose` is the subject of the sentence, `library` a key of EXTRAS.
     """
     reason = "" if isinstance(error, ModuleNotFoundError) else f", which cannot be loaded: {error}"
-    return UsageError(f'{purpose} needs {library}{reason}.\n  Install it: pip install "lexel[{EXTRAS[library]}]"')
+    return UsageError(f"{purpose} needs {library}{reason}.\n  Install it: {install_command(library)}")
+
+
+def install_command(library: str) -> str:
+    """What a user types to get the library, a key of EXTRAS."""
+    return f'pip install "lexel[{EXTRAS[library]}]"'

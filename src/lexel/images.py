@@ -19,6 +19,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from lexel.config import Config
 from lexel.errors import BadImageError
+from lexel.extras import install_command
 from lexel.image_arrays import from_array
 from lexel.image_plugins import register_heic, silence_libtiff
 
@@ -200,7 +201,7 @@ def _why_unknown(file: BinaryIO) -> str:
         return "empty file"
     file.seek(0)
     if _is_heic(file):
-        return "HEIC: damaged" if register_heic() else 'HEIC needs pillow-heif: pip install "lexel[heic]"'
+        return "HEIC: damaged" if register_heic() else f"HEIC needs pillow-heif: {install_command('pillow_heif')}"
     return "not an image of a known format"
 
 
