@@ -16,7 +16,7 @@ from lexel.models.config import CLIPConfig, ImageConfig, TextConfig
 from lexel.models.zoo import architecture
 from lexel.training.distributed.sharding import ParallelSettings
 from lexel.training.engine import EngineSettings, MicroBatch
-from lexel.training.loss.softmax import LossSettings
+from lexel.training.loss.settings import LossSettings
 from lexel.training.optimization.average import AverageSettings
 from lexel.training.optimization.freezing import FreezeSettings
 from lexel.training.optimization.optimizer import OptimizerSettings

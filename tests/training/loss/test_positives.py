@@ -12,7 +12,7 @@ def weights(groups: Groups) -> torch.Tensor:
     """The whole matrix of them."""
     count = len(groups.image)
     matrix = torch.zeros(count, count, dtype=torch.float64)
-    Positives(groups, matrix).within(slice(0, count), slice(0, count)).subtract_weights(matrix, -1.0)
+    Positives(groups, matrix).in_tile(slice(0, count), slice(0, count)).subtract_weights(matrix, -1.0)
     return matrix
 
 

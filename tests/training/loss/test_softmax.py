@@ -11,7 +11,8 @@ from torch import Tensor
 
 from lexel.training.loss import tiles
 from lexel.training.loss.positives import Groups
-from lexel.training.loss.softmax import ContrastiveLoss, LossSettings, softmax_loss
+from lexel.training.loss.settings import ContrastiveLoss, LossSettings
+from lexel.training.loss.softmax import softmax_loss
 
 
 def tiled(case: Case, inputs: list[Tensor], smoothing: float = 0.0) -> ContrastiveLoss:

@@ -1,8 +1,8 @@
-"""Which texts are right answers for which images, known by groups and never held as a matrix.
+"""Which texts are right answers (positives) for which images, known by groups and never held as a matrix.
 
-The text of the same sample always is. Others are where two samples show the same image or their texts mean the same:
-each is as right as the other (Yang et al. 2022, UniCL). Most samples of a batch have no such company, so the diagonal
-is handled by itself, and only the rows that have several right answers are looked at as a whole, tile by tile.
+An image's own text is always right. Where two samples show the same image or their texts mean the same, each text is
+as right as the other (Yang et al. 2022, UniCL). Most images of a batch have one right answer, on the diagonal of the
+matrix of images and texts. Only rows that have several right answers are looked at as a whole, tile by tile.
 """
 
 from bisect import bisect_left
@@ -35,109 +35,119 @@ class Positives:
 
     def __init__(self, groups: Groups, like: Tensor) -> None:
         """`groups` are of this process's samples. Weights have the device and the type of `like`."""
-        self.counts = rows_of_each(len(groups.image), like.device)  # samples of each process
-        self.first = sum(self.counts[: rank()])  # number of this one's first sample
-        own = slice(self.first, self.first + len(groups.image))
-        groups = _numbered_anew(_gather(groups, self.counts, like.device))
-        texts, images = _count_answers(groups)
-        several = texts[own] > 1
-        text_shares, image_shares = 1 / texts[own].double(), 1 / images.double()
-        self.diagonal = torch.where(several, 0, text_shares + image_shares[own]).to(
-            like
-        )  # (b,) of rows with one answer
-        self.alone = (~several).to(like.device)
-        self.several: list[int] = several.nonzero().flatten().tolist()
-        if self.several:
-            self._several = torch.tensor(self.several, device=like.device)
-            self._shares = text_shares.to(like), image_shares.to(like)
-            self._columns = groups.image.to(like.device), groups.text.to(like.device)
+        self.rows_of_each = rows_of_each(len(groups.image), like.device)  # samples of each process
+        self.first_row = sum(self.rows_of_each[: rank()])  # number of this process's first sample among all
+        own = slice(self.first_row, self.first_row + len(groups.image))
+        groups = _renumbered(_gather(groups, self.rows_of_each, like.device))
+        texts_of_image, images_of_text = _count_answers(groups)
+        several = texts_of_image[own] > 1
+        text_shares, image_shares = 1 / texts_of_image[own].double(), 1 / images_of_text.double()
+        own_weights = torch.where(several, 0, text_shares + image_shares[own])
+        self._own_weights = own_weights.to(like)  # (b,) of an image's own text; 0 in rows with several answers
+        self._has_one_answer = (~several).to(like.device)  # (b,) bool
+        self._rows_with_several: list[int] = several.nonzero().flatten().tolist()
+        if self._rows_with_several:
+            self._several = torch.tensor(self._rows_with_several, device=like.device)
+            self._shares = text_shares.to(like), image_shares.to(like)  # (b,), (B,)
+            self._columns = groups.image.to(like.device), groups.text.to(like.device)  # (B,) each
             self._rows = tuple(kind[own].to(like.device) for kind in (groups.image, groups.label, groups.text))
 
-    def within(self, rows: slice, columns: slice) -> "Answers":
-        """Those in a tile, which is of these images of this process and these texts of all."""
-        start = max(self.first + rows.start, columns.start)
-        stop = max(start, min(self.first + rows.stop, columns.stop))
-        answers = Answers(
-            own=slice(start - self.first, stop - self.first),
-            diagonal=self.diagonal[start - self.first : stop - self.first],
-            alone=self.alone[start - self.first : stop - self.first],
-            down=start - self.first - rows.start,
-            right=start - columns.start,
+    def in_tile(self, rows: slice, columns: slice) -> "TileAnswers":
+        """The right answers in the tile of `rows` of this process and `columns` of all processes' texts."""
+        # The own text of image i is in column first_row + i.
+        start = max(rows.start, columns.start - self.first_row)
+        stop = max(start, min(rows.stop, columns.stop - self.first_row))
+        return TileAnswers(
+            own_rows=slice(start, stop),
+            row_offset=start - rows.start,
+            column_offset=self.first_row + start - columns.start,
+            own_weights=self._own_weights[start:stop],
+            has_one_answer=self._has_one_answer[start:stop],
+            several=self._several_in(rows, columns),
         )
-        first, last = bisect_left(self.several, rows.start), bisect_left(self.several, rows.stop)
-        if first < last:
-            numbers = self._several[first:last]
-            image, label, text = (kind[numbers, None] for kind in self._rows)
-            column_image, column_text = (kind[columns] for kind in self._columns)
-            belong = (image == column_image).logical_or_(text == column_text).logical_or_(label == column_text)
-            weights = (self._shares[0][numbers, None] + self._shares[1][columns]).mul_(belong)
-            answers.several = Several(numbers, numbers - rows.start, belong, weights)
-        return answers
+
+    def _several_in(self, rows: slice, columns: slice) -> "SeveralAnswers | None":
+        first = bisect_left(self._rows_with_several, rows.start)
+        last = bisect_left(self._rows_with_several, rows.stop)
+        if first == last:
+            return None
+        numbers = self._several[first:last]
+        image, label, text = (kind[numbers, None] for kind in self._rows)
+        column_image, column_text = (kind[columns] for kind in self._columns)
+        belong = (image == column_image).logical_or_(text == column_text).logical_or_(label == column_text)
+        text_shares, image_shares = self._shares
+        weights = (text_shares[numbers, None] + image_shares[columns]).mul_(belong)
+        return SeveralAnswers(numbers, numbers - rows.start, belong, weights)
 
 
 @dataclass(frozen=True, slots=True)
-class Several:
-    """The rows of a tile that have several right answers, here or in other tiles."""
+class SeveralAnswers:
+    """The Q rows of a tile (R, C) that have several right answers, here or in other tiles."""
 
-    numbers: Tensor  # (Q,) int64, of the process's rows
-    places: Tensor  # (Q,) int64, in the tile
+    rows: Tensor  # (Q,) int64, numbers among the process's rows
+    tile_rows: Tensor  # (Q,) int64, numbers in the tile
     belong: Tensor  # (Q, C) bool
     weights: Tensor  # (Q, C), 0 where they do not belong
 
 
-@dataclass(slots=True)
-class Answers:
-    """The right answers in one tile (R, C): what the losses ask of them, and do to them in place."""
+@dataclass(frozen=True, slots=True)
+class TileAnswers:
+    """The right answers in one tile (R, C): what the losses ask of them, and do to them in place.
 
-    own: slice  # rows of this process whose own text is in the tile
-    diagonal: Tensor  # weights of these, 0 for rows with several answers
-    alone: Tensor  # bool: which of these have one answer
-    down: int  # where in the tile they begin
-    right: int
-    several: Several | None = None
+    The D own texts of images that are in the tile lie on a diagonal, from (`row_offset`, `column_offset`) on.
+    """
+
+    own_rows: slice  # D of the process's rows
+    row_offset: int
+    column_offset: int
+    own_weights: Tensor  # (D,), 0 for rows with several answers
+    has_one_answer: Tensor  # (D,) bool
+    several: SeveralAnswers | None
 
     def raise_best(self, logits: Tensor, best: Tensor) -> None:
         """Raise `best` (b,) to the right answers' logits."""
-        best[self.own] = best[self.own].maximum(self._of(logits))
+        best[self.own_rows] = best[self.own_rows].maximum(self._diagonal_of(logits))
         if found := self.several:
-            answers = logits[found.places].masked_fill_(~found.belong, -torch.inf)
-            best[found.numbers] = best[found.numbers].maximum(answers.amax(1))
+            answers = logits[found.tile_rows].masked_fill_(~found.belong, -torch.inf)
+            best[found.rows] = best[found.rows].maximum(answers.amax(1))
 
-    def add(self, logits: Tensor, sums: Tensor) -> None:
+    def add_weighted(self, logits: Tensor, sums: Tensor) -> None:
         """Add the right answers' logits, weighted, to `sums` (b,)."""
-        sums[self.own] += self._of(logits) * self.diagonal
+        sums[self.own_rows] += self._diagonal_of(logits) * self.own_weights
         if found := self.several:
-            sums[found.numbers] += (logits[found.places] * found.weights).sum(1)
+            sums[found.rows] += (logits[found.tile_rows] * found.weights).sum(1)
 
     def subtract_weights(self, tile: Tensor, factor: float = 1.0) -> None:
         """Take `factor` times the weights off the tile."""
-        self._of(tile).sub_(self.diagonal, alpha=factor)
+        self._diagonal_of(tile).sub_(self.own_weights, alpha=factor)
         if found := self.several:
-            tile.index_add_(0, found.places, found.weights.to(tile.dtype), alpha=-factor)
+            tile.index_add_(0, found.tile_rows, found.weights.to(tile.dtype), alpha=-factor)
 
     def negate(self, tile: Tensor) -> None:
         """Change the sign of the right answers' entries."""
-        diagonal = self._of(tile)
-        diagonal.copy_(torch.where(self.alone, -diagonal, diagonal))
+        diagonal = self._diagonal_of(tile)
+        diagonal.copy_(torch.where(self.has_one_answer, -diagonal, diagonal))
         if found := self.several:
-            entries = tile[found.places]
-            tile[found.places] = torch.where(found.belong, -entries, entries)
+            entries = tile[found.tile_rows]
+            tile[found.tile_rows] = torch.where(found.belong, -entries, entries)
 
-    def _of(self, tile: Tensor) -> Tensor:
-        """The entries of images and their own texts, as a view."""
-        length = len(self.diagonal)
-        return tile[self.down : self.down + length, self.right : self.right + length].diagonal()
+    def _diagonal_of(self, tile: Tensor) -> Tensor:
+        """The entries of images and their own texts (D,), as a view."""
+        length = len(self.own_weights)
+        rows = slice(self.row_offset, self.row_offset + length)
+        columns = slice(self.column_offset, self.column_offset + length)
+        return tile[rows, columns].diagonal()
 
 
-def _gather(groups: Groups, counts: list[int], device: torch.device) -> Groups:
-    """Those of all processes, in the host's memory."""
+def _gather(groups: Groups, rows_of_each: list[int], device: torch.device) -> Groups:
+    """The groups of all processes' samples, in the host's memory."""
     kinds = torch.stack([groups.image, groups.label, groups.text], dim=1)  # (b, 3)
-    if len(counts) > 1:
-        kinds = gather_rows(kinds.to(device), counts)
+    if len(rows_of_each) > 1:
+        kinds = gather_rows(kinds.to(device), rows_of_each)
     return Groups(*kinds.cpu().unbind(1))
 
 
-def _numbered_anew(groups: Groups) -> Groups:
+def _renumbered(groups: Groups) -> Groups:
     """The same groups with small numbers; a label that the sample's own text says is dropped, as it adds nothing."""
     image = torch.unique(groups.image, return_inverse=True)[1]
     meanings = torch.unique(torch.cat([groups.label, groups.text]), return_inverse=True)[1]

@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from lexel.training.distributed.collectives import gather_rows, sum_over_processes, sum_own_rows
 from lexel.training.loss.positives import Groups, Positives
-from lexel.training.loss.softmax import ContrastiveLoss
+from lexel.training.loss.settings import ContrastiveLoss
 from lexel.training.loss.tiles import Tiles, inner_product, products, reduced_precision
 
 softplus = torch.ops.aten.softplus.out  # log(1 + exp(x)); linear from 40 on, where the difference is beyond any type
@@ -41,8 +41,8 @@ class _Sigmoid(torch.autograd.Function):
     def forward(
         ctx: Any, images: Tensor, texts: Tensor, scale: Tensor, bias: Tensor, positives: Positives, reduced: bool
     ) -> tuple[Tensor, Tensor]:
-        ctx.counts = positives.counts
-        texts = gather_rows(texts, positives.counts)
+        ctx.rows_of_each = positives.rows_of_each
+        texts = gather_rows(texts, positives.rows_of_each)
         of_images, of_texts, of_scale, _ = ctx.needs_input_grad[:4]
         of_images = of_images or (of_scale and not of_texts)  # the scale's gradient follows from either
         image_gradient = torch.zeros_like(images) if of_images else None
@@ -53,7 +53,7 @@ class _Sigmoid(torch.autograd.Function):
             tiles = Tiles(images, texts, scale, bias, images.dtype)
             for rows, columns, tile in tiles:
                 best[rows] = best[rows].maximum(tile.amax(1))
-                right_answers = positives.within(rows, columns)
+                right_answers = positives.in_tile(rows, columns)
                 right_answers.raise_best(tile, best_answer)
                 right_answers.negate(tile)  # now every question is to be answered no
                 losses[rows] += softplus(tile, 1, 40, out=tiles.beside(tile)).sum(1)
@@ -88,7 +88,7 @@ class _Sigmoid(torch.autograd.Function):
         of_images, of_texts, of_scale, of_bias = ctx.saved_tensors
         factor = factors[0]
         if of_texts is not None:
-            of_texts = sum_own_rows(of_texts * factor, ctx.counts)
+            of_texts = sum_own_rows(of_texts * factor, ctx.rows_of_each)
         if of_images is not None:
             of_images = of_images * factor
         return of_images, of_texts, of_scale * factor, of_bias * factor, None, None

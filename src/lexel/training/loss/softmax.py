@@ -12,40 +12,18 @@ a whole row or column lie so far below the bound that float32 cannot hold its su
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any
 
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from lexel.config import Config
 from lexel.training.distributed.collectives import gather_numbers, gather_rows, sum_over_processes, sum_own_rows
 from lexel.training.loss.positives import Groups, Positives
+from lexel.training.loss.settings import ContrastiveLoss
 from lexel.training.loss.tiles import Tiles, inner_product, products, reduced_precision
 
-SUM_ABOVE_SMALLEST = 1e14  # a sum this many times the smallest normal number has lost nothing that its type can show
-
-
-class LossSettings(Config):
-    """What is asked of the embeddings of a batch."""
-
-    kind: Literal["softmax", "sigmoid"] = "softmax"  # sigmoid: Zhai et al. 2023
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)  # share of a row's target that is spread over all
-
-    @model_validator(mode="after")
-    def _smoothing_has_a_softmax(self) -> Self:
-        if self.label_smoothing and self.kind == "sigmoid":
-            raise ValueError("label_smoothing belongs to the softmax loss; leave it out, or set kind to softmax")
-        return self
-
-
-@dataclass(frozen=True, slots=True)
-class ContrastiveLoss:
-    """What the loss of one batch says, of all processes' rows."""
-
-    loss: Tensor  # scalar, differentiable
-    accuracy: Tensor  # scalar: share of images whose best text belongs to them
+EXACT_SUM = 1e14  # times the smallest normal number: a larger sum has lost nothing that its type can show
 
 
 def softmax_loss(
@@ -81,17 +59,19 @@ class _Softmax(torch.autograd.Function):
         smoothing: float,
         reduced: bool,
     ) -> tuple[Tensor, Tensor]:
-        texts = gather_rows(texts, positives.counts)
+        texts = gather_rows(texts, positives.rows_of_each)
         ctx.positives, ctx.smoothing, ctx.reduced = positives, smoothing, reduced
         with products(images.device, reduced=reduced):
             bound = scale.abs() * gather_numbers(_longest(images)[None]).max() * _longest(texts)
-            sums = _Sums(images, texts, scale, positives, smoothing, bound, images.dtype)
+            sums = _sum_tiles(images, texts, scale, positives, bound, images.dtype)
+            loss, accuracy, smallest = _evaluate(sums, images, texts, scale, positives, smoothing)
             # The one moment that waits for a GPU; the choice is the same on all processes.
-            if images.dtype != torch.float64 and sums.least < SUM_ABOVE_SMALLEST * torch.finfo(images.dtype).tiny:
-                sums = _Sums(images, texts, scale, positives, smoothing, bound, torch.float64)
+            if images.dtype != torch.float64 and smallest < EXACT_SUM * torch.finfo(images.dtype).tiny:
+                sums = _sum_tiles(images, texts, scale, positives, bound, torch.float64)
+                loss, accuracy, _ = _evaluate(sums, images, texts, scale, positives, smoothing)
         ctx.save_for_backward(images, texts, scale, sums.of_rows, sums.of_columns, sums.shift)
-        ctx.mark_non_differentiable(sums.accuracy)
-        return sums.loss, sums.accuracy
+        ctx.mark_non_differentiable(accuracy)
+        return loss, accuracy
 
     @staticmethod
     @once_differentiable
@@ -108,7 +88,7 @@ class _Softmax(torch.autograd.Function):
             for rows, columns, tile in tiles:
                 share = torch.add(per_row[rows], per_column[columns], out=tiles.beside(tile))
                 tile.exp_().mul_(share)  # probabilities over texts + over images
-                positives.within(rows, columns).subtract_weights(tile, 1 - ctx.smoothing)
+                positives.in_tile(rows, columns).subtract_weights(tile, 1 - ctx.smoothing)
                 tile = tile.to(images.dtype)
                 if image_gradient is not None:
                     image_gradient[rows].addmm_(tile, texts[columns])
@@ -128,55 +108,64 @@ class _Softmax(torch.autograd.Function):
         if image_gradient is not None:
             image_gradient.mul_(scale * factor)
         if text_gradient is not None:
-            text_gradient = sum_own_rows(text_gradient.mul_(scale * factor), positives.counts)
+            text_gradient = sum_own_rows(text_gradient.mul_(scale * factor), positives.rows_of_each)
         return image_gradient, text_gradient, scale_gradient, None, None, None
 
 
-class _Sums:
-    """The forward pass: what is known once every tile has been seen.
+@dataclass(frozen=True, slots=True)
+class _TileSums:
+    """What the forward pass adds up over the tiles of logits + shift: (b,) for rows here, (B,) for all columns."""
 
-    All logits are shifted so that the sum of a row of the largest possible ones is just within `dtype`.
+    shift: Tensor  # scalar
+    of_rows: Tensor  # (b,) Σ exp over texts
+    of_columns: Tensor  # (B,) Σ exp over the images of all processes
+    answers: Tensor  # (b,) Σ weight · logit of the right answers
+    is_right: Tensor  # (b,) bool: the best text is a right answer
+
+
+def _sum_tiles(
+    images: Tensor, texts: Tensor, scale: Tensor, positives: Positives, bound: Tensor, dtype: torch.dtype
+) -> _TileSums:
+    """Form every tile in `dtype` once. No logit is larger than `bound`.
+
+    The shift is such that the sum of a row of logits that all reach the bound is just within `dtype`.
     """
+    ceiling = math.log(torch.finfo(dtype).max) - math.log(len(texts)) - 3
+    shift = (ceiling - bound).clamp(max=0).to(images.dtype)
+    of_rows = images.new_zeros(len(images), dtype=dtype)
+    of_columns = images.new_zeros(len(texts), dtype=dtype)
+    answers = torch.zeros_like(of_rows)
+    best_answer, best = (torch.full_like(of_rows, -torch.inf) for _ in range(2))
+    for rows, columns, tile in Tiles(images, texts, scale, shift, dtype):
+        best[rows] = best[rows].maximum(tile.amax(1))
+        right_answers = positives.in_tile(rows, columns)
+        right_answers.raise_best(tile, best_answer)
+        right_answers.add_weighted(tile, answers)
+        tile.exp_()
+        of_rows[rows] += tile.sum(1)
+        of_columns[columns] += tile.sum(0)
+    sum_over_processes(of_columns)
+    return _TileSums(shift, of_rows, of_columns, answers, best_answer >= best)
 
-    def __init__(
-        self,
-        images: Tensor,
-        texts: Tensor,
-        scale: Tensor,
-        positives: Positives,
-        smoothing: float,
-        bound: Tensor,
-        dtype: torch.dtype,
-    ) -> None:
-        count = len(texts)
-        ceiling = math.log(torch.finfo(dtype).max) - math.log(count) - 3
-        self.shift = (ceiling - bound).clamp(max=0).to(images.dtype)
-        self.of_rows = images.new_zeros(len(images), dtype=dtype)
-        self.of_columns = images.new_zeros(count, dtype=dtype)
-        answers = torch.zeros_like(self.of_rows)  # weighted sum of the right answers' logits
-        best_answer, best = (torch.full_like(self.of_rows, -torch.inf) for _ in range(2))
-        for rows, columns, tile in Tiles(images, texts, scale, self.shift, dtype):
-            best[rows] = best[rows].maximum(tile.amax(1))
-            right_answers = positives.within(rows, columns)
-            right_answers.raise_best(tile, best_answer)
-            right_answers.add(tile, answers)
-            tile.exp_()
-            self.of_rows[rows] += tile.sum(1)
-            self.of_columns[columns] += tile.sum(0)
-        sum_over_processes(self.of_columns)
 
-        own = slice(positives.first, positives.first + len(images))
-        losses = self.of_rows.log() + self.of_columns[own].log() - (1 - smoothing) * answers  # (b,); the shift cancels
-        loss = losses.sum()
-        if smoothing:
-            all_logits = scale * (images.sum(0) * texts.sum(0)).sum() + self.shift * len(images) * count
-            loss -= 2 * smoothing / count * all_logits
-        right = (best_answer >= best).sum()
-        least = torch.cat([self.of_rows, self.of_columns]).min()
-        losses, rights, leasts = gather_numbers(torch.stack([loss, right.to(dtype), least])).unbind(1)
-        self.loss = (losses.sum() / (2 * count)).to(images.dtype)
-        self.accuracy = (rights.sum() / count).to(images.dtype)
-        self.least = leasts.min()
+def _evaluate(
+    sums: _TileSums, images: Tensor, texts: Tensor, scale: Tensor, positives: Positives, smoothing: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss, accuracy and the smallest sum of a row or column, scalars that are the same on all processes."""
+    count, dtype = len(texts), sums.of_rows.dtype
+    own = slice(positives.first_row, positives.first_row + len(images))
+    # Two logarithms of sums less the weighted logits of the answers: the shift cancels.
+    losses = sums.of_rows.log() + sums.of_columns[own].log() - (1 - smoothing) * sums.answers  # (b,)
+    loss = losses.sum()
+    if smoothing:
+        all_logits = scale * (images.sum(0) * texts.sum(0)).sum() + sums.shift * len(images) * count
+        loss -= 2 * smoothing / count * all_logits
+    right = sums.is_right.sum()
+    smallest = torch.cat([sums.of_rows, sums.of_columns]).min()
+    everywhere = gather_numbers(torch.stack([loss, right.to(dtype), smallest]))  # (processes, 3)
+    losses, rights, smallests = everywhere.unbind(1)
+    accuracy = (rights.sum() / count).to(images.dtype)
+    return (losses.sum() / (2 * count)).to(images.dtype), accuracy, smallests.min()
 
 
 def _longest(vectors: Tensor) -> Tensor:

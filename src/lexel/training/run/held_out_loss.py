@@ -11,9 +11,8 @@ from lexel.evaluation.prompts import templates
 from lexel.models.clip import CLIP
 from lexel.training.distributed.shared_encoder import SharedEncoder
 from lexel.training.inputs.training_data import evaluation_templates
+from lexel.training.loss.contrastive import contrastive_loss
 from lexel.training.loss.positives import Groups
-from lexel.training.loss.sigmoid import sigmoid_loss
-from lexel.training.loss.softmax import softmax_loss
 from lexel.training.recipe import Recipe
 
 
@@ -45,10 +44,6 @@ def held_out_loss(encoder: SharedEncoder, embedded: EmbeddedSource, recipe: Reci
 
 def _loss(clip: CLIP, recipe: Recipe, images: np.ndarray, texts: np.ndarray, groups: Groups) -> Tensor:
     """Of this process's rows, images and texts (b, E), together with those of the others."""
-    scale, bias = clip.logit_scale.exp(), clip.logit_bias
+    scale = clip.logit_scale.exp()
     image_rows, text_rows = (torch.from_numpy(vectors).to(scale) for vectors in (images, texts))
-    if recipe.loss.kind == "sigmoid":
-        assert bias is not None
-        return sigmoid_loss(image_rows, text_rows, scale, bias, groups).loss
-    smoothing = recipe.loss.label_smoothing
-    return softmax_loss(image_rows, text_rows, scale, groups, bias=bias, label_smoothing=smoothing).loss
+    return contrastive_loss(image_rows, text_rows, scale, clip.logit_bias, groups, recipe.loss).loss

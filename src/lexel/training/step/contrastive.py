@@ -1,7 +1,7 @@
 """CLIP's objective: the image and the text of a pair are near each other in one space, and those of two pairs are not.
 
 The two forward passes are here, from pixels and token ids to unit vectors; the losses over all of them, softmax and
-sigmoid, are in `lexel.training.loss`, whose docstring has the plain formula.
+sigmoid, are in `lexel.training.loss`; `loss/contrastive.py` has the plain formula.
 """
 
 from collections.abc import Mapping
@@ -15,9 +15,8 @@ from lexel.images import Preprocessing
 from lexel.models.clip import CLIP
 from lexel.models.towers import Tower
 from lexel.models.vision_transformer import choose_patches
+from lexel.training.loss.contrastive import contrastive_loss
 from lexel.training.loss.positives import Groups
-from lexel.training.loss.sigmoid import sigmoid_loss
-from lexel.training.loss.softmax import ContrastiveLoss, softmax_loss
 from lexel.training.metering.phases import phase
 from lexel.training.metering.work import Work, WorkCounter
 from lexel.training.recipe import Recipe
@@ -56,7 +55,9 @@ class ContrastiveObjective:
         """The contrast of unit vectors (b, E): each other sample is a negative, unless it belongs to the same."""
         groups = Groups(batch.image_group, batch.label_group, batch.text_group)
         scale = self.clip.logit_scale.exp()
-        found = self._contrast(outputs["image"], outputs["text"], scale, groups)
+        found = contrastive_loss(
+            outputs["image"], outputs["text"], scale, self.clip.logit_bias, groups, self.recipe.loss
+        )
         return BatchLoss(found.loss, {"accuracy": found.accuracy, "logit_scale": scale})
 
     def largest_passes(self, rows: int) -> Mapping[str, ForwardPass]:
@@ -71,13 +72,6 @@ class ContrastiveObjective:
 
     def work(self, batch: Batch, step: int) -> Work:
         return self._counter.count(batch, self._patch_dropout(step))
-
-    def _contrast(self, images: Tensor, texts: Tensor, scale: Tensor, groups: Groups) -> ContrastiveLoss:
-        bias, asked = self.clip.logit_bias, self.recipe.loss
-        if asked.kind == "sigmoid":
-            assert bias is not None
-            return sigmoid_loss(images, texts, scale, bias, groups)
-        return softmax_loss(images, texts, scale, groups, bias=bias, label_smoothing=asked.label_smoothing)
 
     def _image_pass(self, batch: Batch, step: int) -> ForwardPass:
         if batch.image_vectors is not None:
