@@ -38,27 +38,40 @@ class Batching:
     def cut_texts(self, lengths: Sequence[int]) -> list[slice]:
         """Cut texts that are sorted by length into batches, the costliest first.
 
-        A batch costs its rows times its longest, and the overhead: the cut of least total cost is found by dynamic
-        programming over the distinct lengths, then batches that are too large, or too few for the lanes, are divided.
+        The cut of least total cost (`cut_by_cost`) comes first; then batches that are too large, or too few for the
+        lanes, are divided.
         """
-        ends = [end for end in range(1, len(lengths) + 1) if end == len(lengths) or lengths[end] > lengths[end - 1]]
-        cheapest: dict[int, tuple[int, int]] = {0: (0, 0)}  # rows cut so far → cost, where the last batch starts
-        for end in ends:
-            cheapest[end] = min(
-                (cost + (end - start) * lengths[end - 1] + self.overhead, start)
-                for start, (cost, _) in cheapest.items()
-            )
         most = CALLS_WORTH * self.overhead
         for_each_lane = sum(lengths) // (2 * self.lanes)  # in two calls, the smaller one last: lanes end together
         if self.lanes > 1 and for_each_lane >= self.overhead:
             most = min(most, max(2 * self.overhead, for_each_lane))
         batches: list[slice] = []
-        end = len(lengths)
-        while end:
-            start = cheapest[end][1]
-            batches += _divided(start, end, pieces=ceil_div((end - start) * lengths[end - 1], most))
-            end = start
+        for cut in reversed(cut_by_cost(lengths, self.overhead)):
+            tokens = (cut.stop - cut.start) * lengths[cut.stop - 1]
+            batches += _divided(cut.start, cut.stop, pieces=ceil_div(tokens, most))
         return sorted(batches, key=lambda batch: (batch.start - batch.stop) * lengths[batch.stop - 1])
+
+
+def cut_by_cost(lengths: Sequence[int], overhead: int, ends: Sequence[int] | None = None) -> list[slice]:
+    """Cut rows that are sorted by length into parts of least total cost.
+
+    A part costs its rows times its longest row, and the overhead. `ends` are where parts may end, the last being
+    `len(lengths)`; None: wherever the next row is longer. By dynamic programming over the ends.
+    """
+    if ends is None:
+        ends = [end for end in range(1, len(lengths) + 1) if end == len(lengths) or lengths[end] > lengths[end - 1]]
+    cheapest: dict[int, tuple[int, int]] = {0: (0, 0)}  # rows cut so far → cost, where the last part starts
+    for end in ends:
+        cheapest[end] = min(
+            (cost + (end - start) * lengths[end - 1] + overhead, start) for start, (cost, _) in cheapest.items()
+        )
+    parts: list[slice] = []
+    end = len(lengths)
+    while end:
+        start = cheapest[end][1]
+        parts.append(slice(start, end))
+        end = start
+    return parts[::-1]
 
 
 def _divided(start: int, end: int, pieces: int) -> list[slice]:

@@ -25,8 +25,8 @@ def test_few_shapes_cover_every_row_with_no_more_than_the_longest(lengths: list[
     assert [part.start for part in stretches] + [len(lengths)] == [0] + [part.stop for part in stretches]
     for part in stretches:
         assert max(by_length[part.start : part.stop]) <= part.length <= max(lengths)
-        assert part.length % packing.LENGTHS == 0 or part.length == max(lengths)
-        assert part.start % -(-len(lengths) // packing.MOST_GROUPS) == 0
+        assert part.length % packing.LENGTH_MULTIPLE == 0 or part.length == max(lengths)
+        assert part.start % -(-len(lengths) // packing.MAX_GROUPS) == 0
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=7), st.sampled_from([0, 1, 10, 64, 500]))

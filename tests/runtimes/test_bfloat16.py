@@ -99,9 +99,17 @@ def test_a_packed_layer_gives_the_numbers_of_the_plain_one(rows, bias):
     torch.testing.assert_close(PackedLinear(linear)(x), expected, atol=0.02, rtol=0.02)
 
 
-def test_a_device_without_bfloat16_is_known(monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
-    assert not has_fast_bfloat16("cpu")
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-    assert has_fast_bfloat16("cpu")
-    assert not has_fast_bfloat16("meta")
+@pytest.mark.parametrize(
+    ("avx512_bf16", "amx", "fast"), [(False, False, False), (True, False, True), (False, True, True)]
+)
+def test_bfloat16_is_fast_where_the_processor_multiplies_it(monkeypatch, avx512_bf16, amx, fast):
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    assert has_fast_bfloat16(torch.device("cpu")) is fast
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    assert not has_fast_bfloat16(torch.device("cpu"))
+
+
+def test_other_devices_have_no_fast_bfloat16():
+    assert not has_fast_bfloat16(torch.device("meta"))

@@ -98,9 +98,9 @@ def main() -> None:
 def _tell(message: str) -> None:
     """Print the reason on standard error, once where all processes that torchrun has started find the same."""
     if "TORCHELASTIC_RUN_ID" in os.environ:
-        from lexel.training.distributed.world import is_told_by_another
+        from lexel.training.distributed.world import is_reported_by_another
 
-        if is_told_by_another(message):
+        if is_reported_by_another(message):
             return
     print(message, file=sys.stderr)
 

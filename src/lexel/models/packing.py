@@ -11,10 +11,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-OVERHEAD_CPU = 64  # tokens of padding that cost as much as one more group
+from lexel.batches import ceil_div, cut_by_cost
+
+# Tokens of padding that cost as much as one more group.
+OVERHEAD_CPU = 64
 OVERHEAD_GPU = 1024
 
-MOST_GROUPS, LENGTHS = 8, 4  # where shapes should be few: so many groups, of lengths that are multiples of this
+# Where shapes should be few.
+MAX_GROUPS = 8
+LENGTH_MULTIPLE = 4  # tokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,26 +73,17 @@ class Stretch:
 def cut_by_length(lengths: Tensor, few_shapes: bool = False) -> tuple[Tensor, list[Stretch]]:
     """How to sort rows by length, and where to cut them then. lengths (B,) int64 → order (B,) int64, stretches.
 
-    A stretch costs its rows times its longest, and an overhead: the cut of least total cost, by dynamic programming
-    over the distinct lengths. The lengths must come to the host for it. With `few_shapes` stretches are cut at eighths
-    of the batch, and made a little too long, so that other batches are likely to be cut into the same shapes.
+    A stretch costs its rows times its longest, and an overhead: the cut of least total cost. The lengths must come to
+    the host for it. With `few_shapes` stretches are cut at eighths of the batch, and made a little too long, so that
+    other batches are likely to be cut into the same shapes.
     """
     by_length, order = lengths.sort(stable=True)
     overhead = OVERHEAD_CPU if lengths.device.type == "cpu" else OVERHEAD_GPU
     rows = by_length.tolist()
-    ends = [end for end in range(1, len(rows) + 1) if end == len(rows) or rows[end] > rows[end - 1]]
+    ends = None
     if few_shapes:
-        rows = [min(-(-length // LENGTHS) * LENGTHS, rows[-1]) for length in rows]
-        size = -(-len(rows) // MOST_GROUPS)
+        rows = [min(ceil_div(length, LENGTH_MULTIPLE) * LENGTH_MULTIPLE, rows[-1]) for length in rows]
+        size = ceil_div(len(rows), MAX_GROUPS)
         ends = [*range(size, len(rows), size), len(rows)]
-    cheapest: dict[int, tuple[int, int]] = {0: (0, 0)}  # rows cut so far → cost, where the last stretch starts
-    for end in ends:
-        cheapest[end] = min(
-            (cost + (end - start) * rows[end - 1] + overhead, start) for start, (cost, _) in cheapest.items()
-        )
-    stretches, end = [], len(rows)
-    while end:
-        start = cheapest[end][1]
-        stretches.append(Stretch(start, end, rows[end - 1]))
-        end = start
-    return order, stretches[::-1]
+    parts = cut_by_cost(rows, overhead, ends)
+    return order, [Stretch(part.start, part.stop, rows[part.stop - 1]) for part in parts]

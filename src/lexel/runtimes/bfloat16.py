@@ -18,12 +18,16 @@ from torch import Tensor, nn
 from lexel.models.clip import CLIP
 
 
-def has_fast_bfloat16(device: str) -> bool:
-    """Whether the device computes in bfloat16 natively; elsewhere it is slower than float32."""
-    kind = torch.device(device).type
-    if kind == "cuda":
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether the device has instructions that multiply bfloat16; elsewhere it is slower than float32.
+
+    A CPU has them with AVX512-BF16 or AMX; oneDNN computes in bfloat16 on any AVX-512, but by conversion.
+    """
+    if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return kind == "cpu" and bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+    if device.type != "cpu" or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return False
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 class PackedLinear(nn.Module):

@@ -11,7 +11,7 @@ import pytest
 SCRIPT = """
 import os, signal, sys, time
 from lexel.training.distributed import watchdog as watch
-watch.BEAT, watch.SUSPECT, watch.SILENCE, watch.GRACE = 0.05, 0.5, 1.5, 0.2
+watch.BEAT_SECONDS, watch.SUSPECT_SECONDS, watch.SILENT_SECONDS, watch.GRACE_SECONDS = 0.05, 0.5, 1.5, 0.2
 from lexel.training.distributed.world import World
 with World.join("cpu") as world:
     world.sum(1)

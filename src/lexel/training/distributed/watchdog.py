@@ -1,8 +1,10 @@
-"""Notices that another process of the training has died, says why, and ends this one.
+"""Notices that another process of the training has failed or died, and ends this one instead of letting it wait.
 
-Whoever waits for a dead process in a collective is told at best (gloo) and waits for ever at worst (NCCL). So each
-process leaves a sign of life in the common store every few seconds and looks for that of the next one; a process that
-fails leaves its reason there. torchrun ends the others on its own machine by itself; this works between machines too.
+A process that waits in a collective for a dead one gets an error at best (gloo) and waits for ever at worst (NCCL). So
+each process writes a heartbeat to the common store every second and reads that of the next process; a process that
+fails leaves its reason there. torchrun ends the other processes on its own machine; this works between machines too.
+
+`failure.py` decides what a process ends with. The thread here ends it where its main thread cannot, because it waits.
 """
 
 import os
@@ -15,16 +17,16 @@ from contextlib import suppress
 
 from torch.distributed.distributed_c10d import Store
 
-BEAT = 1.0  # seconds between signs of life
-SUSPECT = 5 * BEAT  # without one: dead, if something has gone wrong already
-SILENCE = 40 * BEAT  # without one: dead
-FOR_LAST_WORDS = 20 * BEAT
-GRACE = 4 * BEAT  # for a process to fail by itself for the reason that another one gave
+BEAT_SECONDS = 1.0  # between heartbeats
+SUSPECT_SECONDS = 5 * BEAT_SECONDS  # without a heartbeat: dead, if something has gone wrong already
+SILENT_SECONDS = 40 * BEAT_SECONDS  # without a heartbeat: dead
+LEAVE_SECONDS = 20 * BEAT_SECONDS  # that other processes wait for the main one to end first
+GRACE_SECONDS = 4 * BEAT_SECONDS  # for the main thread to end by an error of its own, before the watchdog ends it
 
 STORE_IS_GONE = "the machine that kept the processes together is gone."
 
 
-class Watch:
+class Watchdog:
     """Of process `rank` of `size`, from when it is made until `stop`."""
 
     def __init__(self, store: Store, rank: int, size: int) -> None:
@@ -35,81 +37,81 @@ class Watch:
         self._stopped = threading.Event()
         self._store.set(f"name/{rank}", f"process {rank} of {size} (pid {os.getpid()} on {socket.gethostname()})")
         self._store.set(f"beat/{rank}", "0")
-        self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self._thread.start()
 
     @property
-    def tells(self) -> bool:
-        """Whether this process is to tell the user why the job ends: the first one is, or else the second."""
+    def is_reporter(self) -> bool:
+        """Whether this process tells the user why the job ends: the main process does or, if that is dead, the next."""
         return self._rank == (1 if self._main_is_dead else 0)
 
     def stop(self) -> None:
-        """Be watched, and watch, no more."""
+        """Neither write heartbeats nor watch others any more."""
         self._stopped.set()
         self._thread.join()
 
-    def fail(self, reason: str) -> None:
-        """Leave word of why this process ends, unless another has failed before."""
-        with suppress(RuntimeError):  # the store is gone: there is nobody left to be told
+    def post_failure(self, reason: str) -> None:
+        """Leave the reason why this process ends in the store, unless another process has failed before."""
+        with suppress(RuntimeError):  # the store is gone, and so are those who would read it
             self._store.compare_set("failed", "", f"{self._name(self._rank)} failed: {reason}")
 
-    def blame(self) -> str | None:
-        """Why a process other than this one has failed; None where all of them turn out to live. Takes seconds."""
+    def peer_failure(self) -> str | None:
+        """Why a process other than this one has failed; None if all of them turn out to live. Takes seconds."""
         others = [rank for rank in range(self._size) if rank != self._rank]
         try:
             before = self._beats(others)
-            deadline = time.monotonic() + SUSPECT
-            while time.monotonic() < deadline and not self._reason():
-                time.sleep(BEAT / 4)
+            deadline = time.monotonic() + SUSPECT_SECONDS
+            while time.monotonic() < deadline and not self._posted_failure():
+                time.sleep(BEAT_SECONDS / 4)
             after = self._beats(others)
             dead = [rank for rank, old, new in zip(others, before, after, strict=True) if old == new]
-            return self._reason() or (self._without_a_word(dead[0]) if dead else None)
+            return self._posted_failure() or (self._silent_death(dead[0]) if dead else None)
         except RuntimeError:
-            return self._without_store()
+            return self._lost_store()
 
-    def leave(self) -> None:
-        """Stop, the main process first: torchrun ends those that are left, which must have said all there is to say."""
+    def leave_in_order(self) -> None:
+        """Stop, and let the main process end first: torchrun ends the others then, which must have nothing to say."""
         self.stop()
         with suppress(RuntimeError):  # the store is gone
             if self._rank == 0:
                 self._store.set("left", "")
                 return
-            deadline = time.monotonic() + FOR_LAST_WORDS
+            deadline = time.monotonic() + LEAVE_SECONDS
             while time.monotonic() < deadline and not self._main_is_dead and self._get("left") is None:
-                time.sleep(BEAT / 4)
-            time.sleep(BEAT / 4)
+                time.sleep(BEAT_SECONDS / 4)
+            time.sleep(BEAT_SECONDS / 4)
 
-    def _look(self) -> None:
-        """Beat, and end this process when another one has died."""
+    def _watch(self) -> None:
+        """Write heartbeats, and end this process when another one has failed or died."""
         beats, neighbour = 0, (self._rank + 1) % self._size
         last, seen = "", time.monotonic()
-        while not self._stopped.wait(BEAT):
+        while not self._stopped.wait(BEAT_SECONDS):
             try:
                 beats += 1
                 self._store.set(f"beat/{self._rank}", str(beats))
-                reason = self._reason()
+                reason = self._posted_failure()
                 beat = self._beats([neighbour])[0]
                 if beat != last:
                     last, seen = beat, time.monotonic()
-                elif time.monotonic() - seen > SILENCE:
-                    reason = reason or self._without_a_word(neighbour)
+                elif time.monotonic() - seen > SILENT_SECONDS:
+                    reason = reason or self._silent_death(neighbour)
             except RuntimeError:
-                reason = self._without_store()
-            if reason and not self._stopped.wait(GRACE):
-                if self.tells:
-                    print(f"lexel train: {in_words(reason)}", file=sys.stderr, flush=True)
+                reason = self._lost_store()
+            if reason and not self._stopped.wait(GRACE_SECONDS):
+                if self.is_reporter:
+                    print(f"lexel train: {failure_message(reason)}", file=sys.stderr, flush=True)
                 os._exit(1)  # the main thread may wait in a collective that never ends
 
-    def _without_a_word(self, rank: int) -> str:
+    def _silent_death(self, rank: int) -> str:
         self._main_is_dead = self._main_is_dead or rank == 0
         name = self._name(rank)
         return f"{name} died without a word: it was killed, perhaps because memory ran out, or its machine is gone."
 
-    def _without_store(self) -> str:
-        self._main_is_dead = True  # it is on that machine, as torchrun and all schedulers do it
+    def _lost_store(self) -> str:
+        self._main_is_dead = True  # torchrun and all schedulers keep the store on the main process's machine
         return STORE_IS_GONE
 
-    def _reason(self) -> str | None:
+    def _posted_failure(self) -> str | None:
         return self._get("failed")
 
     def _beats(self, ranks: Sequence[int]) -> list[str]:
@@ -119,10 +121,10 @@ class Watch:
         return self._get(f"name/{rank}") or f"process {rank} of {self._size}"
 
     def _get(self, key: str) -> str | None:
-        """At once, whether it is there or not."""
+        """The value of a key; None, without waiting, where there is none."""
         return self._store.get(key).decode() if self._store.check([key]) else None
 
 
-def in_words(reason: str) -> str:
-    """What a person is told about it."""
+def failure_message(reason: str) -> str:
+    """What the user reads about a failure."""
     return f"{reason[0].upper()}{reason[1:]}\nThe same command goes on from the last snapshot."

@@ -1,19 +1,17 @@
 """The processes that train together: which one this is, on which device, and how they agree.
 
-Under `torchrun -m lexel train`, which sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT, each process has
-a part of every batch. Process 0, the main one, is the only one that reads the sources, decides, prints and writes; what
-it finds or raises there, all of them do (`once`). With one process, nothing here does anything.
+`torchrun -m lexel train` sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT. Each process has a part of
+every batch. Only process 0, the main one, reads the sources, decides, prints and writes; `once` gives all the others
+what it returns or raises. With one process, nothing here does anything. `failure.py` says how they end together.
 """
 
 import os
 import secrets
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from types import FrameType
 from typing import Any, TypeVar
 
 import torch
@@ -26,15 +24,16 @@ from lexel.batches import cores
 from lexel.data.order import Share
 from lexel.errors import LexelError, UsageError
 from lexel.runtimes.torch import choose_device
-from lexel.training.distributed.watchdog import Watch, in_words
+from lexel.training.distributed.failure import failing_together
+from lexel.training.distributed.watchdog import Watchdog
 
 Value = TypeVar("Value")
 
-# Deaths are noticed by `Watch`, so these end a deadlock only, and need not be short: processes wait for the slowest.
-FOR_A_STEP = timedelta(hours=1)
-FOR_THE_STORE = timedelta(seconds=10)
-FOR_LAST_WORDS = 1.0  # seconds in which a process prints a line that is ready
-FOR_THE_MAIN = timedelta(days=2)  # while it reads sources, learns a vocabulary or measures
+# The watchdog notices deaths, so these end a deadlock only, and need not be short: processes wait for the slowest.
+STEP_TIMEOUT = timedelta(hours=1)
+MAIN_TIMEOUT = timedelta(days=2)  # while the main process reads sources, learns a vocabulary or measures
+STORE_TIMEOUT = timedelta(seconds=10)
+PRINT_SECONDS = 1.0  # in which a process prints a line that is ready
 
 
 @dataclass(frozen=True)
@@ -44,12 +43,12 @@ class World:
     rank: int
     size: int
     device: torch.device
-    _talk: dist.ProcessGroup | None = None  # over gloo, for what is said rarely and may be waited for
+    _slow_group: dist.ProcessGroup | None = None  # over gloo, for objects that are rare and may be waited for
 
     @classmethod
     @contextmanager
     def join(cls, device: str | None) -> Iterator["World"]:
-        """Be one of the processes for as long as the block lasts, on the `device` that torch calls so.
+        """Be one of the processes for as long as the block lasts, on the device of this name in torch.
 
         Should one of them fail, all end: the main one raises the reason as LexelError, the others just leave.
         Raises UsageError when there is no such device.
@@ -58,18 +57,18 @@ class World:
         if size == 1:
             yield cls(0, 1, torch.device(choose_device(device)))
             return
-        shared, rank, _ = next(iter(rendezvous("env://", timeout=FOR_A_STEP)))
-        store = PrefixStore(_meet(shared, rank, size), shared)
-        watch = Watch(PrefixStore("watch", store), rank, size)
-        with _failing_together(watch, main=rank == 0):
+        shared, rank, _ = next(iter(rendezvous("env://", timeout=STEP_TIMEOUT)))
+        store = PrefixStore(_agree_on_a_name(shared, rank, size), shared)
+        watchdog = Watchdog(PrefixStore("watch", store), rank, size)
+        with failing_together(watchdog, main=rank == 0):
             here = _own_device(device)
             backend = "cpu:gloo,cuda:nccl" if here.type == "cuda" else "gloo"
-            dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=FOR_A_STEP)
-            talk = dist.new_group(backend="gloo", timeout=FOR_THE_MAIN)
-            assert isinstance(talk, dist.ProcessGroup)
-            yield cls(rank, size, here, talk)
-            dist.barrier(talk)
-        watch.stop()
+            dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=STEP_TIMEOUT)
+            slow_group = dist.new_group(backend="gloo", timeout=MAIN_TIMEOUT)
+            assert isinstance(slow_group, dist.ProcessGroup)
+            yield cls(rank, size, here, slow_group)
+            dist.barrier(slow_group)
+        watchdog.stop()
         dist.destroy_process_group()
 
     def __str__(self) -> str:
@@ -86,7 +85,7 @@ class World:
         return Share(self.rank, self.size)
 
     def once(self, work: Callable[[], Value]) -> Value:
-        """What `work` gives, or raises as LexelError, on the main process, which alone does it."""
+        """Let the main process alone do `work`; all processes return its value or raise its LexelError."""
         if self.size == 1:
             return work()
         outcome: list[Any] = [None, None]
@@ -95,7 +94,7 @@ class World:
                 outcome[0] = work()
             except LexelError as error:
                 outcome[1] = error
-        dist.broadcast_object_list(outcome, src=0, group=self._talk)
+        dist.broadcast_object_list(outcome, src=0, group=self._slow_group)
         value, error = outcome
         if error is not None:
             raise error
@@ -113,7 +112,7 @@ class World:
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size
-        dist.all_gather_object(values, value, group=self._talk)
+        dist.all_gather_object(values, value, group=self._slow_group)
         return values
 
     def tensors(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -124,7 +123,7 @@ class World:
         everywhere = {}
         for name, (shape, dtype) in kinds.items():
             everywhere[name] = tensors[name] if self.main else torch.empty(shape, dtype=dtype)
-            dist.broadcast(everywhere[name], src=0, group=self._talk)
+            dist.broadcast(everywhere[name], src=0, group=self._slow_group)
         return everywhere
 
     def sum(self, *numbers: int) -> list[int]:
@@ -140,25 +139,27 @@ class World:
         return min(self.gather(number))
 
 
-def is_told_by_another(message: str) -> bool:
-    """Whether another process that torchrun has started beside this one has told the user `message`, or is about to.
+def is_reported_by_another(message: str) -> bool:
+    """Whether another process of this torchrun has shown the user the error `message`, or is about to.
 
-    For what is found before the processes have met: all of them may find it, or one alone.
+    For errors before the processes have met in a World: all of them may find the same, or one alone.
     """
     with suppress(RuntimeError):  # torchrun's store is gone, with the machine that kept it
-        store, *_ = next(iter(rendezvous("env://", timeout=FOR_THE_STORE)))
+        store, *_ = next(iter(rendezvous("env://", timeout=STORE_TIMEOUT)))
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        if store.add(f"told/{attempt}/{message}", 1) > 1:
-            time.sleep(FOR_LAST_WORDS)  # torchrun ends all as soon as one has ended
+        if store.add(f"reported/{attempt}/{message}", 1) > 1:
+            time.sleep(PRINT_SECONDS)  # torchrun ends all as soon as one has ended
             return True
     return False
 
 
-def _meet(store: Store, rank: int, size: int) -> str:
-    """A name that the processes agree on, and that no other meeting has.
+def _agree_on_a_name(store: Store, rank: int, size: int) -> str:
+    """A name that these processes agree on and that none before had, to keep their keys in the store apart.
 
     torchrun may keep one store over all its restarts. What processes that are dead by now have left there would mislead
     those of today: gloo asks it for addresses.
+
+    Each process calls with a name of its own; the main one answers with the name for all, until it is confirmed.
     """
     mine = secrets.token_hex(8)
     if rank > 0:
@@ -191,44 +192,3 @@ def _own_device(wanted: str | None) -> torch.device:
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     torch.cuda.set_device(device)
     return device
-
-
-class _TerminatedError(BaseException):
-    """This process was told to end, as torchrun tells it when another one has died."""
-
-
-@contextmanager
-def _failing_together(watch: Watch, main: bool) -> Iterator[None]:
-    """Tell the others why this process fails, or find out why they did; the main one then says so."""
-    failing = False
-
-    def end(number: int, frame: FrameType | None) -> None:
-        if not failing:  # else there is something to be said first
-            raise _TerminatedError
-
-    before = signal.signal(signal.SIGTERM, end) if main else None
-    try:
-        yield
-    except BaseException as error:
-        failing = True
-        raise _outcome(error, watch, main) from None
-    finally:
-        if main:
-            signal.signal(signal.SIGTERM, before)
-
-
-def _outcome(error: BaseException, watch: Watch, main: bool) -> BaseException:
-    """What this process ends with, when `error` has stopped it."""
-    if isinstance(error, LexelError):
-        watch.fail(str(error))
-        watch.leave()
-        return error if main else SystemExit(error.exit_status)
-    reason = None
-    # Torch's word for its own trouble and for what another's death does to it, and torchrun's for such a death.
-    if isinstance(error, RuntimeError | _TerminatedError):
-        reason = watch.blame()
-    if reason is None:
-        watch.fail(f"{type(error).__name__}: {error}")
-        return SystemExit(128 + signal.SIGTERM) if isinstance(error, _TerminatedError) else error
-    watch.leave()
-    return LexelError(in_words(reason)) if watch.tells else SystemExit(1)
