@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lexel.errors import UsageError
-from lexel.library.search.filters import Filter, check
+from lexel.library.search.filters import Filter, checked
+from lexel.library.store import budget
 from lexel.library.store.changes import FileState, PhotoFacts
 from lexel.library.store.records import FLOAT16
 
@@ -91,16 +92,77 @@ def test_what_is_no_condition_over_the_columns_is_refused(records, condition):
 
 def test_an_unknown_column_is_named_with_the_one_that_was_meant():
     with pytest.raises(UsageError, match=r'no such column: widht\. Did you mean "width"'):
-        check("widht > 3")
+        checked("widht > 3")
 
 
 @given(st.text(max_size=40))
 def test_any_text_is_a_condition_or_a_sentence(text):
     with contextlib.suppress(UsageError):
-        check(text)
+        checked(text)
 
 
 @pytest.mark.parametrize("day", ["yesterday", "2024-13", "2024-02-30", "20240101", ""])
 def test_what_is_no_day_is_said(records, day):
     with pytest.raises(UsageError, match="is no day"):
         Filter(after=day).ids(records)
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ('"width" > 20', [1, 2]),
+        ("\"Width\" > 20 AND camera = 'Nikon'", [2]),
+        ("camera <> 'a \"camera\" of ''mine'''", [1, 2]),
+        ('/* "no" column */ [width] > 20 -- "nor" here', [1, 2]),
+        ("id IN (SELECT max(id) FROM photos)", [3]),
+    ],
+)
+def test_double_quotes_hold_columns_and_single_ones_texts(records, condition, expected):
+    assert Filter(where=condition).ids(records).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ('"widht" > 3', r'no such column: widht\. Did you mean "width"'),
+        ('camera = "Canon"', "no such column: Canon. A text stands in single quotes: 'Canon'"),
+        ('"id"""=1', 'no such column: id"'),
+    ],
+)
+def test_a_column_in_double_quotes_that_does_not_exist_is_no_text(records, condition, said):
+    with pytest.raises(UsageError, match=said):
+        Filter(where=condition).ids(records)
+
+
+COPIES = ", ".join(f"photos p{number}" for number in range(18))
+
+
+def grown(times: int) -> str:
+    """A text of ten to this power characters."""
+    text = "'a'"
+    for _ in range(times):
+        text = f"replace({text}, 'a', 'aaaaaaaaaa')"
+    return text
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        (f"(SELECT max(p0.id + p17.id) FROM {COPIES}) > 1", "takes more than 0.05 seconds"),
+        (f"length({grown(9)}) > 1", "makes texts that are too long"),
+        ("1 + " * 300 + "1", "Expression tree is too large"),
+        ("1 OR " * 30_000 + "1", "too l"),
+        ("name LIKE '" + "%a" * 600 + "'", "too complex"),
+    ],
+)
+def test_a_condition_has_a_budget(records, monkeypatch, condition, said):
+    monkeypatch.setattr(budget, "MAX_SECONDS", 0.05)
+    with pytest.raises(UsageError, match=said) as refused:
+        Filter(where=condition).ids(records)
+    assert len(str(refused.value)) < 700
+
+
+def test_a_condition_s_budget_is_no_other_query_s(records):
+    assert Filter(where="width > 10").ids(records).tolist() == [1, 2]
+    (sum_of_ids,) = records.rows("SELECT sum(a.id) FROM photos a, photos b WHERE length(" + grown(7) + ") > 1")[0]
+    assert sum_of_ids == 18

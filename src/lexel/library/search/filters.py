@@ -1,7 +1,8 @@
 """Filters over a library's metadata: an SQL condition that may read the view `photos` and nothing else.
 
 What a user writes is compiled by SQLite on an empty database of the same columns, under an authorizer that allows
-reading that view and plain functions. It is never executed before it has passed.
+reading that view and plain functions. It is never executed before it has passed, and then within a budget of time and
+size. What stands in double quotes is a column: SQLite would take it for a text where there is no such column.
 """
 
 import re
@@ -15,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lexel.errors import UsageError, did_you_mean
+from lexel.library.store.budget import QueryRefusedError, as_refusal, set_budget
 from lexel.library.store.paths import absolute, readable
 from lexel.library.store.records import Records
 
@@ -27,6 +29,11 @@ FUNCTIONS = {
     "julianday", "length", "like", "lower", "ltrim", "max", "min", "nullif", "replace", "round", "rtrim", "strftime",
     "substr", "substring", "time", "trim", "upper",
 }  # fmt: skip
+MAX_SHOWN_CHARACTERS = 200  # of a condition that is refused
+# A text, a comment, or the name of a column; the first two only to tell them from the last.
+_QUOTED = re.compile(
+    r"""'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/|`(?:[^`]|``)*`|\[[^\]]*\]|"(?P<column>(?:[^"]|"")*)\"""", re.DOTALL
+)
 DAY = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
 Orientation = Literal["landscape", "portrait", "square"]
 
@@ -61,8 +68,7 @@ class Filter:
         """In SQL, with its values; empty when nothing is asked."""
         conditions: list[tuple[str, list[Any]]] = []
         if self.where is not None:
-            check(self.where)
-            conditions.append((f"({self.where}\n)", []))
+            conditions.append((f"({checked(self.where)}\n)", []))
         if self.folder is not None:
             conditions.append(_below(records, readable(absolute(self.folder))))
         if self.after is not None:
@@ -78,11 +84,12 @@ class Filter:
         return " AND ".join(sql for sql, _ in conditions), [value for _, given in conditions for value in given]
 
     def _found(self, records: Records, condition: str, values: list[Any], order: str) -> np.ndarray:
+        query = f"SELECT id FROM photos WHERE {condition} {order}"
         try:
-            rows = records.rows(f"SELECT id FROM photos WHERE {condition} {order}", values)
-            return np.fromiter((id for (id,) in rows), np.int64)
-        except sqlite3.Error as error:
+            rows = records.rows(query, values) if self.where is None else records.rows_within_budget(query, values)
+        except QueryRefusedError as error:
             raise _refusal(self.where or "", str(error)) from None
+        return np.fromiter((id for (id,) in rows), np.int64)
 
 
 def _below(records: Records, folder: str) -> tuple[str, list[Any]]:
@@ -97,10 +104,15 @@ def _below(records: Records, folder: str) -> tuple[str, list[Any]]:
     return condition, values
 
 
-def check(condition: str) -> None:
-    """Raise UsageError unless the condition is one expression over the columns of `photos`."""
+def checked(condition: str) -> str:
+    """The condition, in which double quotes have become SQLite's quotes for nothing but columns.
+
+    Raises UsageError unless it is one expression over the columns of `photos`.
+    """
+    given, condition = condition, _QUOTED.sub(_as_column_name, condition)
     scratch = sqlite3.connect(":memory:")
     scratch.execute(f"CREATE TABLE photos ({', '.join(COLUMNS)})")
+    set_budget(scratch)
     scratch.set_authorizer(_authorize)
     try:
         # In brackets, so that it is no more than an expression, and without, so that its own brackets are in order.
@@ -108,9 +120,19 @@ def check(condition: str) -> None:
         scratch.execute(f"EXPLAIN SELECT id FROM photos WHERE ({condition}\n)")
         scratch.execute(f"EXPLAIN SELECT id FROM photos WHERE {condition}")
     except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
-        raise _refusal(condition, str(error)) from None
+        refusal = as_refusal(error) if isinstance(error, sqlite3.Error) else None
+        raise _refusal(given, str(refusal or error)) from None
     finally:
         scratch.close()
+    return condition
+
+
+def _as_column_name(quoted: re.Match[str]) -> str:
+    name = quoted["column"]
+    if name is None:  # a text or a comment
+        return quoted[0]
+    name = name.replace('""', '"').replace("`", "``")
+    return f"`{name}`"
 
 
 def _authorize(action: int, first: str | None, second: str | None, *_: str | None) -> int:
@@ -123,8 +145,12 @@ def _authorize(action: int, first: str | None, second: str | None, *_: str | Non
 
 
 def _refusal(condition: str, reason: str) -> UsageError:
-    unknown = re.search(r"no such column: (\S+)", reason)
+    unknown = re.search(r"no such column: (.+)", reason, re.DOTALL)
     hint = did_you_mean(unknown[1], COLUMNS) if unknown else ""
+    if unknown and f'"{unknown[1]}"' in condition and not hint:
+        hint = f" A text stands in single quotes: '{unknown[1]}'."
+    if len(condition) > MAX_SHOWN_CHARACTERS:
+        condition = f"{condition[:MAX_SHOWN_CHARACTERS]}…"
     function = re.search(r"not authorized to use function: (\S+)", reason)
     if function:
         reason = f"{function[1]} is no function that may be used here"

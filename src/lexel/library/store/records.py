@@ -17,6 +17,7 @@ import numpy as np
 
 from lexel.errors import UsageError
 from lexel.files import make_folder
+from lexel.library.store.budget import as_refusal, set_budget
 from lexel.library.store.changes import Changes
 from lexel.library.store.locking import only_writer
 from lexel.library.store.paths import as_path, readable
@@ -216,6 +217,19 @@ class Records:
         """All rows of a query."""
         with self.reading() as connection:
             return connection.execute(query, parameters).fetchall()
+
+    def rows_within_budget(self, query: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """All rows of a query that a user has written in part. Raises QueryRefusedError (see `budget`)."""
+        own, _ = connect(self.folder)  # so that its limits are no other query's, and nobody waits for it
+        with closing(own), translated_errors(self.folder):
+            set_budget(own)
+            try:
+                return own.execute(query, parameters).fetchall()
+            except sqlite3.Error as error:
+                refusal = as_refusal(error)
+                if refusal is None:
+                    raise
+                raise refusal from None
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
