@@ -535,12 +535,12 @@ def test_keywords_in_a_file_are_found_and_follow_it(library, pictures):
     library.add(pictures)
     (id,) = library.records.ids_of(str(pictures / "owl.jpg"))
     assert library.records.photo(id).keywords == ("owl", "night bird")
-    assert [found for found, _ in library.records.search_text('"night bird"', 5)] == [id]
+    assert [found for found, _ in library.records.search_keywords(["night", "bird"], 5)] == [id]
     assert library.stats().with_keywords == 1
     with_keywords(pictures / "owl.jpg", "barn")
     library.add(pictures)
     assert library.records.photo(id).keywords == ("barn",)
-    assert library.records.search_text("night", 5) == []
+    assert library.records.search_keywords(["night"], 5) == []
 
 
 def test_keywords_of_photos_that_an_older_lexel_took_in_are_read_once_without_embedding(library, pictures, monkeypatch):
@@ -549,7 +549,7 @@ def test_keywords_of_photos_that_an_older_lexel_took_in_are_read_once_without_em
     with library.records.changing() as changes:
         changes.connection.execute("UPDATE files SET keywords = NULL, camera = NULL")
     assert counts(library.refresh()) == {"unchanged": 6}
-    assert len(library.records.search_text("owl", 5)) == 1
+    assert len(library.records.search_keywords(["owl"], 5)) == 1
     monkeypatch.setattr(indexing, "read_facts", None)
     assert counts(library.refresh()) == {"unchanged": 6}
 
