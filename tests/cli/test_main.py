@@ -10,7 +10,7 @@ from lexel.cli import main as module
 from lexel.cli.main import app
 
 VERBS = [
-    *("demo", "train", "evaluate", "classify", "rank", "index", "search", "embed"),
+    *("demo", "train", "evaluate", "compare", "classify", "rank", "index", "search", "embed"),
     *("duplicates", "group", "label", "sort", "filter", "data inspect", "models list"),
     *(f"library {name}" for name in ("stats", "check", "verify", "export", "remove", "reembed", "relocate")),
 ]

@@ -12,6 +12,7 @@ import typer
 
 from lexel import __version__
 from lexel.cli.classify import classify
+from lexel.cli.compare import compare
 from lexel.cli.data import data
 from lexel.cli.demo import demo
 from lexel.cli.duplicates import duplicates
@@ -37,7 +38,22 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain text: examples keep their lines, errors are short, and it starts twice as fast
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (demo, train, evaluate, classify, rank, index, search, duplicates, group, label, sort, filter, embed):
+for verb in (
+    demo,
+    train,
+    evaluate,
+    compare,
+    classify,
+    rank,
+    index,
+    search,
+    duplicates,
+    group,
+    label,
+    sort,
+    filter,
+    embed,
+):
     app.command()(verb)
 app.add_typer(data, name="data")
 app.add_typer(library, name="library")

@@ -17,6 +17,7 @@ from lexel.errors import ModelError
 BLOCK_SCORES = 2**24  # scores held at once: 64 MiB
 Z95 = 1.959964  # standard deviations on either side of the mean that hold 95 % of a normal distribution
 RESAMPLES = 1000
+DRAWN_AT_ONCE = 2**20  # positions of resamples: 8 MiB
 
 
 class Metric(Config):
@@ -150,9 +151,10 @@ def resampled_means(values: np.ndarray, groups: np.ndarray, seed: int = 0, resam
     sizes = np.bincount(group, minlength=count)
     rng = np.random.default_rng(seed)
     means = np.empty((resamples, values.shape[1]))
-    for row in range(resamples):
-        times = np.bincount(rng.integers(count, size=count), minlength=count)
-        means[row] = times @ totals / (times @ sizes)
+    height = max(1, DRAWN_AT_ONCE // count)
+    for start in range(0, resamples, height):
+        drawn = rng.integers(count, size=(min(height, resamples - start), count))
+        means[start : start + height] = totals[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)[:, None]
     return means
 
 
