@@ -1,6 +1,6 @@
 """Write the tables of docs/scaling.md anew: python docs/write_scaling.py
 
-The numbers are those of `lexel train --plan`, and published ones; a test compares the page with what this makes of
+The numbers are those of `lexel plan`, and published ones; a test compares the page with what this makes of
 them.
 """
 
@@ -72,7 +72,7 @@ PUBLISHED = (
 
 
 def plan(model: str, gpu: str, gpus: int, tokens: int | None = None) -> Plan:
-    """What `lexel train --plan recipes/plans/… --pairs 400e6 --gpu … --gpus …` finds."""
+    """What `lexel plan recipes/plans/… --pairs 400e6 --gpu … --gpus …` finds."""
     return plan_run(Recipe.load(PLANS / f"{RECIPES[model]}.toml"), pairs=PAIRS, gpu=gpu, gpus=gpus, tokens=tokens)
 
 

@@ -10,7 +10,7 @@ from lexel.cli import main as module
 from lexel.cli.main import app
 
 VERBS = [
-    *("demo", "train", "evaluate", "compare", "classify", "rank", "index", "search", "embed"),
+    *("demo", "train", "plan", "profile", "evaluate", "compare", "classify", "rank", "index", "search", "embed"),
     *("duplicates", "group", "label", "sort", "filter", "data inspect", "models list"),
     *(f"library {name}" for name in ("stats", "check", "verify", "export", "remove", "reembed", "relocate")),
 ]
@@ -42,6 +42,18 @@ def test_help_shows_an_example_on_a_line_of_its_own(lexel, verb):
 def test_every_verb_has_its_help_tested():
     named = {command.callback.__name__ for command in app.registered_commands if command.callback}
     assert named == {verb for verb in VERBS if " " not in verb}
+
+
+@pytest.mark.parametrize("verb", ["train", "plan", "profile", "demo", "evaluate"])
+def test_help_fits_a_screen(lexel, verb):
+    assert len(lexel(verb, "--help").out.splitlines()) <= 48
+
+
+def test_options_that_are_rarely_needed_stand_last_in_a_panel_of_their_own(lexel):
+    said = lexel("plan", "--help").out
+    assert said.index("Arguments:") < said.index("Options:") < said.index("Rarely needed:")
+    assert "--pair-bytes" in said[said.index("Rarely needed:") :]
+    assert "--json" in said[: said.index("Rarely needed:")]
 
 
 def test_the_version_is_printed(lexel):

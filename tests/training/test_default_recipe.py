@@ -1,22 +1,33 @@
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
 import pytest
 from tiny import tiny_recipe
 
 from lexel.data.pairs import Source
 from lexel.errors import UsageError
 from lexel.training import default_recipe as module
-from lexel.training.default_recipe import BY_SIZE, default_recipe
+from lexel.training.default_recipe import BY_PAIRS, find_recipe
+from lexel.training.inputs import input_reader
+from lexel.training.inputs.input_reader import InputReader
+from lexel.training.recipe import Recipe
 from lexel.training.trainer import train
 
 
 def with_pairs(monkeypatch, count: int) -> None:
-    monkeypatch.setattr(module, "read_source", lambda text, **_: Source(text, range(count)))
+    monkeypatch.setattr(input_reader, "read_source", lambda text, **_: Source(text, range(count)))
+
+
+def default_recipe(source: str, changes: Sequence[str] = ()) -> Recipe:
+    return find_recipe(source, changes, InputReader())
 
 
 @pytest.mark.parametrize(("pairs", "row"), [(999, 0), (1_000, 0), (1_001, 1), (100_000, 2), (2_000_000, 4)])
 def test_the_number_of_pairs_chooses_architecture_batch_and_length(monkeypatch, pairs, row):
     with_pairs(monkeypatch, pairs)
     recipe = default_recipe("photos/")
-    assert (recipe.model.architecture, recipe.batch_size, recipe.epochs) == BY_SIZE[row][1:]
+    assert (recipe.model.architecture, recipe.batch_size, recipe.epochs) == BY_PAIRS[row][1:]
     assert recipe.data.sources[0].source == "photos/"
 
 
@@ -55,7 +66,7 @@ def test_changes_have_the_last_word(monkeypatch):
 
 
 def test_a_wrong_change_is_named_before_the_source_is_read(monkeypatch):
-    monkeypatch.setattr(module, "read_source", lambda *_, **__: pytest.fail("the source was read"))
+    monkeypatch.setattr(input_reader, "read_source", lambda *_, **__: pytest.fail("the source was read"))
     with pytest.raises(UsageError, match=r'batch_siez is not a known key\. Did you mean "batch_size"\?'):
         default_recipe("photos/", ["batch_siez=7"])
 
@@ -120,8 +131,53 @@ def test_a_model_to_begin_from_that_is_not_there_is_named(monkeypatch):
 
 
 def test_a_model_is_fine_tuned_with_the_loss_that_it_was_trained_with(monkeypatch, tiny_model, tmp_path):
-    with_pairs(monkeypatch, 500)
     sigmoid = ("loss.kind=sigmoid", "steps=1", "evaluation.times=1")
     siglip = train(tiny_recipe(sigmoid), tmp_path / "run").model
+    with_pairs(monkeypatch, 500)
     kinds = [default_recipe("photos/", [f"model.weights={model}"]).loss.kind for model in (tiny_model, siglip)]
     assert kinds == ["softmax", "sigmoid"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("optimizer.learning_rate=fast", "optimizer.learning_rate: Input should be a valid number"),
+        ("batch_size=1", "batch_size: Input should be greater than or equal to 2, not 1"),
+        ("data.sources.0.wieght=2", 'data.sources.0.wieght is not a known key. Did you mean "weight"?'),
+        ("name=a/b", "name: String should match pattern"),
+        ("micro_batch=0", 'micro_batch: must be a number of pairs, or "auto", not 0'),
+    ],
+)
+def test_a_wrong_section_is_named_before_the_source_is_read(monkeypatch, change, said):
+    monkeypatch.setattr(input_reader, "read_source", lambda *_, **__: pytest.fail("the source was read"))
+    with pytest.raises(UsageError, match=f"^photos/: {re.escape(said)}"):
+        default_recipe("photos/", [change])
+
+
+def test_a_recipe_its_path_and_a_source_are_told_apart(tmp_path):
+    recipe = tiny_recipe()
+    (tmp_path / "tiny.json").write_text(recipe.model_dump_json(exclude_none=True))
+    for described in (recipe, tmp_path / "tiny.json", str(tmp_path / "tiny.json")):
+        assert find_recipe(described, (), InputReader()) == recipe
+        assert find_recipe(described, ["epochs=2"], InputReader()) == tiny_recipe(("epochs=2",))
+    assert find_recipe(Path("scenes:40"), (), InputReader()).name == "scenes-40"
+
+
+@pytest.mark.parametrize("described", [None, 3, ["shop.csv"], {"steps": 3}])
+def test_what_is_neither_is_refused_by_its_type(described):
+    with pytest.raises(UsageError, match=f"not {type(described).__name__}"):
+        find_recipe(described, (), InputReader())
+
+
+def test_a_run_reads_its_source_and_its_first_weights_once(monkeypatch, tiny_model, tmp_path):
+    reads: list[str] = []
+    for name in ("read_source", "read_starting_weights"):
+        original = getattr(input_reader, name)
+        monkeypatch.setattr(
+            input_reader,
+            name,
+            lambda *a, _name=name, _original=original, **k: reads.append(_name) or _original(*a, **k),
+        )
+    train("scenes:40", tmp_path / "run", changes=[f"model.weights={tiny_model}", "steps=1", "data.workers=0"])
+    assert reads.count("read_starting_weights") == 1
+    assert reads.count("read_source") == 2, "the train split and its val split"

@@ -24,10 +24,13 @@ from lexel.cli.index import index
 from lexel.cli.label import label
 from lexel.cli.library import library
 from lexel.cli.models import models
+from lexel.cli.plan import plan
+from lexel.cli.profile import profile
 from lexel.cli.rank import rank
 from lexel.cli.search import search
 from lexel.cli.sort import sort
 from lexel.cli.train import train
+from lexel.cli.verb import Verb
 from lexel.errors import LexelError
 from lexel.extras import EXTRAS, missing_library
 
@@ -38,26 +41,14 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain text: examples keep their lines, errors are short, and it starts twice as fast
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (
-    demo,
-    train,
-    evaluate,
-    compare,
-    classify,
-    rank,
-    index,
-    search,
-    duplicates,
-    group,
-    label,
-    sort,
-    filter,
-    embed,
-):
-    app.command()(verb)
-app.add_typer(data, name="data")
-app.add_typer(library, name="library")
-app.add_typer(models, name="models")
+TRAINING = (demo, train, plan, profile, evaluate, compare)
+USE = (classify, rank, index, search, duplicates, group, label, sort, filter, embed)
+for verb in (*TRAINING, *USE):
+    app.command(cls=Verb)(verb)
+for name, group_of_verbs in (("data", data), ("library", library), ("models", models)):
+    for command in group_of_verbs.registered_commands:
+        command.cls = Verb
+    app.add_typer(group_of_verbs, name=name)
 
 
 # Of the disk or its permissions, not of a mistake in Lexel.

@@ -100,6 +100,21 @@ Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FOLDER", file_okay=False, help="Folder to write into.", show_default=False),
 ]
+RecipeOrSource = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECIPE|SOURCE", help="A recipe (.toml), or pictures with captions or labels.", show_default=False
+    ),
+]
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="MODEL",
+        help="Begin from this model instead of random weights: fine-tune it. Short for --set model.weights=MODEL.",
+        show_default=False,
+    ),
+]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of all that is random.", show_default=False)]
 Steps = Annotated[
     int | None, typer.Option("--steps", min=1, help="Length of the run, instead of the recipe's.", show_default=False)
@@ -141,8 +156,10 @@ def chosen_templates(given: list[str] | None, default: str | list[str] = "photo"
     return given[0] if len(given) == 1 else given
 
 
-def as_changes(given: list[str] | None, *, seed: int | None, steps: int | None) -> list[str]:
-    """--set, --seed and --steps as changes of a recipe."""
-    changes = list(given or [])
-    changes += [f"seed={seed}"] if seed is not None else []
-    return changes + ([f"steps={steps}"] if steps is not None else [])
+def as_changes(
+    given: list[str] | None, *, weights: str | None = None, seed: int | None = None, steps: int | None = None
+) -> list[str]:
+    """--from, --set, --seed and --steps as changes of a recipe."""
+    begin = [] if weights is None else [f"model.weights={weights}"]
+    numbers = [f"{name}={value}" for name, value in (("seed", seed), ("steps", steps)) if value is not None]
+    return [*begin, *(given or []), *numbers]

@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,6 @@ if TYPE_CHECKING:
     from lexel.checkpoints.hub.locate import PretrainedRow
     from lexel.data.audit import Audit, Spread
     from lexel.models.cost import ArchitectureCost
-    from lexel.training.planning.plan import Plan
 
 BAR = 20  # characters
 
@@ -97,84 +95,6 @@ def print_calibration(calibration: "Calibration") -> None:
         f"Fitted on {calibration.pairs:,} pairs of {calibration.source}; on pairs left out of the fit the probability "
         f"is off by {calibration.expected_calibration_error:.1%} on average."
     )
-
-
-def print_plan(plan: "Plan") -> None:
-    """What a run needs, a line for each kind of thing, with what was assumed."""
-    data, computation, device = plan.data, plan.computation, plan.accelerator
-    millions = "unknown" if plan.parameters is None else f"{plan.parameters / 1e6:,.1f} million"
-    print(
-        f"{plan.name}: {millions} parameters, {plan.steps:,} steps of {plan.batch_size:,}, "
-        f"{plan.pairs_seen:,} pairs seen ({plan.pairs_seen / data.epoch:.3g} epochs)"
-    )
-    lines = {
-        "data": f"{data.pairs:,} pairs of {_size(data.pair_bytes)}: {_size(data.bytes)}; "
-        f"{data.tokens:.1f} tokens a caption ({data.origin})",
-        "computation": "not known: a tower is another library's, which alone could count it",
-    }
-    if computation.run is not None:
-        loss = plan.steps * computation.loss / computation.run
-        lines["computation"] = (
-            f"{((computation.image or 0) + (computation.text or 0)) / 1e9:,.2f} GFLOP a pair, forward and backward "
-            f"(image {(computation.image or 0) / 1e9:,.2f}, text {(computation.text or 0) / 1e9:,.2f}); "
-            f"{computation.run:.3g} FLOP in all; the loss adds {loss:.1%}"
-        )
-    lines["devices"] = (
-        f"{plan.gpus:,} × {device.name}, at {plan.mfu:.0%} of {device.flops_per_second / 1e12:,.4g} TFLOP/s (MFU), "
-        f"with {_size(device.memory)}"
-    )
-    if plan.time:
-        lines["time"] = (
-            f"{_duration(plan.time.hours)}: {_hours(plan.time.gpu_hours)} device-hours; "
-            f"{plan.time.step:,.3g} s a step, {plan.time.pairs_per_second:,.0f} pairs/s"
-        )
-    lines["memory"] = _memory(plan)
-    if plan.network and plan.gpus > 1:
-        sent = plan.network.gradients + plan.network.embeddings
-        rate = f", {8 * sent / plan.time.step / 1e9:,.3g} Gbit/s" if plan.time else ""
-        lines["network"] = (
-            f"{_size(sent)} sent by each device in a step{rate}: gradients {_size(plan.network.gradients)}, "
-            f"embeddings {_size(plan.network.embeddings)}"
-        )
-    if plan.time:
-        lines["reading"] = f"{_size(plan.time.pairs_per_second * data.pair_bytes)}/s by all devices together"
-    for name, line in lines.items():
-        print(f"  {name:<12} {line}")
-    if plan.elsewhere:
-        others = ", ".join(f"{name} {_hours(hours)}" for name, hours in plan.elsewhere.items())
-        print(f"Device-hours at {plan.mfu:.0%} elsewhere, when nothing is recomputed: {others}")
-
-
-def _memory(plan: "Plan") -> str:
-    if plan.memory is None:
-        return "not estimated: activations are known for Lexel's own Transformers only"
-    parts = ((part.name, getattr(plan.memory, part.name)) for part in fields(plan.memory))
-    held = ", ".join(f"{name} {_size(size)}" for name, size in parts if size)
-    again = f", with {plan.recomputed} forward pass{'es' * (plan.recomputed > 1)} made again" if plan.recomputed else ""
-    fits = "" if plan.fits else ": MORE THAN THERE IS"
-    return (
-        f"{_size(plan.memory.total)}{fits}, with {plan.micro_batch:,} of {plan.local_batch:,} pairs at a time{again}\n"
-        f"{'':15}{held}"
-    )
-
-
-def _size(count: float) -> str:
-    """Bytes, in powers of a thousand."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:,.1f} TB"
-
-
-def _hours(hours: float) -> str:
-    return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
-
-
-def _duration(hours: float) -> str:
-    if hours < 1:
-        return f"{60 * hours:.1f} minutes"
-    return f"{hours:.1f} hours" if hours < 72 else f"{hours / 24:,.0f} days"
 
 
 def _number(value: float | None) -> str:

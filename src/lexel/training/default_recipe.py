@@ -1,19 +1,20 @@
-"""`lexel train SOURCE`: a recipe for whoever has pictures and no recipe, chosen by how many there are."""
+"""A recipe for whoever has pictures and no recipe: `lexel train SOURCE`. It is chosen by how many pairs there are."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lexel.data.readers import read_source
 from lexel.errors import UsageError
-from lexel.training.inputs.starting_weights import read_given
-from lexel.training.recipe import ModelSettings, Recipe
+from lexel.training.inputs.input_reader import InputReader
+from lexel.training.inputs.starting_weights import StartingWeights
+from lexel.training.recipe import DataSettings, ModelSettings, Recipe
+from lexel.training.recipe_file import changed
 from lexel.training.run.folder import RECIPE
 
 # Up to this many pairs: architecture, batch size, epochs. Small data wants a small model, small batches and many
 # epochs; the lengths keep two cores busy for minutes, not hours, up to about fifty thousand pairs.
-BY_SIZE: tuple[tuple[float, str, int, float], ...] = (
+BY_PAIRS: tuple[tuple[float, str, int, float], ...] = (
     (1_000, "lexel-s", 32, 40),
     (10_000, "lexel-s", 128, 25),
     (100_000, "lexel-s", 256, 10),
@@ -26,7 +27,26 @@ FINE_TUNING_EPOCHS = 10
 FINE_TUNING_RATES: tuple[tuple[float, float], ...] = ((30e6, 3e-4), (float("inf"), 1e-5))
 
 
-def default_recipe(source: str, changes: Sequence[str] = ()) -> Recipe:
+def find_recipe(described: Recipe | str | Path, changes: Sequence[str], reader: InputReader) -> Recipe:
+    """The recipe itself, that of a .toml or .json file, or the default one for a source of pairs, after the changes.
+
+    Raises UsageError, DataError or ModelError.
+    """
+    if isinstance(described, Recipe):
+        if changes:
+            return Recipe.build(described.model_dump(mode="json", exclude_none=True), changes)
+        return described
+    if not isinstance(described, str | Path):
+        raise UsageError(
+            f"What to train is a Recipe, the path of one, or a source of pairs, such as a folder or a table, not "
+            f"{type(described).__name__}."
+        )
+    if str(described).endswith((".toml", ".json")):
+        return Recipe.load(described, changes)
+    return default_recipe(str(described), changes, reader)
+
+
+def default_recipe(source: str, changes: Sequence[str], reader: InputReader) -> Recipe:
     """A sensible recipe for `source`, after the `path.to.field=value` changes, which may name weights to begin from.
 
     Raises UsageError, DataError or ModelError.
@@ -37,37 +57,23 @@ def default_recipe(source: str, changes: Sequence[str] = ()) -> Recipe:
             f"That run goes on with: lexel train {Path(source) / RECIPE} --output {source}"
         )
     content: dict[str, Any] = {"name": _name(source), "data": {"sources": [{"source": source}]}}
-    known = _before_counting(content, changes)
-    columns = known.data
-    pairs = len(
-        read_source(source, prefer=("train",), caption=columns.caption, label=columns.label, image=columns.image).pairs
-    )
-    architecture, batch_size, epochs = next(chosen for limit, *chosen in BY_SIZE if pairs <= limit)
+    wanted = changed(content, changes)
+    Recipe.check_sections(wanted, source)  # before a large source is read
+    model = ModelSettings.model_validate(wanted.get("model", {}))
+    data = DataSettings.model_validate(wanted["data"])
+    pairs = sum(len(reader.source(settings, data).pairs) for settings in data.sources)
+    architecture, batch_size, epochs = next(chosen for limit, *chosen in BY_PAIRS if pairs <= limit)
     content |= {"batch_size": min(batch_size, max(2, pairs // 2)), "epochs": epochs}
-    if known.model.image_from and known.model.text_from:
-        content |= {"epochs": min(epochs, FINE_TUNING_EPOCHS)} | _fine_tuning(known.model)
+    if model.image_from and model.text_from:
+        content |= {"epochs": min(epochs, FINE_TUNING_EPOCHS)} | _fine_tuning(reader.starting_weights(model))
     else:
         content["model"] = {"architecture": architecture}
     return Recipe.build(content, changes, where=source)
 
 
-def _before_counting(content: dict[str, Any], changes: Sequence[str]) -> Recipe:
-    """The recipe with the changes as far as it is known now: with the first architecture that takes them.
-
-    Raises UsageError when none does.
-    """
-    refusals: list[UsageError] = []
-    for architecture in (None, *dict.fromkeys(name for _, name, *_ in BY_SIZE)):  # None: as given weights want it
-        try:
-            return Recipe.build(content | {"steps": 1, "model": {"architecture": architecture}}, changes)
-        except UsageError as refusal:
-            refusals.append(refusal)
-    raise refusals[0]
-
-
-def _fine_tuning(settings: ModelSettings) -> dict[str, Any]:
-    """The learning rate that its size wants, and the loss that it was trained with."""
-    weights = read_given(settings).weights()
+def _fine_tuning(starting: StartingWeights) -> dict[str, Any]:
+    """The learning rate that the model's size wants, and the loss that it was trained with."""
+    weights = starting.weights()
     parameters = sum(array.size for array in weights.values())
     rate = next(rate for limit, rate in FINE_TUNING_RATES if parameters <= limit)
     return {

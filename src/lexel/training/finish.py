@@ -17,40 +17,40 @@ from lexel.training.run.card import model_card
 from lexel.training.run.curves import curve_blocks, draw_curves
 from lexel.training.run.log import read_log
 from lexel.training.run.overfitting import find_overfitting, overfitting_advice
-from lexel.training.setup import Setup
+from lexel.training.run_inputs import RunInputs, live_encoder
 
 
-def finish(setup: Setup, seconds: float, learned: TrainingPictures) -> Report:
+def finish(inputs: RunInputs, seconds: float, learned: TrainingPictures) -> Report:
     """Measure the model after `seconds` of training and write report, curves, card and model folder.
 
     `learned` are the pictures that the run has learned from; those of the weights that it began from come to them.
     """
-    held_out, templates = setup.material.held_out, evaluation_templates(setup.recipe)
-    learned = union([learned, setup.origin_pictures or NO_PICTURES])
-    encoder = setup.encoder(setup.steps, learned)
+    held_out, templates = inputs.training_data.held_out, evaluation_templates(inputs.recipe)
+    learned = union([learned, inputs.origin_pictures or NO_PICTURES])
+    encoder = live_encoder(inputs, inputs.steps, learned)
     embedded = embed_source(encoder, held_out)
-    report = evaluate(encoder, embedded, templates=templates, labels=setup.material.labels())
+    report = evaluate(encoder, embedded, templates=templates, labels=inputs.training_data.labels())
     try:
         calibration, reason = calibrate(encoder, embedded, templates=templates), None
     except DataError as error:  # the held-out pairs do not tell
         calibration, reason = None, error
-    weights = whole_weights(setup.clip)
+    weights = whole_weights(inputs.clip)
     if reason:
         say(f"Not calibrated: {reason}")
-    lines = setup.world.once(lambda: read_log(setup.folder.path))
+    lines = inputs.world.once(lambda: read_log(inputs.folder.path))
     overfitting = find_overfitting(lines)
-    advice = overfitting_advice(overfitting, setup.recipe, setup.material.pairs) if overfitting else None
+    advice = overfitting_advice(overfitting, inputs.recipe, inputs.training_data.pairs) if overfitting else None
     if advice:
         say(advice)
     report = report.model_copy(update={"training": curve_blocks(lines, advice)})
-    if setup.world.main:
-        draw_curves(lines, setup.folder.curves, title=setup.recipe.name)
-        _write(setup, report, weights, calibration, seconds, learned, advice)
+    if inputs.world.main:
+        draw_curves(lines, inputs.folder.curves, title=inputs.recipe.name)
+        _write(inputs, report, weights, calibration, seconds, learned, advice)
     return report
 
 
 def _write(
-    setup: Setup,
+    inputs: RunInputs,
     report: Report,
     weights: dict[str, np.ndarray],
     calibration: Calibration | None,
@@ -58,17 +58,19 @@ def _write(
     learned: TrainingPictures,
     advice: str | None,
 ) -> None:
-    recipe, folder, clip = setup.recipe, setup.folder, setup.clip
+    recipe, folder, clip = inputs.recipe, inputs.folder, inputs.clip
     report.save(folder.report)
     # Last, because the model folder is what tells that a run has finished.
     save_model_folder(
         folder.model,
         name=recipe.name,
         architecture=clip.config,
-        preprocessing=setup.preprocessing,
+        preprocessing=inputs.preprocessing,
         weights=weights,
-        tokenizer=setup.tokenizer,
-        card=model_card(recipe, setup.material, clip, setup.preprocessing, report, setup.steps, seconds, advice),
+        tokenizer=inputs.tokenizer,
+        card=model_card(
+            recipe, inputs.training_data, clip, inputs.preprocessing, report, inputs.steps, seconds, advice
+        ),
         calibration=calibration,
         training_pictures=learned,
     )

@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -28,7 +28,9 @@ from lexel.data.loader import Batch
 from lexel.errors import UsageError
 from lexel.files import make_folder, write_atomically
 from lexel.runtimes.allocator import keep_freed_memory
+from lexel.training.default_recipe import find_recipe
 from lexel.training.distributed.world import World
+from lexel.training.inputs.input_reader import InputReader
 from lexel.training.metering.meter import Meter
 from lexel.training.metering.phases import Stopwatch, phase
 from lexel.training.optimization.average import Average
@@ -37,13 +39,14 @@ from lexel.training.precision import precision_on
 from lexel.training.recipe import Recipe
 from lexel.training.run.folder import RunFolder
 from lexel.training.run.log import RunLog, SilentLog, StepTimes
-from lexel.training.setup import Setup, deterministic, set_up
+from lexel.training.run_inputs import RunInputs, make_batches, open_log
+from lexel.training.setup import deterministic, set_up
 from lexel.training.snapshots import Snapshots
 from lexel.training.step.contrastive import ContrastiveObjective
 from lexel.training.step.gradients import Gradients
 
-WARM_UP = 3  # steps
-TOLD = 15  # operators
+WARM_UP_STEPS = 3
+LISTED_OPERATORS = 15
 STDERR = 2  # file descriptor
 MARK = b"USDT:"
 TABLE, FACTS, TRACE, SCRATCH = "profile.txt", "profile.json", "trace.json.gz", "scratch"
@@ -104,18 +107,23 @@ class Profile:
         return "\n".join(lines)
 
 
-def profile_run(recipe: Recipe, steps: int, output: str | Path | None = None) -> Profile:
+def profile_run(
+    recipe: Recipe | str | Path, steps: int, output: str | Path | None = None, *, changes: Sequence[str] = ()
+) -> Profile:
     """Take `steps` steps of the recipe twice, with a stopwatch and with a profiler, and write what was seen.
 
-    It goes into a folder of its own, `output` or by itself `runs/NAME-profile`; the run folder of the recipe is neither
-    read nor written. Raises UsageError when another thing is in that folder, or as training would.
+    `recipe` and `changes` are what `train` takes. It goes into a folder of its own, `output` or by default
+    `runs/NAME-profile`; the run folder of the recipe is neither read nor written. Raises UsageError when another thing
+    is in that folder, or as training would.
     """
+    reader = InputReader()
+    recipe = find_recipe(recipe, changes, reader)
     with World.join(recipe.device) as world:
         folder = world.once(lambda: _open(Path(output) if output else Path("runs") / f"{recipe.name}-profile"))
         keep_freed_memory()
         with _scratch(folder, world) as scratch, deterministic():
-            setup = _long_enough(set_up(recipe, RunFolder(scratch), world), WARM_UP + 2 * steps)
-            profile = _Profiling(setup).profile(steps, folder / TRACE)
+            inputs = _long_enough(set_up(recipe, RunFolder(scratch), world, reader), WARM_UP_STEPS + 2 * steps)
+            profile = _Profiling(inputs).profile(steps, folder / TRACE)
         if world.main:
             write_atomically(folder / FACTS, json.dumps(profile.facts(), indent=2) + "\n")
             write_atomically(folder / TABLE, profile.table() + "\n")
@@ -142,35 +150,35 @@ def _scratch(folder: Path, world: World) -> Iterator[Path]:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _long_enough(setup: Setup, steps: int) -> Setup:
-    """The setup, or that of a longer run where it has fewer steps than are to be taken."""
-    if setup.steps >= steps:
-        return setup
-    return replace(setup, recipe=setup.recipe.model_copy(update={"steps": steps, "epochs": None}))
+def _long_enough(inputs: RunInputs, steps: int) -> RunInputs:
+    """The inputs, or those of a longer run where it has fewer steps than are to be taken."""
+    if inputs.steps >= steps:
+        return inputs
+    return replace(inputs, recipe=inputs.recipe.model_copy(update={"steps": steps, "epochs": None}))
 
 
 class _Profiling:
-    """The last steps of a setup's run."""
+    """The last steps of a run."""
 
-    def __init__(self, setup: Setup) -> None:
-        recipe = setup.recipe
-        average = Average.of(setup.clip, recipe.average)
-        self.setup = setup
-        self.device = setup.world.device
+    def __init__(self, inputs: RunInputs) -> None:
+        recipe = inputs.recipe
+        average = Average.of(inputs.clip, recipe.average)
+        self.inputs = inputs
+        self.device = inputs.world.device
         self.optimizer = Optimizer(
-            setup.clip, recipe.optimizer, recipe.schedule, setup.steps, average, recipe.precision
+            inputs.clip, recipe.optimizer, recipe.schedule, inputs.steps, average, recipe.precision
         )
-        objective = ContrastiveObjective(setup.clip.train(), recipe, setup.preprocessing, setup.steps)
-        self.gradients = Gradients(objective, recipe, setup.world)
-        self.meter = Meter(self.device, precision_on(self.device, recipe.precision), setup.world.size)
-        self.towers = {"image tower": setup.clip.image, "text tower": setup.clip.text}
+        objective = ContrastiveObjective(inputs.clip.train(), recipe, inputs.preprocessing, inputs.steps)
+        self.gradients = Gradients(objective, recipe, inputs.world)
+        self.meter = Meter(self.device, precision_on(self.device, recipe.precision), inputs.world.size)
+        self.towers = {"image tower": inputs.clip.image, "text tower": inputs.clip.text}
 
     def profile(self, steps: int, trace: Path) -> Profile:
         """Take the steps, and write the `trace` of the last ones."""
-        recipe, start = self.setup.recipe, self.setup.steps - WARM_UP - 2 * steps
-        coming = zip(range(start, self.setup.steps), self.setup.batches(start), strict=True)
-        with self.setup.log(start, 0.0) as log:
-            self._take(coming, WARM_UP, log)
+        recipe, start = self.inputs.recipe, self.inputs.steps - WARM_UP_STEPS - 2 * steps
+        coming = zip(range(start, self.inputs.steps), make_batches(self.inputs, start), strict=True)
+        with open_log(self.inputs, start, 0.0) as log:
+            self._take(coming, WARM_UP_STEPS, log)
             stopwatch = Stopwatch(self.device, waits=True)
             with stopwatch.watching(self.towers):
                 flops = self._take(coming, steps, log)
@@ -182,7 +190,7 @@ class _Profiling:
                 self._take(coming, steps, log)
             with _without_marks():
                 recorded.stop()
-        if self.setup.world.main:
+        if self.inputs.world.main:
             recorded.export_chrome_trace(str(trace))
         seconds = sum(stopwatch.seconds.values())
         return Profile(
@@ -215,21 +223,21 @@ class _Profiling:
                 log.step(step, batch, loss, result, times)
             flops.append(loss.work.flops)
         known = [one for one in flops if one is not None]
-        return self.setup.world.size * sum(known) if len(known) == count else None
+        return self.inputs.world.size * sum(known) if len(known) == count else None
 
     def _profiler(self) -> torch.profiler.profile:
         on_gpu = self.device.type == "cuda"
-        return torch.profiler.profile(activities=[ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * on_gpu)
+        return torch.profiler.profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])])
 
     def _snapshot(self) -> float:
         """Seconds until the training could go on after a snapshot; the second one, which finds its memory ready."""
-        facts = {"seconds": 0.0, **self.setup.identity()}
-        world = self.setup.world
-        with Snapshots(self.setup.folder.snapshots, keep=1, writes=world.main) as snapshots:
-            snapshots.save(1, self.setup.clip, self.optimizer, facts)
+        facts = {"seconds": 0.0, **self.inputs.identity}
+        world = self.inputs.world
+        with Snapshots(self.inputs.folder.snapshots, keep=1, writes=world.main) as snapshots:
+            snapshots.save(1, self.inputs.clip, self.optimizer, facts)
             snapshots.wait()
             start = time.perf_counter()
-            snapshots.save(2, self.setup.clip, self.optimizer, facts)
+            snapshots.save(2, self.inputs.clip, self.optimizer, facts)
             return time.perf_counter() - start
 
 
@@ -264,4 +272,4 @@ def _operators(
         if event.device_type == DeviceType.CPU and not event.is_user_annotation
         for taken in [getattr(event, measure) / 1e6]
     ]
-    return tuple(sorted(found, key=lambda one: -one.seconds)[:TOLD])
+    return tuple(sorted(found, key=lambda one: -one.seconds)[:LISTED_OPERATORS])

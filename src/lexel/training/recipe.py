@@ -1,13 +1,10 @@
 """A training run, wholly described: read from TOML, changed by `--set`, saved resolved in the run folder."""
 
-import copy
-import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, TypeAdapter, ValidationError, model_validator
 
 from lexel.config import Config
 from lexel.data.augment import Augmentation
@@ -23,6 +20,7 @@ from lexel.training.optimization.optimizer import OptimizerSettings
 from lexel.training.optimization.schedule import Schedule
 from lexel.training.ramp import Ramp
 from lexel.training.recipe_errors import explain
+from lexel.training.recipe_file import changed, read_recipe_file
 from lexel.training.snapshots import SnapshotSettings
 
 # What may be changed in a tower that comes with its weights: they keep their shapes, or are stretched to the new size.
@@ -35,7 +33,7 @@ CHANGEABLE: dict[str, tuple[str, ...]] = {
 class ModelSettings(Config):
     """Where the towers come from: drawn anew after a named architecture, or taken over from another model."""
 
-    architecture: str | None = None  # of the towers that begin anew; by itself lexel-s
+    architecture: str | None = None  # of the towers that begin with random weights; default lexel-s
     weights: str | None = None  # both towers of this model: a folder, a file, ViT-B-32/openai, hf:organisation/name
     image_weights: str | None = None  # the image tower of this model, beside a text tower that begins anew
     text_weights: str | None = None  # the text tower of this model, beside an image tower that begins anew
@@ -200,18 +198,30 @@ class Recipe(Config):
         Raises UsageError that names the key at fault and the nearest known one.
         """
         path = Path(path)
-        return cls.build({"name": path.stem} | _read(path), changes, str(path))
+        return cls.build({"name": path.stem} | read_recipe_file(path), changes, str(path))
 
     @classmethod
     def build(cls, content: Mapping[str, Any], changes: Sequence[str] = (), where: str = "recipe") -> "Recipe":
         """Validate `content` after the `path.to.field=value` changes. `where` heads the error messages."""
-        content = copy.deepcopy(dict(content))
-        for change in changes:
-            _apply(content, change)
         try:
-            return cls.model_validate(content)
+            return cls.model_validate(changed(content, changes))
         except ValidationError as error:
             raise UsageError(f"{where}: {explain(error, cls)}") from None
+
+    @classmethod
+    def check_sections(cls, content: Mapping[str, Any], where: str) -> None:
+        """Raise UsageError for the first key or section that is wrong whatever the others are."""
+        for name, value in content.items():
+            if name not in cls.model_fields:
+                known = list(cls.model_fields)
+                hint = did_you_mean(name, known) or f" Known here: {', '.join(known)}."
+                raise UsageError(f"{where}: {name} is not a known key.{hint}")
+            field = cls.model_fields[name]
+            kind: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+            try:
+                TypeAdapter(kind).validate_python(value)
+            except ValidationError as error:
+                raise UsageError(f"{where}: {explain(error, cls, (name,))}") from None
 
     def architecture(self, vocabulary_size: int | None = None, end_of_text: int = 0) -> CLIPConfig:
         """The model for a vocabulary of this size; without one, of the size that the recipe asks for at most.
@@ -235,51 +245,3 @@ class Recipe(Config):
         if self.model.image_from is None:
             content["image"]["resize"] = self.image.resize or "shortest"  # as older recipes say it
         return content
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        near = (
-            did_you_mean(path.name, [file.name for file in path.parent.glob("*.toml")]) if path.parent.is_dir() else ""
-        )
-        raise UsageError(f'No recipe at "{path}".{near}')
-    try:
-        text = path.read_text(encoding="utf-8")
-        return json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
-        raise UsageError(f"{path} is not a readable recipe: {error}") from None
-
-
-def _apply(content: dict[str, Any], change: str) -> None:
-    """Set one `path.to.field=value`; the value is read as TOML, or else taken as the text that it is."""
-    path, equals, text = change.partition("=")
-    if not equals or not path.strip():
-        raise UsageError(f'--set takes path.to.field=value, such as optimizer.learning_rate=0.001, not "{change}".')
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
-    *parents, field = path.strip().split(".")
-    section: Any = content
-    for depth, parent in enumerate(parents):
-        section = _enter(section, parent, ".".join(parents[:depth]), change)
-    if not isinstance(section, dict):
-        raise UsageError(f"--set {change}: name one of the list by its number, such as {'.'.join(parents)}.0.{field}.")
-    section[field] = value
-    if path.strip() in {"steps", "epochs"}:  # the last word decides the length
-        content.pop({"steps": "epochs", "epochs": "steps"}[path.strip()], None)
-
-
-def _enter(section: Any, name: str, path: str, change: str) -> Any:
-    """The section `name` within `section`, which is made when it is not there yet."""
-    if isinstance(section, list) and name.isdigit():
-        if int(name) >= len(section):
-            raise UsageError(f"--set {change}: {path} has {len(section)} entries, counted from 0.")
-        found = section[int(name)]
-    else:
-        found = section.setdefault(name, {}) if isinstance(section, dict) else None
-    if isinstance(section, list) and found is None:
-        raise UsageError(f"--set {change}: name one of the list by its number, such as {path}.0.{name}.")
-    if not isinstance(found, (dict, list)):
-        raise UsageError(f'--set {change}: "{name}" is a value and has no fields.')
-    return found

@@ -25,19 +25,26 @@ TAGS: dict[str | int, type[BaseModel]] = {
     "huggingface": HuggingFaceTextConfig,
 }
 
+MAX_SHOWN = 80  # characters of a wrong value
 
-def explain(error: ValidationError, root: type[BaseModel]) -> str:
-    """The first thing wrong in settings that should be a `root`, in one line."""
+
+def explain(error: ValidationError, root: type[BaseModel], section: tuple[str, ...] = ()) -> str:
+    """The first thing wrong in settings that should be a `root`, in one line; `section` if only that was looked at."""
     first = error.errors()[0]
-    path = [part for part in first["loc"] if part not in TAGS]
+    place = (*section, *first["loc"])
+    path = [part for part in place if part not in TAGS]
     where = ".".join(map(str, path))
     if first["type"] == "extra_forbidden":
-        known = _fields(root, first["loc"][:-1])
+        known = _fields(root, place[:-1])
         hint = did_you_mean(str(path[-1]), known) or f" Known here: {', '.join(known)}."
         return f"{where} is not a known key.{hint}"
     message = first["msg"].removeprefix("Value error, ")
-    given = f", not {first['input']!r}" if not isinstance(first["input"], (dict, list)) else ""
+    given = "" if isinstance(first["input"], (dict, list)) else f", not {_shortened(repr(first['input']))}"
     return f"{where}: {message}{given}" if where else message
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
 
 
 def _fields(section: type[BaseModel], path: Sequence[str | int]) -> list[str]:

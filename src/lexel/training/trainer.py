@@ -12,8 +12,10 @@ from lexel.evaluation.evaluate import evaluate
 from lexel.evaluation.report import Report
 from lexel.progress import say
 from lexel.runtimes.allocator import keep_freed_memory
+from lexel.training.default_recipe import find_recipe
 from lexel.training.distributed.world import World
 from lexel.training.finish import finish
+from lexel.training.inputs.input_reader import InputReader
 from lexel.training.inputs.training_data import evaluation_templates
 from lexel.training.optimization.average import Average
 from lexel.training.optimization.optimizer import Optimizer
@@ -22,7 +24,8 @@ from lexel.training.run.folder import RunFolder
 from lexel.training.run.held_out_loss import held_out_loss
 from lexel.training.run.interruption import Interruption
 from lexel.training.run.log import RunLog, SilentLog, StepTimes, is_evaluated, seconds_in_log
-from lexel.training.setup import Setup, deterministic, resume, set_up
+from lexel.training.run_inputs import RunInputs, live_encoder, make_batches, open_log, open_picture_memory
+from lexel.training.setup import deterministic, resume, set_up
 from lexel.training.snapshots import SnapshotClock, Snapshots
 from lexel.training.step.contrastive import ContrastiveObjective
 from lexel.training.step.gradients import Gradients
@@ -46,17 +49,26 @@ class Run:
     training_seconds: float  # spent in steps, over all the times that the run was continued
 
 
-def train(recipe: Recipe, output: str | Path | None = None) -> Run:
-    """Train `recipe` in the folder `output` (by itself `runs/NAME`), or go on where an earlier run in it was cut off.
+def train(recipe: Recipe | str | Path, output: str | Path | None = None, *, changes: Sequence[str] = ()) -> Run:
+    """Train in the folder `output` (default `runs/NAME`), or go on where an earlier run in it was cut off.
+
+    `recipe` is a Recipe, the path of one (.toml), or a source of pairs such as a folder or a table, for which a recipe
+    is chosen by its size. `changes` are `path.to.field=value`, as `--set` of the command line takes them.
 
     Under torchrun each process has a part of every batch, on a device of its own (see `World`). Raises UsageError when
     the folder holds another run, DataError when the sources cannot be learned from, and InterruptedRunError after
     Ctrl-C.
+
+    Example:
+        run = lexel.train("shop.csv", "runs/shop", changes=["model.weights=ViT-B-32/openai", "epochs=5"])
+        encoder = lexel.load(run.model)
     """
+    reader = InputReader()
+    recipe = find_recipe(recipe, changes, reader)
     with World.join(recipe.device) as world:
         folder = world.once(lambda: RunFolder.open(Path(output) if output else Path("runs") / recipe.name, recipe))
         with world.main_in(lambda: folder.alone(recipe)):
-            return world.once(lambda: _finished(folder)) or _train(recipe, folder, world)
+            return world.once(lambda: _finished(folder)) or _train(recipe, folder, world, reader)
 
 
 def _finished(folder: RunFolder) -> Run | None:
@@ -66,44 +78,44 @@ def _finished(folder: RunFolder) -> Run | None:
     return Run(folder.path, folder.model, Report.load(folder.report), seconds_in_log(folder.path))
 
 
-def _train(recipe: Recipe, folder: RunFolder, world: World) -> Run:
+def _train(recipe: Recipe, folder: RunFolder, world: World, reader: InputReader) -> Run:
     keep_freed_memory()
     with deterministic():
-        setup = set_up(recipe, folder, world)
-        average = Average.of(setup.clip, recipe.average)
-        optimizer = Optimizer(setup.clip, recipe.optimizer, recipe.schedule, setup.steps, average, recipe.precision)
-        start, seconds = resume(setup, optimizer)
-        seconds, learned = _steps(setup, optimizer, start, seconds)
+        inputs = set_up(recipe, folder, world, reader)
+        average = Average.of(inputs.clip, recipe.average)
+        optimizer = Optimizer(inputs.clip, recipe.optimizer, recipe.schedule, inputs.steps, average, recipe.precision)
+        start, seconds = resume(inputs, optimizer)
+        seconds, learned = _steps(inputs, optimizer, start, seconds)
         with optimizer.averaged():
-            report = finish(setup, seconds, learned)
+            report = finish(inputs, seconds, learned)
     return Run(folder.path, folder.model, report, seconds)
 
 
-def _steps(setup: Setup, optimizer: Optimizer, start: int, seconds: float) -> tuple[float, TrainingPictures]:
+def _steps(inputs: RunInputs, optimizer: Optimizer, start: int, seconds: float) -> tuple[float, TrainingPictures]:
     """Take the steps from `start` on; returns the seconds trained since the run began, and what was learned from."""
-    recipe, folder, steps, world = setup.recipe, setup.folder, setup.steps, setup.world
-    setup.clip.train()
-    objective = ContrastiveObjective(setup.clip, recipe, setup.preprocessing, steps)
+    recipe, folder, steps, world = inputs.recipe, inputs.folder, inputs.steps, inputs.world
+    inputs.clip.train()
+    objective = ContrastiveObjective(inputs.clip, recipe, inputs.preprocessing, steps)
     gradients = Gradients(objective, recipe, world)
     turns = range(1, recipe.evaluation.times + 1)
     measured_after = {round(steps * turn / len(turns)) for turn in turns} - {0}
     bad_images = world.once(lambda: BadImages(folder.bad_images))
     clock = SnapshotClock(recipe.snapshot)
-    memory = setup.picture_memory(start)
-    batches = setup.batches(start)
+    memory = open_picture_memory(inputs, start)
+    batches = make_batches(inputs, start)
     snapshots = Snapshots(folder.snapshots, recipe.snapshot.keep, writes=world.main)
-    _note_bad(setup, bad_images, ())  # those found before the run was cut off
-    with setup.log(start, seconds) as log, Interruption() as interruption, snapshots:
+    _note_bad(inputs, bad_images, ())  # those found before the run was cut off
+    with open_log(inputs, start, seconds) as log, Interruption() as interruption, snapshots:
         # A kill may have come after the snapshot and before the evaluation of the same step.
         if start in measured_after and not world.once(lambda: is_evaluated(folder.path, start - 1)):
-            _measure(setup, optimizer, start, log)
+            _measure(inputs, optimizer, start, log)
         for step in range(start, steps):
             times = StepTimes()
             batch = next(batches)
             times.data_ready()
             pairs, bad = world.sum(len(batch.keys), len(batch.bad))  # of all processes: one alone may have none
             if bad:
-                _note_bad(setup, bad_images, batch.bad)
+                _note_bad(inputs, bad_images, batch.bad)
             if pairs:
                 memory.add(batch)
                 loss = gradients(batch, step)
@@ -116,11 +128,11 @@ def _steps(setup: Setup, optimizer: Optimizer, start: int, seconds: float) -> tu
             done = step + 1
             asked, due = world.sum(interruption.requested, world.main and clock.due(done))
             if done == steps or asked or due:
-                facts = {"seconds": log.seconds, **setup.identity()}
+                facts = {"seconds": log.seconds, **inputs.identity}
                 memory.save()
-                snapshots.save(done, setup.clip, optimizer, facts)
+                snapshots.save(done, inputs.clip, optimizer, facts)
             if done in measured_after:
-                _measure(setup, optimizer, done, log)
+                _measure(inputs, optimizer, done, log)
             if asked and done < steps:
                 saved = world.once(snapshots.wait)
                 there = "there" if saved == done else f"step {saved}"
@@ -130,28 +142,28 @@ def _steps(setup: Setup, optimizer: Optimizer, start: int, seconds: float) -> tu
         return world.once(lambda: log.seconds), memory.all_after(steps)
 
 
-def _note_bad(setup: Setup, bad_images: BadImages, found: Sequence[tuple[str, str]]) -> None:
+def _note_bad(inputs: RunInputs, bad_images: BadImages, found: Sequence[tuple[str, str]]) -> None:
     """Write down (key, reason) of what each process has found. Raises DataError when it is too much in all."""
-    all_found = [image for part in setup.world.gather(found) for image in part]
+    all_found = [image for part in inputs.world.gather(found) for image in part]
 
     def note() -> None:
         for key, reason in all_found:
             bad_images.add(key, reason)
-        bad_images.check(setup.material.pairs, setup.recipe.data.max_bad_share)
+        bad_images.check(inputs.training_data.pairs, inputs.recipe.data.max_bad_share)
 
-    setup.world.once(note)
+    inputs.world.once(note)
 
 
-def _measure(setup: Setup, optimizer: Optimizer, done: int, log: RunLog | SilentLog) -> None:
+def _measure(inputs: RunInputs, optimizer: Optimizer, done: int, log: RunLog | SilentLog) -> None:
     """Log loss and metrics of held-out pairs after `done` steps; those of averaged weights begin with `average/`."""
-    few = setup.material.few_held_out(MEASURED_IN_RUN)
-    templates = evaluation_templates(setup.recipe)
+    few = inputs.training_data.few_held_out(MEASURED_IN_RUN)
+    templates = evaluation_templates(inputs.recipe)
 
     def measured() -> dict[str, float]:
-        encoder = setup.encoder(done)
+        encoder = live_encoder(inputs, done)
         embedded = embed_source(encoder, few)
-        report = evaluate(encoder, embedded, templates=templates, labels=setup.material.labels())
-        return {"loss": held_out_loss(encoder, embedded, setup.recipe)} | report.metrics()
+        report = evaluate(encoder, embedded, templates=templates, labels=inputs.training_data.labels())
+        return {"loss": held_out_loss(encoder, embedded, inputs.recipe)} | report.metrics()
 
     with log.paused():
         metrics = measured()

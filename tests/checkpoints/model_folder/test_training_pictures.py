@@ -67,7 +67,7 @@ def test_a_million_pictures_take_eight_megabytes(tmp_path):
         (lambda content: content[:-8], "cannot be read"),
         (lambda content: content[:-8] + bytes(8), "cannot be read"),  # not ascending
         (lambda content: content.replace(b'"format":"1"', b'"format":"9"'), "cannot be read"),
-        (lambda content: content.replace(b'"model":"f1a9"', b'"model":"0000"'), "another model"),
+        (lambda content: content.replace(b'"weights":"f1a9"', b'"weights":"0000"'), "another model"),
         (lambda content: b"", "cannot be read"),
     ],
 )

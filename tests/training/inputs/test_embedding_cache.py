@@ -17,7 +17,8 @@ from lexel.training.distributed.shared_encoder import SharedEncoder
 from lexel.training.distributed.world import World
 from lexel.training.inputs import embedding_cache as module
 from lexel.training.inputs.embedding_cache import embed_pictures, embed_texts
-from lexel.training.inputs.training_data import Material, gather
+from lexel.training.inputs.input_reader import InputReader
+from lexel.training.inputs.training_data import TrainingData, gather
 
 COUNT = 40
 
@@ -50,15 +51,15 @@ def pictures(tmp_path) -> Path:
     return folder
 
 
-def material_of(folder: Path) -> Material:
+def material_of(folder: Path) -> TrainingData:
     source = {"source": str(folder)}
-    return gather(tiny_recipe(data={"sources": [source, source | {"weight": 2.0}]}))
+    return gather(tiny_recipe(data={"sources": [source, source | {"weight": 2.0}]}), InputReader())
 
 
-def maker(material: Material, encoder: SharedEncoder, **embedded) -> BatchMaker:
-    order = Order([len(s.pairs) for s in material.sources], [s.weight for s in material.sources], seed=3)
+def maker(training_data: TrainingData, encoder: SharedEncoder, **embedded) -> BatchMaker:
+    order = Order([len(s.pairs) for s in training_data.sources], [s.weight for s in training_data.sources], seed=3)
     return BatchMaker(
-        sources=material.sources,
+        sources=training_data.sources,
         order=order,
         batch_size=12,
         tokenizer=encoder.tokenizer,
@@ -83,28 +84,28 @@ def counted(monkeypatch) -> list[int]:
 
 
 def test_each_row_is_the_embedding_of_its_picture_and_bad_ones_are_named(encoder, pictures, tmp_path):
-    material = material_of(pictures)
-    found = embed_pictures(tmp_path / "kept", encoder, material)
+    training_data = material_of(pictures)
+    found = embed_pictures(tmp_path / "kept", encoder, training_data)
     order = Order([COUNT, COUNT], [1, 2], seed=0)
     for position in range(0, order.epoch_size, 7):
         sample = order.at(position)
-        picture = material.sources[sample.source].pairs[sample.index].picture
+        picture = training_data.sources[sample.source].pairs[sample.index].picture
         if picture.path.name == "07.png":
             continue
         np.testing.assert_allclose(found.find(sample), encoder.embed_images([picture])[0], atol=1e-6)
     (row, other), reason = sorted(found.bad), set(found.bad.values())
     assert other == row + COUNT
     assert "not an image" in reason.pop()
-    assert material.sources[0].pairs[row].key == "07.png"
+    assert training_data.sources[0].pairs[row].key == "07.png"
 
 
 def test_batches_hold_embeddings_and_no_picture_is_opened_any_more(encoder, pictures, tmp_path):
-    material = material_of(pictures)
-    plain = [maker(material, encoder)[step] for step in range(12)]
-    embedded = embed_pictures(tmp_path / "kept", encoder, material)
+    training_data = material_of(pictures)
+    plain = [maker(training_data, encoder)[step] for step in range(12)]
+    embedded = embed_pictures(tmp_path / "kept", encoder, training_data)
     for picture in pictures.glob("*.png"):
         picture.unlink()
-    quick = [maker(material, encoder, pictures=embedded)[step] for step in range(12)]
+    quick = [maker(training_data, encoder, pictures=embedded)[step] for step in range(12)]
     for before, after in zip(plain, quick, strict=True):
         assert after.pixels is None
         assert after.image_vectors.shape == (len(before.keys), 128)
@@ -114,12 +115,12 @@ def test_batches_hold_embeddings_and_no_picture_is_opened_any_more(encoder, pict
 
 
 def test_workers_make_the_same_batches_of_embeddings(encoder, pictures, tmp_path):
-    material = material_of(pictures)
+    training_data = material_of(pictures)
     made = maker(
-        material,
+        training_data,
         encoder,
-        pictures=embed_pictures(tmp_path / "kept", encoder, material),
-        texts=embed_texts(tmp_path / "kept", encoder, material),
+        pictures=embed_pictures(tmp_path / "kept", encoder, training_data),
+        texts=embed_texts(tmp_path / "kept", encoder, training_data),
     )
     alone, helped = (list(load_batches(made, start=0, stop=4, workers=workers)) for workers in (0, 2))
     for first, second in zip(alone, helped, strict=True):
@@ -131,9 +132,9 @@ def test_workers_make_the_same_batches_of_embeddings(encoder, pictures, tmp_path
 def test_each_text_that_is_drawn_has_its_embedding(encoder, tmp_path):
     """Labels in templates and captions, as the loader draws them."""
     recipe = tiny_recipe(("data.sources.0.label_share=0.5",))
-    material = gather(recipe)
-    texts = embed_texts(tmp_path, encoder, material)
-    plain, embedded = maker(material, encoder), maker(material, encoder, texts=texts)
+    training_data = gather(recipe, InputReader())
+    texts = embed_texts(tmp_path, encoder, training_data)
+    plain, embedded = maker(training_data, encoder), maker(training_data, encoder, texts=texts)
     for step in range(6):
         ids, batch = plain[step].ids.numpy(), embedded[step]
         vectors = encoder.runtime.text_vectors(ids)
@@ -144,15 +145,15 @@ def test_each_text_that_is_drawn_has_its_embedding(encoder, tmp_path):
 
 def test_what_was_cut_off_goes_on_with_the_missing_rows(encoder, pictures, tmp_path, monkeypatch, counted):
     monkeypatch.setattr(module, "CHUNK", 16)
-    material = material_of(pictures)
-    whole = embed_pictures(tmp_path / "whole", encoder, material)
-    rows = sum(len(source.pairs) for source in material.sources)
+    training_data = material_of(pictures)
+    whole = embed_pictures(tmp_path / "whole", encoder, training_data)
+    rows = sum(len(source.pairs) for source in training_data.sources)
     counted.clear()
     monkeypatch.setattr(module._Cache, "_write", cut_off_after(2, module._Cache._write))
     with pytest.raises(KeyboardInterrupt):
-        embed_pictures(tmp_path / "cut", encoder, material)
+        embed_pictures(tmp_path / "cut", encoder, training_data)
     monkeypatch.undo()
-    again = embed_pictures(tmp_path / "cut", encoder, material)
+    again = embed_pictures(tmp_path / "cut", encoder, training_data)
     assert (tmp_path / "cut" / "image.npy").read_bytes() == (tmp_path / "whole" / "image.npy").read_bytes()
     assert again.bad == whole.bad
     assert rows > 48
@@ -168,17 +169,17 @@ def cut_off_after(writes: int, write):
 
 
 def test_what_is_there_is_not_computed_again(encoder, pictures, tmp_path, counted):
-    material = material_of(pictures)
-    embed_pictures(tmp_path / "kept", encoder, material)
+    training_data = material_of(pictures)
+    embed_pictures(tmp_path / "kept", encoder, training_data)
     counted.clear()
-    embed_pictures(tmp_path / "kept", encoder, material)
+    embed_pictures(tmp_path / "kept", encoder, training_data)
     assert counted == []
 
 
 @pytest.mark.parametrize("change", ["picture", "weights", "preprocessing", "note", "vectors"])
 def test_what_is_stale_or_damaged_is_computed_anew(encoder, pictures, tmp_path, counted, change):
-    material = material_of(pictures)
-    embed_pictures(tmp_path / "kept", encoder, material)
+    training_data = material_of(pictures)
+    embed_pictures(tmp_path / "kept", encoder, training_data)
     counted.clear()
     match change:
         case "picture":
@@ -191,17 +192,17 @@ def test_what_is_stale_or_damaged_is_computed_anew(encoder, pictures, tmp_path, 
             (tmp_path / "kept" / "image.json").write_text('{"key":')
         case "vectors":
             (tmp_path / "kept" / "image.npy").unlink()
-    embed_pictures(tmp_path / "kept", encoder, material)
-    assert sum(counted) == material.pairs
-    assert json.loads((tmp_path / "kept" / "image.json").read_text())["done"] == material.pairs
+    embed_pictures(tmp_path / "kept", encoder, training_data)
+    assert sum(counted) == training_data.pairs
+    assert json.loads((tmp_path / "kept" / "image.json").read_text())["done"] == training_data.pairs
 
 
 def test_a_batch_of_nothing_but_bad_pictures_is_empty(encoder, pictures, tmp_path):
-    material = material_of(pictures)
+    training_data = material_of(pictures)
     for picture in pictures.glob("*.png"):
         picture.write_bytes(b"")
-    embedded = embed_pictures(tmp_path / "kept", encoder, material)
-    batch = maker(material, encoder, pictures=replace(embedded))[0]
+    embedded = embed_pictures(tmp_path / "kept", encoder, training_data)
+    batch = maker(training_data, encoder, pictures=replace(embedded))[0]
     assert batch.image_vectors.shape == (0, 128)
     assert len(batch.bad) == 12
     with pytest.raises(BadImageError, match="empty file"):

@@ -17,9 +17,11 @@ from lexel.data.readers import read_source
 from lexel.errors import UsageError
 from lexel.models.clip import CLIP, init_weights
 from lexel.training.distributed.world import World
+from lexel.training.inputs.input_reader import InputReader
 from lexel.training.recipe import Recipe
 from lexel.training.run.folder import RunFolder
-from lexel.training.setup import Setup, set_up
+from lexel.training.run_inputs import RunInputs, live_encoder
+from lexel.training.setup import set_up
 from lexel.training.trainer import train
 
 SCENES = [pair.picture for pair in read_source("scenes:6/val").pairs]
@@ -35,8 +37,8 @@ def recipe_from(*changes: str, **model: Any) -> Recipe:
     return tiny_recipe(changes, **fields)
 
 
-def begin(recipe: Recipe, folder: Path) -> Setup:
-    return set_up(recipe, RunFolder.open(folder, recipe), World(0, 1, torch.device("cpu")))
+def begin(recipe: Recipe, folder: Path) -> RunInputs:
+    return set_up(recipe, RunFolder.open(folder, recipe), World(0, 1, torch.device("cpu")), InputReader())
 
 
 def copy_with(model: Path, folder: Path, **sections: Any) -> Path:
@@ -67,7 +69,7 @@ def model_of(recipe: Recipe, model: Path, folder: Path, seed: int = 0) -> Path:
 
 
 def test_a_run_begins_from_the_embeddings_of_the_model_to_the_bit(tiny_model, tmp_path):
-    begun, loaded = begin(recipe_from(weights=tiny_model), tmp_path / "run").encoder(0), lexel.load(tiny_model)
+    begun, loaded = live_encoder(begin(recipe_from(weights=tiny_model), tmp_path / "run"), 0), lexel.load(tiny_model)
     np.testing.assert_array_equal(begun.embed_images(SCENES), loaded.embed_images(SCENES))
     np.testing.assert_array_equal(begun.embed_texts(TEXTS), loaded.embed_texts(TEXTS))
     assert begun.logit_scale == loaded.logit_scale
@@ -75,7 +77,7 @@ def test_a_run_begins_from_the_embeddings_of_the_model_to_the_bit(tiny_model, tm
 
 def test_sizes_are_changed_as_loading_changes_them(tiny_model, tmp_path):
     recipe = recipe_from(weights=tiny_model, image={"image_size": 64}, text={"context_length": 40})
-    begun = begin(recipe, tmp_path / "run").encoder(0)
+    begun = live_encoder(begin(recipe, tmp_path / "run"), 0)
     loaded = lexel.load(tiny_model, image_size=64, context_length=40)
     assert (begun.preprocessing.image_size, begun.tokenizer.context_length) == (64, 40)
     np.testing.assert_array_equal(begun.embed_images(SCENES), loaded.embed_images(SCENES))
@@ -86,8 +88,8 @@ def test_tokenizer_and_preprocessing_are_the_models_in_training_and_in_what_come
     pixels = {"resize": "squash", "interpolation": "bilinear", "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.2, 0.3]}
     model = copy_with(tiny_model, tmp_path / "model", preprocessing=pixels, text_rules={"cleaning": "whitespace"})
     recipe = recipe_from("steps=1", "evaluation.times=1", weights=model)
-    setup = begin(recipe, tmp_path / "setup")
-    assert setup.preprocessing == open_model_folder(model).manifest.preprocessing
+    inputs = begin(recipe, tmp_path / "inputs")
+    assert inputs.preprocessing == open_model_folder(model).manifest.preprocessing
     run = train(recipe, tmp_path / "run")
     left, given = (open_model_folder(folder) for folder in (run.model, model))
     assert left.manifest.preprocessing == given.manifest.preprocessing
@@ -98,14 +100,14 @@ def test_tokenizer_and_preprocessing_are_the_models_in_training_and_in_what_come
 
 
 def test_the_recipe_may_choose_another_way_to_fit_pictures(tiny_model, tmp_path):
-    setup = begin(recipe_from("image.resize=pad", weights=tiny_model), tmp_path / "run")
-    assert setup.preprocessing.resize == "pad"
+    inputs = begin(recipe_from("image.resize=pad", weights=tiny_model), tmp_path / "run")
+    assert inputs.preprocessing.resize == "pad"
 
 
 def test_another_librarys_folder_is_a_place_to_begin(tiny_model, tmp_path):
     model = model_of(tiny_recipe(model=NARROW), tiny_model, tmp_path / "model")
     write_open_clip(read_foreign(model), tmp_path / "foreign")
-    begun = begin(recipe_from(weights=tmp_path / "foreign"), tmp_path / "run").encoder(0)
+    begun = live_encoder(begin(recipe_from(weights=tmp_path / "foreign"), tmp_path / "run"), 0)
     np.testing.assert_array_equal(begun.embed_texts(TEXTS), lexel.load(tmp_path / "foreign").embed_texts(TEXTS))
 
 
@@ -114,21 +116,21 @@ def test_of_one_tower_that_is_given_the_other_begins_anew(tiny_model, tmp_path, 
     other = {"image": "text", "text": "image"}[tower]
     recipe = recipe_from(**{f"{tower}_weights": tiny_model, other: {"width": 64, "depth": 2, "heads": 1}})
     assert recipe.model.architecture == "lexel-s" if tower == "image" else recipe.model.architecture
-    setup = begin(recipe_from(**{f"{tower}_weights": tiny_model, "architecture": "lexel-xs"}), tmp_path / "run")
+    inputs = begin(recipe_from(**{f"{tower}_weights": tiny_model, "architecture": "lexel-xs"}), tmp_path / "run")
     given = load_file(tiny_model / "weights.safetensors")
-    begun = {name: tensor.numpy() for name, tensor in setup.clip.state_dict().items()}
+    begun = {name: tensor.numpy() for name, tensor in inputs.clip.state_dict().items()}
     for name in given:
         if name.startswith(tower):
             np.testing.assert_array_equal(begun[name], given[name])
-    assert setup.clip.config.embedding == 128
-    assert setup.clip.config.model_dump()[other]["width"] == 128, "lexel-xs, not the model's 32"
+    assert inputs.clip.config.embedding == 128
+    assert inputs.clip.config.model_dump()[other]["width"] == 128, "lexel-xs, not the model's 32"
     assert begun["logit_scale"] == pytest.approx(np.log(1 / 0.07))
-    assert (setup.tokenizer.to_json() == (tiny_model / "tokenizer.json").read_text()) or tower == "image"
+    assert (inputs.tokenizer.to_json() == (tiny_model / "tokenizer.json").read_text()) or tower == "image"
 
 
 def test_towers_of_two_models_meet(tiny_model, tmp_path):
     other = model_of(recipe_from(architecture="lexel-xs"), tiny_model, tmp_path / "other")
-    begun = begin(recipe_from(image_weights=tiny_model, text_weights=other), tmp_path / "run").encoder(0)
+    begun = live_encoder(begin(recipe_from(image_weights=tiny_model, text_weights=other), tmp_path / "run"), 0)
     np.testing.assert_array_equal(begun.embed_images(SCENES), lexel.load(tiny_model).embed_images(SCENES))
     np.testing.assert_array_equal(begun.embed_texts(TEXTS), lexel.load(other).embed_texts(TEXTS))
 
@@ -208,8 +210,8 @@ def test_a_model_in_half_precision_is_trained_in_single(tiny_model, tmp_path):
         tokenizer=tokenizer,
         card="",
     )
-    setup = begin(recipe_from(weights=tmp_path / "half"), tmp_path / "run")
-    assert {parameter.dtype for parameter in setup.clip.parameters()} == {torch.float32}
+    inputs = begin(recipe_from(weights=tmp_path / "half"), tmp_path / "run")
+    assert {parameter.dtype for parameter in inputs.clip.parameters()} == {torch.float32}
 
 
 def test_a_loss_of_another_kind_begins_with_its_own_scale_and_bias(tiny_model, tmp_path):

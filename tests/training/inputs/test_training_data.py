@@ -6,7 +6,8 @@ from tiny import tiny_recipe
 
 from lexel.data.readers import read_source
 from lexel.errors import DataError
-from lexel.training.inputs.training_data import Material, gather, say_truncated, train_tokenizer
+from lexel.training.inputs.input_reader import InputReader
+from lexel.training.inputs.training_data import TrainingData, gather, say_truncated, train_tokenizer
 
 
 def write_table(
@@ -27,17 +28,19 @@ def numbered(count: int, text: str = "a thing") -> list[tuple[str, str]]:
     return [(f"{number}.png", f"{text} {number}") for number in range(count)]
 
 
-def gather_from(*sources: Path | str, **settings) -> Material:
+def gather_from(*sources: Path | str, **settings) -> TrainingData:
     data = {"sources": [{"source": str(source)} for source in sources]} | settings.pop("data", {})
-    return gather(tiny_recipe(data=data, evaluation={"holdout": 0.2} | settings.pop("evaluation", {}), **settings))
+    return gather(
+        tiny_recipe(data=data, evaluation={"holdout": 0.2} | settings.pop("evaluation", {}), **settings), InputReader()
+    )
 
 
-def learned(material: Material) -> set[str]:
-    return {pair.key for source in material.sources for pair in source.pairs}
+def learned(training_data: TrainingData) -> set[str]:
+    return {pair.key for source in training_data.sources for pair in source.pairs}
 
 
-def held_out(material: Material) -> set[str]:
-    return {pair.key for pair in material.held_out.pairs}
+def held_out(training_data: TrainingData) -> set[str]:
+    return {pair.key for pair in training_data.held_out.pairs}
 
 
 def test_pairs_are_held_out_by_key_and_not_by_order(tmp_path):
@@ -64,9 +67,9 @@ def test_another_seed_holds_out_other_pairs(tmp_path):
 def test_the_val_split_is_measured_on_where_there_is_one(tmp_path):
     folder = write_table(tmp_path / "a", numbered(7), ["train"] * 4 + ["val", "val", "test"])
     for source in (folder, f"{folder}/train"):
-        material = gather_from(source)
-        assert learned(material) == {"0.png", "1.png", "2.png", "3.png"}
-        assert held_out(material) == {"4.png", "5.png"}
+        training_data = gather_from(source)
+        assert learned(training_data) == {"0.png", "1.png", "2.png", "3.png"}
+        assert held_out(training_data) == {"4.png", "5.png"}
 
 
 @pytest.mark.parametrize("source", ["scenes:12?seed=3", "scenes:12/train?seed=3"])
@@ -76,26 +79,26 @@ def test_made_up_scenes_are_measured_on_their_val_split_with_the_same_seed(sourc
 
 def test_without_a_val_split_pairs_of_the_train_split_are_held_out(tmp_path, capsys):
     folder = write_table(tmp_path / "a", numbered(20), ["train"] * 10 + ["test"] * 10)
-    material = gather_from(folder)
-    assert len(held_out(material)) == 2
-    assert learned(material) | held_out(material) == {f"{number}.png" for number in range(10)}
+    training_data = gather_from(folder)
+    assert len(held_out(training_data)) == 2
+    assert learned(training_data) | held_out(training_data) == {f"{number}.png" for number in range(10)}
     assert "2 of 10 pairs are held out" in capsys.readouterr().err
 
 
 def test_a_named_source_is_measured_on_and_nothing_is_held_out(tmp_path):
     folder = write_table(tmp_path / "a", numbered(10))
     other = write_table(tmp_path / "b", numbered(4, "another"), ["train", "val", "val", "test"])
-    material = gather_from(folder, evaluation={"source": str(other)})
-    assert len(learned(material)) == 10
-    assert held_out(material) == {"1.png", "2.png"}
+    training_data = gather_from(folder, evaluation={"source": str(other)})
+    assert len(learned(training_data)) == 10
+    assert held_out(training_data) == {"1.png", "2.png"}
 
 
 def test_held_out_pairs_of_several_sources_are_told_apart(tmp_path):
     first, second = (write_table(tmp_path / name, numbered(10)) for name in "ab")
-    material = gather_from(first, second)
-    assert [len(source.pairs) for source in material.sources] == [8, 8]
-    assert len(held_out(material)) == 4
-    assert material.pairs == 16
+    training_data = gather_from(first, second)
+    assert [len(source.pairs) for source in training_data.sources] == [8, 8]
+    assert len(held_out(training_data)) == 4
+    assert training_data.pairs == 16
 
 
 def test_each_source_keeps_its_weight_columns_and_templates(tmp_path):
@@ -105,18 +108,20 @@ def test_each_source_keeps_its_weight_columns_and_templates(tmp_path):
         {"source": str(first), "caption": "words", "weight": 2.0},
         {"source": str(second), "label": "kind", "templates": ["a {}"]},
     ]
-    material = gather(tiny_recipe(data={"sources": sources, "templates": "plain"}, evaluation={"holdout": 0.2}))
-    assert [source.weight for source in material.sources] == [2.0, 1.0]
-    assert [source.templates for source in material.sources] == [("{}",), ("a {}",)]
-    texts = set(material.texts())
+    training_data = gather(
+        tiny_recipe(data={"sources": sources, "templates": "plain"}, evaluation={"holdout": 0.2}), InputReader()
+    )
+    assert [source.weight for source in training_data.sources] == [2.0, 1.0]
+    assert [source.templates for source in training_data.sources] == [("{}",), ("a {}",)]
+    texts = set(training_data.texts())
     assert {text.split()[0] for text in texts} == {"a"}
     assert any(text.startswith("a cat") for text in texts)
 
 
 def test_images_without_text_are_left_out_and_counted(tmp_path, capsys):
     folder = write_table(tmp_path / "a", [*numbered(10), ("silent.png", "")])
-    material = gather_from(folder)
-    assert "silent.png" not in learned(material) | held_out(material)
+    training_data = gather_from(folder)
+    assert "silent.png" not in learned(training_data) | held_out(training_data)
     assert "1 images without caption or label are left out" in capsys.readouterr().err
 
 
@@ -132,9 +137,9 @@ def test_too_few_pairs_to_hold_any_out_is_an_error_that_says_what_to_give(tmp_pa
 
 
 def test_a_sample_of_the_held_out_pairs_is_spread_over_them(tmp_path):
-    material = gather_from(write_table(tmp_path / "a", numbered(50)))
-    assert material.few_held_out(4).pairs == material.held_out.pairs[::3]
-    assert material.few_held_out(1000).pairs == material.held_out.pairs
+    training_data = gather_from(write_table(tmp_path / "a", numbered(50)))
+    assert training_data.few_held_out(4).pairs == training_data.held_out.pairs[::3]
+    assert training_data.few_held_out(1000).pairs == training_data.held_out.pairs
 
 
 @pytest.mark.parametrize("change", [("a thing 3", "a thing 33"), ("3.png", "13.png")])
@@ -148,9 +153,9 @@ def test_the_fingerprint_changes_with_keys_and_captions(tmp_path, change):
 
 def test_the_vocabulary_is_learned_from_the_captions_and_cut_ones_are_counted(tmp_path, capsys):
     rows = [*numbered(9), ("long.png", "very " * 20)]
-    material = gather_from(write_table(tmp_path / "a", rows), evaluation={"source": "scenes:4/val"})
-    tokenizer = train_tokenizer(tiny_recipe(), material, context_length=8)
-    say_truncated(tokenizer, material)
+    training_data = gather_from(write_table(tmp_path / "a", rows), evaluation={"source": "scenes:4/val"})
+    tokenizer = train_tokenizer(tiny_recipe(), training_data, context_length=8)
+    say_truncated(tokenizer, training_data)
     assert tokenizer.context_length == 8
     assert "Captions longer than 8 tokens and cut: 1 of 10." in capsys.readouterr().err
     assert len(tokenizer.encode(["a thing"])[0]) == 4  # start, two words, end
@@ -160,8 +165,8 @@ def test_pictures_that_are_measured_on_are_not_learned_from(tmp_path, capsys):
     folder = write_table(tmp_path / "a", numbered(10))
     few = tmp_path / "a" / "few.csv"
     few.write_text("file_name,title\n3.png,three\n4.png,four\n")
-    material = gather_from(folder / "metadata.csv", evaluation={"source": str(few)})
-    assert not learned(material) & {"3.png", "4.png"}
+    training_data = gather_from(folder / "metadata.csv", evaluation={"source": str(few)})
+    assert not learned(training_data) & {"3.png", "4.png"}
     assert "2 pairs are not learned from" in capsys.readouterr().err
 
 
@@ -176,5 +181,5 @@ def test_too_little_to_measure_on_is_said_before_training(tmp_path):
 
 def test_captions_are_made_by_a_template_of_the_recipe(tmp_path):
     folder = write_table(tmp_path / "a", numbered(10, "mug"))
-    material = gather_from(folder, data={"caption": "a {title} on a table"})
-    assert set(material.texts()) < {f"a mug {number} on a table" for number in range(10)}
+    training_data = gather_from(folder, data={"caption": "a {title} on a table"})
+    assert set(training_data.texts()) < {f"a mug {number} on a table" for number in range(10)}

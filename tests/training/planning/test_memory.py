@@ -7,8 +7,14 @@ from torch import Tensor, nn
 
 from lexel.images import Preprocessing
 from lexel.models.clip import CLIP, init_weights
-from lexel.models.config import CLIPConfig, TextTransformerConfig, VisionTransformerConfig
-from lexel.training.planning.memory import DeviceMemory, image_activations, step_memory, text_activations
+from lexel.models.config import CLIPConfig, TextTransformerConfig, TimmConfig, VisionTransformerConfig
+from lexel.training.planning.memory import (
+    DeviceMemory,
+    image_activations,
+    pair_activations,
+    step_memory,
+    text_activations,
+)
 from lexel.training.step.contrastive import ContrastiveObjective
 from lexel.training.step.micro_batch import bytes_of_a_pair
 
@@ -25,8 +31,10 @@ def config(width: int = 128, depth: int = 4, pooling: str = "class") -> CLIPConf
     return CLIPConfig(embedding=64, image=image, text=text)
 
 
-def kept_by_autograd(tower: nn.Module, example: Tensor) -> int:
-    """Bytes of all that a forward pass under autocast keeps for the backward pass, weights and their copies left out.
+def kept_by_autograd(tower: nn.Module, example: Tensor, number_bytes: int) -> int:
+    """Bytes of all that a forward pass in bfloat16 (2 bytes) or float32 (4) keeps for the backward pass.
+
+    Weights and their copies are left out.
 
     What the tower is given is held by whoever gives it, so it is counted. In evaluation mode, in which
     attention goes through the kernel that a GPU uses.
@@ -44,22 +52,24 @@ def kept_by_autograd(tower: nn.Module, example: Tensor) -> int:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    with torch.autocast("cpu", torch.bfloat16), torch.autograd.graph.saved_tensors_hooks(note, lambda kept: kept):
+    lower = torch.autocast("cpu", torch.bfloat16, enabled=number_bytes == 2)
+    with lower, torch.autograd.graph.saved_tensors_hooks(note, lambda kept: kept):
         tower.eval()(example)
-    return sum(kept.values()) + example.nbytes * example.is_floating_point()
+    return sum(kept.values()) + (example.nbytes if example.is_floating_point() and number_bytes == 2 else 0)
 
 
 @pytest.mark.parametrize("width", [64, 192])
 @pytest.mark.parametrize("depth", [2, 5])
 @pytest.mark.parametrize("pooling", ["class", "mean"])
-def test_activations_are_what_autograd_keeps(width, depth, pooling):
+@pytest.mark.parametrize("number_bytes", [2, 4])
+def test_activations_are_what_autograd_keeps(width, depth, pooling, number_bytes):
     chosen = config(width, depth, pooling)
     clip = CLIP(chosen)
     init_weights(clip, 0)
-    images = kept_by_autograd(clip.image, torch.randn(BATCH, 3, 128, 128))
-    assert BATCH * image_activations(chosen.image, 128, 0.0, False) == pytest.approx(images, rel=0.04)
-    captions = kept_by_autograd(clip.text, torch.ones(BATCH, 77, dtype=torch.int64))
-    assert BATCH * text_activations(chosen.text, 77, False) == pytest.approx(captions, rel=0.04)
+    images = kept_by_autograd(clip.image, torch.randn(BATCH, 3, 128, 128), number_bytes)
+    assert BATCH * image_activations(chosen.image, 128, 0.0, False, number_bytes) == pytest.approx(images, rel=0.04)
+    captions = kept_by_autograd(clip.text, torch.ones(BATCH, 77, dtype=torch.int64), number_bytes)
+    assert BATCH * text_activations(chosen.text, 77, False, number_bytes) == pytest.approx(captions, rel=0.04)
 
 
 def tower(**fields: int) -> dict[str, int]:
@@ -85,6 +95,63 @@ def test_a_pair_takes_what_is_found_by_trying(image, text):
     tried = bytes_of_a_pair(objective, lambda: torch.autocast("cpu", torch.bfloat16), torch.device("cpu"))
     estimated = image_activations(of_image, of_image.image_size, 0.0, False) + text_activations(of_text, 77, False)
     assert estimated == pytest.approx(tried, rel=0.2)
+
+
+CONVOLUTIONAL = {
+    "resnet": {"kind": "resnet", "image_size": 64, "width": 16, "depths": [1, 1, 1, 1], "heads": 8},
+    "convnext": {"kind": "convnext", "image_size": 64, "width": 16, "depths": [1, 1, 2, 1]},
+}
+
+
+def convolutional(kind: str) -> CLIPConfig:
+    text = TextTransformerConfig(context_length=8, vocabulary_size=99, end_of_text=98, width=32, depth=1, heads=1)
+    return CLIPConfig.model_validate({"embedding": 64, "image": CONVOLUTIONAL[kind], "text": text})
+
+
+@pytest.mark.parametrize("kind", CONVOLUTIONAL)
+@pytest.mark.parametrize("number_bytes", [2, 4])
+def test_a_convolutional_tower_keeps_what_is_traced_without_computing(kind, number_bytes):
+    chosen = convolutional(kind)
+    clip = CLIP(chosen)
+    init_weights(clip, 0)
+    kept: list[int] = []
+    for rows in (2, 4):
+        storages: dict[int, int] = {}
+
+        def note(tensor: Tensor, storages: dict[int, int] = storages) -> Tensor:
+            storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        pixels = torch.zeros(rows, 3, 64, 64)
+        lower = torch.autocast("cpu", torch.bfloat16, enabled=number_bytes == 2)
+        with lower, torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            alive = clip.image.train()(pixels)
+        kept.append(sum(storages.values()))
+        del alive
+    estimated = pair_activations(chosen, image=True, text=False, checkpoint=False, number_bytes=number_bytes)
+    assert estimated == pytest.approx((kept[1] - kept[0]) / 2, rel=0.01)
+
+
+def test_a_frozen_tower_keeps_nothing_and_an_unknown_one_is_not_guessed():
+    chosen = convolutional("resnet")
+    whole, image, text = (
+        pair_activations(chosen, image=image, text=text, checkpoint=False)
+        for image, text in ((True, True), (True, False), (False, True))
+    )
+    assert whole == image + text
+    assert pair_activations(chosen, image=False, text=False, checkpoint=False) == 0
+    unknown = chosen.model_copy(update={"image": TimmConfig(model="vit_tiny_patch16_224", image_size=224)})
+    assert pair_activations(unknown, image=True, text=True, checkpoint=False) is None
+    assert pair_activations(unknown, image=False, text=True, checkpoint=False) == text
+
+
+def test_checkpointing_keeps_few_activations_of_a_convnext_and_all_of_a_resnet():
+    convnext, resnet = (
+        [pair_activations(convolutional(kind), image=True, text=False, checkpoint=again) for again in (False, True)]
+        for kind in ("convnext", "resnet")
+    )
+    assert convnext[1] < 0.4 * convnext[0]
+    assert resnet[1] == resnet[0]
 
 
 def test_checkpointing_keeps_little_more_than_what_goes_into_each_block():

@@ -139,8 +139,8 @@ def test_one_device_sends_nothing_and_four_send_what_a_ring_sends():
 
 
 def test_parameters_are_those_of_the_architecture():
-    assert plan().parameters == 151_277_312  # without the logit scale
-    assert plan().learned == 151_277_312
+    assert plan().parameters == 151_277_313  # the logit scale included
+    assert plan().learned == 151_277_313
 
 
 def test_a_tower_of_another_library_leaves_time_and_memory_unknown():
@@ -150,9 +150,10 @@ def test_a_tower_of_another_library_leaves_time_and_memory_unknown():
     assert planned.data.bytes == 10e12
 
 
-def test_a_convolutional_tower_leaves_only_the_memory_unknown():
-    planned = plan(recipe(model={"architecture": "RN50"}))
-    assert planned.memory is None
+def test_a_tower_that_normalises_over_the_batch_takes_it_whole_whatever_the_memory():
+    planned = plan(recipe(model={"architecture": "RN50"}), gpus=1)
+    assert (planned.micro_batch, planned.fits) == (32_768, False)
+    assert planned.memory.activations > 32_768 * 45e6
     assert planned.time.hours > 0
 
 
@@ -201,7 +202,7 @@ def test_this_machine_is_planned_for_with_its_measured_peak(monkeypatch):
     monkeypatch.setattr(accelerators, "matmul_peak", lambda device, precision: 7e9)
     monkeypatch.setattr(accelerators, "host_memory", lambda: 8e9)
     here = this_machine(recipe(device="cpu", precision="float32"))
-    assert here == Accelerator("this machine's CPU in float32", 7e9, 8e9, usable=0.5)
+    assert here == Accelerator("this machine's CPU in float32", 7e9, 8e9, usable=0.5, number_bytes=4)
     assert plan_run(recipe(device="cpu", precision="float32"), pairs=1e6).accelerator == here
 
 

@@ -5,6 +5,7 @@ from tiny import tiny_recipe
 
 from lexel.images import Preprocessing
 from lexel.models.clip import CLIP
+from lexel.training.inputs.input_reader import InputReader
 from lexel.training.inputs.training_data import gather
 from lexel.training.run.card import model_card
 
@@ -16,7 +17,7 @@ def card(tiny_run) -> str:
 
 def test_the_card_names_the_data_and_its_fingerprint(card):
     assert "- `scenes:48/train`: 48 pairs\n" in card
-    assert gather(tiny_recipe()).fingerprint in card
+    assert gather(tiny_recipe(), InputReader()).fingerprint in card
     assert "On 24 pairs that were not trained on (scenes:24/val)" in card
 
 
@@ -41,7 +42,7 @@ def test_weights_and_templates_of_a_source_are_told_where_they_matter(tiny_run, 
         evaluation={"holdout": 0.25},
     )
     clip, pixels = CLIP(recipe.architecture(400)), Preprocessing(image_size=32, resize="pad")
-    text = model_card(recipe, gather(recipe), clip, pixels, tiny_run.report, 10, 90.0)
+    text = model_card(recipe, gather(recipe, InputReader()), clip, pixels, tiny_run.report, 10, 90.0)
     assert "6 pairs, weight 3, labels shown as `a {}`, `the {}`" in text
     assert "10 steps of 16 pairs in 1 min 30 s" in text
     assert "32-pixel images\n(pad)" in text

@@ -8,7 +8,7 @@ from tiny_towers import KINDS, bert
 
 from lexel.errors import LexelError, UsageError
 from lexel.models.clip import CLIP
-from lexel.training.inputs.starting_weights import Given, first_clip
+from lexel.training.inputs.starting_weights import StartingWeights, first_clip
 from lexel.training.step.seeds import draw_noise
 
 
@@ -113,13 +113,16 @@ def test_noise_belongs_to_the_place_in_the_whole_batch():
 
 def test_the_sigmoid_loss_brings_a_bias_that_starts_where_right_and_wrong_answers_weigh_alike():
     asked = recipe(1024, loss={"kind": "sigmoid"}, model={"architecture": "lexel-xs"})
-    clip = first_clip(Given(), Given().architecture(asked), asked, "cpu")
+    clip = first_clip(StartingWeights(), StartingWeights().architecture(asked), asked, "cpu")
     assert clip.logit_bias is not None
     assert clip.logit_bias.item() == pytest.approx(-math.log(1023))
     odds = torch.sigmoid(clip.logit_bias.detach()).item()
     assert odds / (1 - odds) == pytest.approx(1 / 1023, rel=1e-5)
     plain_recipe = recipe(1024, model={"architecture": "lexel-xs"})
-    assert first_clip(Given(), Given().architecture(plain_recipe), plain_recipe, "cpu").logit_bias is None
+    assert (
+        first_clip(StartingWeights(), StartingWeights().architecture(plain_recipe), plain_recipe, "cpu").logit_bias
+        is None
+    )
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,10 @@ class ModelFolder:
     def training_pictures(self) -> TrainingPictures | None:
         """The pictures that the model has learned from, where that is known. Raises ModelError for a damaged file."""
         path = self.path / TRAINING_PICTURES
-        return read_training_pictures(path, self.fingerprint("float32")) if path.is_file() else None
+        if not path.is_file():
+            return None
+        hashes = read_exported(self.path).made_from if self.is_exported else self.manifest.sha256
+        return read_training_pictures(path, hashes[WEIGHTS])
 
     def fingerprint(self, number_format: str) -> str:
         """Twelve hex digits that change with weights, tokenizer, architecture, preprocessing or number format.
@@ -159,8 +162,7 @@ def save_model_folder(
         if calibration is not None:
             ModelFolder(folder, manifest).save_calibration(calibration)
         if training_pictures is not None:
-            model = ModelFolder(folder, manifest).fingerprint("float32")
-            training_pictures.save(folder / TRAINING_PICTURES, model)
+            training_pictures.save(folder / TRAINING_PICTURES, manifest.sha256[WEIGHTS])
 
 
 def open_model_folder(path: Path) -> ModelFolder:

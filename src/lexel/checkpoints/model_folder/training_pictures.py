@@ -58,9 +58,9 @@ class TrainingPictures:
         at[at == len(self.hashes)] = 0
         return self.hashes[at] == hashes if len(self.hashes) else np.zeros(len(hashes), bool)
 
-    def save(self, path: Path, model: str = "") -> None:
-        """Write the set whole or not at all. `model` is the fingerprint of the model that has learned from it."""
-        facts = {"format": FORMAT, "model": model, "limit": str(self.limit)}
+    def save(self, path: Path, weights: str = "") -> None:
+        """Write the set whole or not at all. `weights` is the SHA-256 of the weights that were learned from it."""
+        facts = {"format": FORMAT, "weights": weights, "limit": str(self.limit)}
         write_atomically(path, save({"hashes": self.hashes}, facts))
 
 
@@ -72,8 +72,8 @@ def union(sets: list[TrainingPictures]) -> TrainingPictures:
     return reduce(TrainingPictures.__or__, sets, NO_PICTURES)
 
 
-def read_training_pictures(path: Path, model: str = "") -> TrainingPictures:
-    """The set in a file. Raises ModelError when it is damaged, or of another model than the fingerprint `model`."""
+def read_training_pictures(path: Path, weights: str = "") -> TrainingPictures:
+    """The set in a file. Raises ModelError when it is damaged, or of other weights than those with this SHA-256."""
     way_out = "Copy it again from where the model comes from, or delete it: the model works without."
     try:
         with safe_open(path, framework="numpy") as file:
@@ -81,11 +81,11 @@ def read_training_pictures(path: Path, model: str = "") -> TrainingPictures:
             hashes = file.get_tensor("hashes")
         limit = int(facts["limit"])
         whole = hashes.dtype == np.uint64 and hashes.ndim == 1 and bool((hashes[1:] > hashes[:-1]).all())
-        if facts["format"] != FORMAT or not whole or not 0 < limit <= ALL_HASHES:
+        if facts["format"] != FORMAT or "weights" not in facts or not whole or not 0 < limit <= ALL_HASHES:
             raise ValueError("it is not of a format that this Lexel reads")
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise ModelError(f"{path} cannot be read: {error}. {way_out}") from None
-    if facts["model"] != model:
+    if facts["weights"] != weights:
         raise ModelError(f"{path} belongs to another model. {way_out}")
     return TrainingPictures(hashes, limit)
 

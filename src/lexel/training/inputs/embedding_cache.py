@@ -25,7 +25,7 @@ from lexel.progress import say, track
 from lexel.training.distributed.shared_encoder import SharedEncoder
 from lexel.training.distributed.world import World
 from lexel.training.inputs.starting_weights import hash_arrays
-from lexel.training.inputs.training_data import Material
+from lexel.training.inputs.training_data import TrainingData
 
 Embed = Callable[[slice], tuple[np.ndarray, dict[int, str]]]  # rows → their vectors, and what is bad among them
 
@@ -40,9 +40,9 @@ class _State(Config):
     bad: dict[int, str] = Field(default_factory=dict)  # row → why it has no embedding
 
 
-def embed_pictures(folder: Path, encoder: SharedEncoder, material: Material) -> EmbeddedPictures:
-    """The embeddings of all pictures of the material, from `folder` where they are there already."""
-    pictures = [pair.picture for source in material.sources for pair in source.pairs]
+def embed_pictures(folder: Path, encoder: SharedEncoder, training_data: TrainingData) -> EmbeddedPictures:
+    """The embeddings of all pictures of the training_data, from `folder` where they are there already."""
+    pictures = [pair.picture for source in training_data.sources for pair in source.pairs]
 
     def key() -> str:
         digest = _begin_key(encoder.clip.image, encoder.preprocessing, encoder.clip.config.image)
@@ -60,12 +60,12 @@ def embed_pictures(folder: Path, encoder: SharedEncoder, material: Material) -> 
         say("The image tower is frozen: its embeddings are computed once, and pictures are not augmented.")
     cache = _Cache(folder / "image", (len(pictures), encoder.dimensions), encoder.world)
     bad = cache.fill(key, embed, "Embedding pictures")
-    return EmbeddedPictures(Vectors(cache.vectors), [len(source.pairs) for source in material.sources], bad)
+    return EmbeddedPictures(Vectors(cache.vectors), [len(source.pairs) for source in training_data.sources], bad)
 
 
-def embed_texts(folder: Path, encoder: SharedEncoder, material: Material) -> EmbeddedTexts:
+def embed_texts(folder: Path, encoder: SharedEncoder, training_data: TrainingData) -> EmbeddedTexts:
     """The embeddings of all texts that can be drawn, from `folder` where they are there already."""
-    texts = sorted(set(material.texts()))
+    texts = sorted(set(training_data.texts()))
 
     def key() -> str:
         digest = _begin_key(encoder.clip.text, encoder.tokenizer.rules, encoder.clip.config.text)

@@ -23,7 +23,7 @@ from lexel.data.picture_hash import hash_of
 from lexel.errors import BadImageError, ModelError
 from lexel.progress import say, track
 from lexel.training.distributed.world import World
-from lexel.training.inputs.training_data import Material
+from lexel.training.inputs.training_data import TrainingData
 
 MAX_UNSORTED = 2**16  # hashes of batches, before those that are known are dropped
 
@@ -35,11 +35,11 @@ class PictureMemory:
     """
 
     def __init__(
-        self, path: Path, world: World, material: Material, order: Order, batch_size: int, *, embedded: bool
+        self, path: Path, world: World, training_data: TrainingData, order: Order, batch_size: int, *, embedded: bool
     ) -> None:
         self.path = path
         self.world = world
-        self.material = material
+        self.training_data = training_data
         self.order = order
         self.batch_size = batch_size
         self.embedded = embedded
@@ -88,7 +88,7 @@ class PictureMemory:
         shown = self.order.shown_before(steps * self.batch_size)
         pictures = [
             source.pairs[index].picture
-            for source, of_source in zip(self.material.sources, shown, strict=True)
+            for source, of_source in zip(self.training_data.sources, shown, strict=True)
             for index in np.flatnonzero(of_source).tolist()
         ]
         mine = self.world.share.of(len(pictures))

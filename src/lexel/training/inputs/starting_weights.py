@@ -25,7 +25,7 @@ TEMPERATURE = ("logit_scale", "logit_bias")
 
 
 @dataclass(frozen=True)
-class Given:
+class StartingWeights:
     """What a run takes over: the model of each tower, or None for a tower that begins anew."""
 
     image: ForeignModel | None = None
@@ -104,7 +104,7 @@ def hash_arrays(digest: "hashlib.blake2b", arrays: Mapping[str, np.ndarray]) -> 
         digest.update(array.reshape(-1).view(np.uint8).data)
 
 
-def read_given(settings: ModelSettings) -> Given:
+def read_starting_weights(settings: ModelSettings) -> StartingWeights:
     """Read the models that the recipe names and bring them to its sizes.
 
     Raises UsageError when there is no such model or it cannot be changed so, ModelError when its files are damaged.
@@ -112,7 +112,7 @@ def read_given(settings: ModelSettings) -> Given:
     if settings.weights:
         model = _at_size(_read(settings.weights, "weights"), settings)
         _check_has_words(model, "weights")
-        return Given(model, model)
+        return StartingWeights(model, model)
     image = text = None
     if settings.image_weights:
         image = _at_size(_read(settings.image_weights, "image_weights"), settings, text=False)
@@ -125,18 +125,18 @@ def read_given(settings: ModelSettings) -> Given:
             f"{image.architecture.embedding} dimensions, those of model.text_weights ({text.name}) "
             f"{text.architecture.embedding}.\nLet one of them begin anew: leave it out."
         )
-    return Given(image, text)
+    return StartingWeights(image, text)
 
 
-def first_clip(given: Given, architecture: CLIPConfig, recipe: Recipe, device: str) -> CLIP:
+def first_clip(starting: StartingWeights, architecture: CLIPConfig, recipe: Recipe, device: str) -> CLIP:
     """The CLIP that takes the first step: what is given as it is, the rest drawn from the recipe's seed.
 
     Raises ModelError when the weights do not fit their architecture.
     """
-    weights = given.weights()
+    weights = starting.weights()
     if architecture.logit_bias and "logit_bias" not in weights:
         weights.pop("logit_scale", None)  # of a softmax loss, far too large for a sigmoid's first steps
-    if not given.is_whole or "logit_scale" not in weights:
+    if not starting.is_whole or "logit_scale" not in weights:
         clip = CLIP(architecture)
         init_weights(clip, recipe.seed)
         if clip.logit_bias is not None and recipe.loss.kind == "sigmoid":

@@ -4,21 +4,22 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from lexel.batches import ceil_div
 from lexel.data.captions import fill
 from lexel.data.loader import TrainingSource
 from lexel.data.pairs import Pair, Source
-from lexel.data.readers import read_source
 from lexel.errors import DataError, UsageError
 from lexel.evaluation.prompts import templates
 from lexel.progress import say
 from lexel.tokenizer import Tokenizer
+from lexel.training.inputs.input_reader import InputReader
 from lexel.training.recipe import DataSettings, EvaluationSettings, Recipe, SourceSettings
 
 HELD_OUT_AT_MOST = 2000  # pairs; enough for a half-width of two points
 
 
 @dataclass(frozen=True)
-class Material:
+class TrainingData:
     """What a run learns from and is measured on."""
 
     sources: tuple[TrainingSource, ...]
@@ -31,7 +32,7 @@ class Material:
 
     def few_held_out(self, count: int) -> Source:
         """At most `count` of the held-out pairs, spread evenly over them."""
-        every = -(-len(self.held_out.pairs) // count)
+        every = ceil_div(len(self.held_out.pairs), count)
         return replace(self.held_out, pairs=self.held_out.pairs[::every])
 
     def labels(self) -> list[str] | None:
@@ -49,35 +50,37 @@ class Material:
                     yield from (fill(template, pair.label) for template in source.templates)
 
 
-def gather(recipe: Recipe) -> Material:
+def gather(recipe: Recipe, reader: InputReader) -> TrainingData:
     """Read the recipe's sources and set the held-out pairs apart. Raises UsageError or DataError."""
     sources: list[TrainingSource] = []
     held_out: list[Source] = []
     for settings in recipe.data.sources:
-        source = _read(settings, recipe.data)
+        source = _read(reader, settings, recipe.data)
         pairs = source.pairs
         if recipe.evaluation.source is None:
-            pairs, apart = _set_apart(source, settings, recipe)
+            pairs, apart = _set_apart(reader, source, settings, recipe)
             held_out.append(apart)
         chosen = recipe.data.templates if settings.templates is None else settings.templates
         sources.append(TrainingSource(pairs, settings.weight, templates(chosen), settings.label_share))
     if recipe.evaluation.source is not None:
         settings = SourceSettings(source=recipe.evaluation.source)
-        held_out.append(_read(settings, recipe.data, prefer=("val", "test")))
+        held_out.append(_read(reader, settings, recipe.data, prefer=("val", "test")))
     apart = _merged(held_out)
     sources = [_without(source, apart) for source in sources]
     _check_measurable(apart)
-    return Material(tuple(sources), apart, _fingerprint(pair for source in sources for pair in source.pairs))
+    return TrainingData(tuple(sources), apart, _fingerprint(pair for source in sources for pair in source.pairs))
 
 
-def train_tokenizer(recipe: Recipe, material: Material, context_length: int) -> Tokenizer:
+def train_tokenizer(recipe: Recipe, training_data: TrainingData, context_length: int) -> Tokenizer:
     """Learn the vocabulary from the captions."""
-    return Tokenizer.train(material.texts(), recipe.tokenizer.vocabulary_size, context_length)
+    return Tokenizer.train(training_data.texts(), recipe.tokenizer.vocabulary_size, context_length)
 
 
-def say_truncated(tokenizer: Tokenizer, material: Material) -> None:
+def say_truncated(tokenizer: Tokenizer, training_data: TrainingData) -> None:
     """Tell how large the vocabulary is, and how many captions the context cuts."""
-    captions = sorted({caption for source in material.sources for pair in source.pairs for caption in pair.captions})
+    captions = sorted(
+        {caption for source in training_data.sources for pair in source.pairs for caption in pair.captions}
+    )
     say(
         f"Vocabulary: {tokenizer.vocabulary_size:,} tokens. Captions longer than {tokenizer.context_length} tokens and "
         f"cut: {tokenizer.count_truncated(captions):,} of {len(captions):,}."
@@ -89,14 +92,10 @@ def evaluation_templates(recipe: Recipe) -> str | tuple[str, ...]:
     return recipe.data.templates if recipe.evaluation.templates is None else recipe.evaluation.templates
 
 
-def _read(settings: SourceSettings, data: DataSettings, prefer: tuple[str, ...] = ("train",)) -> Source:
-    source = read_source(
-        settings.source,
-        prefer=prefer,
-        caption=settings.caption or data.caption,
-        label=settings.label or data.label,
-        image=settings.image or data.image,
-    )
+def _read(
+    reader: InputReader, settings: SourceSettings, data: DataSettings, prefer: tuple[str, ...] = ("train",)
+) -> Source:
+    source = reader.source(settings, data, prefer)
     for note in source.notes:
         say(f"{settings.source}: {note}")
     speaking = [pair for pair in source.pairs if pair.captions or pair.label]
@@ -110,12 +109,14 @@ def _read(settings: SourceSettings, data: DataSettings, prefer: tuple[str, ...] 
     return replace(source, pairs=speaking)
 
 
-def _set_apart(source: Source, settings: SourceSettings, recipe: Recipe) -> tuple[list[Pair], Source]:
+def _set_apart(
+    reader: InputReader, source: Source, settings: SourceSettings, recipe: Recipe
+) -> tuple[list[Pair], Source]:
     """The pairs to learn from, and those to measure on: the source's own val split, or a share chosen by key."""
     if source.split == "train":
         try:
             beside = settings.model_copy(update={"source": _val_beside(settings.source)})
-            return list(source.pairs), _read(beside, recipe.data)
+            return list(source.pairs), _read(reader, beside, recipe.data)
         except UsageError:
             pass  # it has no val split
     kept, apart = _divide(source.pairs, recipe.evaluation, recipe.seed)
@@ -124,7 +125,7 @@ def _set_apart(source: Source, settings: SourceSettings, recipe: Recipe) -> tupl
 
 
 def _val_beside(source: str) -> str:
-    """The name of the val split of a source of which the train split was taken, by name or by itself."""
+    """The name of the val split of a source of which the train split was taken, by name or by default."""
     place, mark, seed = source.partition("?")  # scenes:2000?seed=3
     return f"{place.removesuffix('/train')}/val{mark}{seed}"
 

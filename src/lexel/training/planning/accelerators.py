@@ -19,6 +19,7 @@ class Accelerator:
     flops_per_second: float  # of dense products in bfloat16, at most
     memory: float  # bytes
     usable: float = USABLE_GPU  # share of it that a step is planned with
+    number_bytes: int = 2  # of what products are computed in
 
 
 # NVIDIA's data sheets; dense, without sparsity.
@@ -38,5 +39,7 @@ def this_machine(recipe: Recipe) -> Accelerator:
     name = f"this machine's {device_name(device)} in {str(precision).removeprefix('torch.')}"
     peak = matmul_peak(device, precision)
     if device.type == "cuda":
-        return Accelerator(name, peak, torch.cuda.get_device_properties(device).total_memory)
-    return Accelerator(name, peak, host_memory(), USABLE_HOST)
+        memory, usable = torch.cuda.get_device_properties(device).total_memory, USABLE_GPU
+    else:
+        memory, usable = host_memory(), USABLE_HOST
+    return Accelerator(name, peak, memory, usable, precision.itemsize)

@@ -5,17 +5,22 @@ share of its peak that an accelerator gives (MFU), and what the data is like whe
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from lexel.batches import ceil_div
 from lexel.errors import UsageError
-from lexel.models.config import CLIPConfig, TextTransformerConfig, VisionTransformerConfig
+from lexel.models.config import CLIPConfig, ResNetConfig
 from lexel.models.cost import TRAINING, ArchitectureCost, cost_of, image_operations, text_operations
-from lexel.training.inputs.starting_weights import read_given
+from lexel.training.default_recipe import find_recipe
+from lexel.training.inputs.input_reader import InputReader
 from lexel.training.planning.accelerators import ACCELERATORS, Accelerator, this_machine
-from lexel.training.planning.memory import FLOAT, DeviceMemory, image_activations, step_memory, text_activations
+from lexel.training.planning.memory import FLOAT, DeviceMemory, pair_activations, step_memory
 from lexel.training.planning.plan_data import PlanData, measured_data, stated_data
 from lexel.training.recipe import Recipe
+from lexel.training.setup import check_batch_norm_of
 
 MFU = 0.3  # what the quickest of OpenCLIP's published runs reached (docs/scaling.md)
 SAMPLED = 10_000  # steps at most whose pictures are looked up
@@ -95,10 +100,10 @@ def make_plan(
     steps = recipe.total_steps(data.epoch)
     computation = _computation(recipe, architecture, data, steps)
     sizes = cost_of(architecture)
-    parameters, learned = _total(sizes.parameters_image, sizes.parameters_text), _learned(recipe, sizes)
-    local_batch = -(-recipe.batch_size // gpus)
+    parameters, learned = _parameters(architecture, sizes), _learned(recipe, architecture, sizes)
+    local_batch = ceil_div(recipe.batch_size, gpus)
     micro_batch, memory = _largest_micro_batch(recipe, architecture, parameters, learned, accelerator, gpus)
-    recomputed = recipe.engine.checkpoint_activations + (micro_batch < local_batch)
+    recomputed = sum((recipe.engine.checkpoint_activations, micro_batch < local_batch))
     time = None
     if computation.run is not None:
         flops = computation.run * (TRAINING + recomputed) / TRAINING + steps * computation.loss
@@ -130,8 +135,9 @@ def make_plan(
 
 
 def plan_run(
-    recipe: Recipe,
+    recipe: Recipe | str | Path,
     *,
+    changes: Sequence[str] = (),
     gpu: str = "here",
     gpus: int = 1,
     mfu: float = MFU,
@@ -141,22 +147,29 @@ def plan_run(
 ) -> Plan:
     """The plan of a recipe for a named accelerator of the table, or for "here".
 
-    With `pairs` the sources need not be there, and `tokens` of a caption and `pair_bytes` are as stated or assumed;
-    without, the sources are read and some of their pairs measured. Raises UsageError or DataError.
+    `recipe` and `changes` are what `train` takes. With `pairs` the sources need not be there, and `tokens` of a caption
+    and `pair_bytes` are as stated or assumed; without, the sources are read and some of their pairs measured. Raises
+    UsageError or DataError.
     """
-    given = read_given(recipe.model)
-    longest = given.architecture(recipe).text.context_length
+    reader = InputReader()
+    recipe = find_recipe(recipe, changes, reader)
+    starting = reader.starting_weights(recipe.model)
+    architecture = starting.architecture(recipe)
+    if isinstance(architecture.image, ResNetConfig):
+        check_batch_norm_of(recipe, architecture, processes=gpus)
+    longest = architecture.text.context_length
     if tokens and tokens > longest:
         raise UsageError(
             f"--tokens {tokens:,}: the text tower takes captions of {longest:,} tokens at most, and cuts longer ones.\n"
             f"Plan for {longest:,} or fewer, or give it more: --set model.text.context_length={tokens}"
         )
+    tokenizer = None
     if pairs is None:
-        data = measured_data(recipe, given, tokens, pair_bytes)
+        data, tokenizer = measured_data(recipe, reader, tokens, pair_bytes)
     else:
         data = stated_data(round(pairs), tokens, pair_bytes)
     device = this_machine(recipe) if gpu == "here" else ACCELERATORS[gpu]
-    return make_plan(recipe, given.architecture(recipe), data, device, gpus, mfu)
+    return make_plan(recipe, starting.architecture(recipe, tokenizer), data, device, gpus, mfu)
 
 
 def _computation(recipe: Recipe, architecture: CLIPConfig, data: PlanData, steps: int) -> Computation:
@@ -205,10 +218,19 @@ def _picture_operations(recipe: Recipe, architecture: CLIPConfig, steps: int) ->
     return total
 
 
-def _learned(recipe: Recipe, sizes: ArchitectureCost) -> int | None:
-    return _total(
-        0 if recipe.freeze.image else sizes.parameters_image, 0 if recipe.freeze.text else sizes.parameters_text
-    )
+def _parameters(architecture: CLIPConfig, sizes: ArchitectureCost) -> int | None:
+    return _total(_total(sizes.parameters_image, sizes.parameters_text), _temperature(architecture))
+
+
+def _learned(recipe: Recipe, architecture: CLIPConfig, sizes: ArchitectureCost) -> int | None:
+    image = 0 if recipe.freeze.image else sizes.parameters_image
+    text = 0 if recipe.freeze.text else sizes.parameters_text
+    return _total(_total(image, text), _temperature(architecture))
+
+
+def _temperature(architecture: CLIPConfig) -> int:
+    """Parameters of neither tower: the logit scale, and a bias where there is one."""
+    return 2 if architecture.logit_bias else 1
 
 
 def _largest_micro_batch(
@@ -221,9 +243,15 @@ def _largest_micro_batch(
 ) -> tuple[int, DeviceMemory | None]:
     """How many pairs of its share of a batch a device can take at a time, as the recipe says or as its memory allows:
     all of them, or else a power of two. And what it then holds; None where a tower's activations are not known."""
-    local_batch = -(-recipe.batch_size // gpus)
+    local_batch = ceil_div(recipe.batch_size, gpus)
     most = local_batch if recipe.micro_batch == "auto" else min(recipe.micro_batch, local_batch)
-    each = _activations(recipe, architecture)
+    each = pair_activations(
+        architecture,
+        image=not recipe.freeze.image,
+        text=not recipe.freeze.text,
+        checkpoint=recipe.engine.checkpoint_activations,
+        number_bytes=accelerator.number_bytes,
+    )
     if each is None or parameters is None or learned is None:
         return most, None
 
@@ -239,24 +267,15 @@ def _largest_micro_batch(
             processes=gpus,
             sharded=recipe.parallel.shard != "none",
             averaged=recipe.average.decay is not None,
+            number_bytes=accelerator.number_bytes,
         )
 
     usable = accelerator.usable * accelerator.memory
-    if recipe.micro_batch == "auto" and memory(most).total > usable:
+    whole_batch = isinstance(architecture.image, ResNetConfig) and not recipe.freeze.image  # it normalises over it
+    if recipe.micro_batch == "auto" and not whole_batch and memory(most).total > usable:
         smaller = [2**power for power in reversed(range(most.bit_length())) if 2**power < most]
         most = next((size for size in smaller if memory(size).total <= usable), 1)
     return most, memory(most)
-
-
-def _activations(recipe: Recipe, architecture: CLIPConfig) -> float | None:
-    """Bytes for a pair of captions that fill the context: what must fit is the worst micro-batch."""
-    image, text = architecture.image, architecture.text
-    if not (isinstance(image, VisionTransformerConfig) and isinstance(text, TextTransformerConfig)):
-        return None
-    checkpoint = recipe.engine.checkpoint_activations
-    of_image = image_activations(image, image.image_size, image.patch_dropout, checkpoint)
-    of_text = text_activations(text, text.context_length, checkpoint)
-    return of_image * (not recipe.freeze.image) + of_text * (not recipe.freeze.text)
 
 
 def _network(recipe: Recipe, architecture: CLIPConfig, learned: int | None, gpus: int) -> Network | None:

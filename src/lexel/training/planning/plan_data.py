@@ -7,19 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from lexel.batches import ceil_div
 from lexel.data.captions import draw_caption
 from lexel.data.order import Order
 from lexel.data.pairs import EmbeddedImage, ImageFile, Pair
 from lexel.errors import UsageError
 from lexel.tokenizer import Tokenizer
-from lexel.training.inputs.starting_weights import Given
-from lexel.training.inputs.training_data import gather
+from lexel.training.inputs.input_reader import InputReader
+from lexel.training.inputs.starting_weights import StartingWeights
+from lexel.training.inputs.training_data import TrainingData, gather, train_tokenizer
 from lexel.training.metering.work import caption_lengths
 from lexel.training.recipe import Recipe
 
 TOKENS = 20  # of a caption, start and end included: about what web captions have
 PAIR_BYTES = 25_000  # LAION-400M with pictures of 256 pixels fills 10 TB
-LOOKED_AT = 2000  # pairs that are measured, at most
+SAMPLED_PAIRS = 2000  # that are measured, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,35 +52,52 @@ def stated_data(pairs: int, tokens: int | None, pair_bytes: float | None) -> Pla
     return PlanData(pairs, pairs, {tokens or TOKENS: 1.0}, PAIR_BYTES if pair_bytes is None else pair_bytes, origin)
 
 
-def measured_data(recipe: Recipe, given: Given, tokens: int | None, pair_bytes: float | None) -> PlanData:
-    """The recipe's sources, of which some pairs are looked at. Raises UsageError or DataError as training would."""
+def measured_data(
+    recipe: Recipe, reader: InputReader, tokens: int | None, pair_bytes: float | None
+) -> tuple[PlanData, Tokenizer]:
+    """The recipe's sources, of which some pairs are looked at, and a tokenizer with as many tokens as the run's.
+
+    Raises UsageError or DataError as training would.
+    """
     try:
-        material = gather(recipe)
+        training_data = gather(recipe, reader)
     except UsageError as error:
         raise UsageError(f"{error}\nA plan needs no source where you say how many pairs it has: --pairs N") from None
-    every = -(-material.pairs // LOOKED_AT)
+    every = ceil_div(training_data.pairs, SAMPLED_PAIRS)
     looked_at: list[Pair] = []
     texts: list[str] = []
     random = np.random.default_rng(recipe.seed)
-    for source in material.sources:
+    for source in training_data.sources:
         pairs = source.pairs[::every]
         looked_at += pairs
         texts += [draw_caption(pair, source.templates, source.label_share, random)[0] for pair in pairs]
     stated = [option for option, said in (("--tokens", tokens), ("--pair-bytes", pair_bytes)) if said is not None]
-    order = Order([len(s.pairs) for s in material.sources], [s.weight for s in material.sources], recipe.seed)
-    return PlanData(
-        pairs=material.pairs,
+    order = Order([len(s.pairs) for s in training_data.sources], [s.weight for s in training_data.sources], recipe.seed)
+    starting = reader.starting_weights(recipe.model)
+    tokenizer = starting.tokenizer or _tokenizer(recipe, starting, training_data, texts)
+    data = PlanData(
+        pairs=training_data.pairs,
         epoch=order.epoch_size,
-        lengths={tokens: 1.0} if tokens else _lengths(recipe, given, texts),
+        lengths={tokens: 1.0} if tokens else _lengths(tokenizer, texts),
         pair_bytes=sum(map(_bytes_of, looked_at)) / len(looked_at) if pair_bytes is None else pair_bytes,
         origin=f"measured on {len(looked_at):,} pairs" + (f", {' and '.join(stated)} stated" if stated else ""),
     )
+    return data, tokenizer
 
 
-def _lengths(recipe: Recipe, given: Given, texts: Sequence[str]) -> dict[int, float]:
-    """In the given tokenizer, or in one that is learned from these texts alone, which is a little larger or smaller."""
-    context = given.architecture(recipe).text.context_length
-    tokenizer = given.tokenizer or Tokenizer.train(texts, recipe.tokenizer.vocabulary_size, context)
+def _tokenizer(
+    recipe: Recipe, starting: StartingWeights, training_data: TrainingData, texts: Sequence[str]
+) -> Tokenizer:
+    """One that is learned from these texts alone where they fill the vocabulary, as all texts then do too."""
+    context = starting.architecture(recipe).text.context_length
+    tokenizer = Tokenizer.train(texts, recipe.tokenizer.vocabulary_size, context)
+    if tokenizer.vocabulary_size == recipe.tokenizer.vocabulary_size:
+        return tokenizer
+    return train_tokenizer(recipe, training_data, context)
+
+
+def _lengths(tokenizer: Tokenizer, texts: Sequence[str]) -> dict[int, float]:
+    """Tokens of a text → share of such texts."""
     lengths = caption_lengths(torch.from_numpy(tokenizer(texts)), tokenizer.end_of_text)
     return {length: count / len(texts) for length, count in sorted(Counter(lengths).items())}
 

@@ -8,13 +8,13 @@ from lexel.evaluation.report import Report
 from lexel.images import Preprocessing
 from lexel.models.clip import CLIP
 from lexel.progress import duration
-from lexel.training.inputs.training_data import Material
+from lexel.training.inputs.training_data import TrainingData
 from lexel.training.recipe import Recipe
 
 
 def model_card(
     recipe: Recipe,
-    material: Material,
+    training_data: TrainingData,
     clip: CLIP,
     preprocessing: Preprocessing,
     report: Report,
@@ -31,9 +31,10 @@ def model_card(
             if source.label_share or _has_bare_labels(source.pairs)
             else ""
         )
-        for settings, source in zip(recipe.data.sources, material.sources, strict=True)
+        for settings, source in zip(recipe.data.sources, training_data.sources, strict=True)
     )
     numbers = "\n".join(f"| {name} | {value:.4g} |" for name, value in report.metrics().items())
+    held_out = training_data.held_out
     text = clip.config.text
     limits = f"\n{advice}\n" if advice else ""
     return f"""# {recipe.name}
@@ -50,7 +51,7 @@ encoder.similarity(["picture.jpg"], ["a caption", "another caption"])
 ## Data
 
 {sources}
-- fingerprint of keys, captions and labels: `{material.fingerprint}`
+- fingerprint of keys, captions and labels: `{training_data.fingerprint}`
 
 ## Recipe
 
@@ -68,7 +69,7 @@ encoder.similarity(["picture.jpg"], ["a caption", "another caption"])
 
 ## Numbers
 
-On {len(material.held_out.pairs):,} pairs that were not trained on ({material.held_out.name}); intervals, chance levels
+On {len(held_out.pairs):,} pairs that were not trained on ({held_out.name}); intervals, chance levels
 and examples are in the run's report.
 
 | | |

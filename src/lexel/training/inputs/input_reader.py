@@ -1,0 +1,45 @@
+"""Reads what a recipe names, sources and starting weights, each once.
+
+What was read to choose a default recipe, or to plan a run, is not read again for the run.
+"""
+
+from lexel.data.pairs import Source
+from lexel.data.readers import read_source
+from lexel.training.inputs.starting_weights import StartingWeights, read_starting_weights
+from lexel.training.recipe import DataSettings, ModelSettings, SourceSettings
+
+
+class InputReader:
+    """What has been read is kept, and given out again, until it is forgotten."""
+
+    def __init__(self) -> None:
+        self._sources: dict[str, Source] = {}
+        self._weights: dict[str, StartingWeights] = {}
+
+    def source(self, settings: SourceSettings, data: DataSettings, prefer: tuple[str, ...] = ("train",)) -> Source:
+        """The source, read with the columns that it or the data names. Raises UsageError or DataError.
+
+        `prefer` are the splits to take, the first that there is, where the source does not name one.
+        """
+        columns = {
+            "caption": settings.caption or data.caption,
+            "label": settings.label or data.label,
+            "image": settings.image or data.image,
+        }
+        key = repr((settings.source, prefer, columns))
+        if key not in self._sources:
+            self._sources[key] = read_source(settings.source, prefer=prefer, **columns)
+        return self._sources[key]
+
+    def starting_weights(self, settings: ModelSettings) -> StartingWeights:
+        """The models that a run begins from. Raises UsageError or ModelError."""
+        sizes = settings.image.get("image_size"), settings.text.get("context_length")
+        key = repr((settings.weights, settings.image_weights, settings.text_weights, sizes))
+        if key not in self._weights:
+            self._weights[key] = read_starting_weights(settings)
+        return self._weights[key]
+
+    def forget(self) -> None:
+        """Let go of all that was read, so that a run does not hold its first weights in memory twice."""
+        self._sources.clear()
+        self._weights.clear()

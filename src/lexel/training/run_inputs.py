@@ -1,0 +1,114 @@
+"""What stands ready before the first step, as data, and what the steps are given from it."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from lexel.checkpoints.model_folder.training_pictures import TrainingPictures
+from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts
+from lexel.data.loader import Batch, BatchMaker, load_batches
+from lexel.data.order import Order
+from lexel.images import Preprocessing
+from lexel.models.clip import CLIP
+from lexel.runtimes.torch import TorchRuntime
+from lexel.tokenizer import Tokenizer
+from lexel.training.distributed.sharding import whole_clip
+from lexel.training.distributed.shared_encoder import SharedEncoder
+from lexel.training.distributed.world import World
+from lexel.training.inputs.picture_memory import PictureMemory
+from lexel.training.inputs.training_data import TrainingData
+from lexel.training.metering.meter import Meter
+from lexel.training.precision import precision_on
+from lexel.training.ramp import ImageSizes
+from lexel.training.recipe import Recipe
+from lexel.training.run.folder import RunFolder
+from lexel.training.run.log import RunLog, SilentLog
+
+
+@dataclass(frozen=True)
+class RunInputs:
+    """All that the loop works with; the same on every process, but for `world` and where the tensors are."""
+
+    recipe: Recipe
+    folder: RunFolder
+    world: World
+    training_data: TrainingData
+    tokenizer: Tokenizer
+    preprocessing: Preprocessing
+    clip: CLIP
+    order: Order
+    origin: str  # fingerprint of the weights that were taken over, or ""
+    origin_pictures: TrainingPictures | None  # that these weights had learned from, where they say so
+    pictures: EmbeddedPictures | None = None  # where a frozen tower has embedded them already
+    texts: EmbeddedTexts | None = None
+
+    @cached_property
+    def steps(self) -> int:
+        """Of the whole run."""
+        return self.recipe.total_steps(self.order.epoch_size)
+
+    @cached_property
+    def identity(self) -> dict[str, str]:
+        """What a snapshot remembers of data, first weights and vocabulary, so that the run goes on with the same."""
+        tokenizer = hashlib.sha256(f"{self.tokenizer.to_json()}{self.tokenizer.rules}".encode()).hexdigest()[:16]
+        return {"data": self.training_data.fingerprint, "origin": self.origin, "tokenizer": tokenizer}
+
+
+def make_batches(inputs: RunInputs, start: int) -> Iterator[Batch]:
+    """This process's shares of the batches from step `start` to the end."""
+    recipe = inputs.recipe
+    maker = BatchMaker(
+        sources=inputs.training_data.sources,
+        order=inputs.order,
+        batch_size=recipe.batch_size,
+        tokenizer=inputs.tokenizer,
+        preprocessing=inputs.preprocessing,
+        augmentation=recipe.augmentation,
+        pictures=inputs.pictures,
+        texts=inputs.texts,
+        share=inputs.world.share,
+        size_at=ImageSizes(recipe.ramp, inputs.steps, inputs.clip.config.image),
+    )
+    on_gpu = inputs.clip.logit_scale.device.type == "cuda"
+    return load_batches(maker, start=start, stop=inputs.steps, workers=recipe.data.workers, pin_memory=on_gpu)
+
+
+def open_log(inputs: RunInputs, start: int, seconds: float) -> RunLog | SilentLog:
+    """The log from step `start` on, after `seconds` of training. Only the main process keeps one."""
+    world = inputs.world
+    if not world.main:
+        return SilentLog()
+    meter = Meter(world.device, precision_on(world.device, inputs.recipe.precision), world.size)
+    return RunLog(inputs.folder.path, start, inputs.steps, seconds, meter)
+
+
+def open_picture_memory(inputs: RunInputs, start: int) -> PictureMemory:
+    """What notes the pictures that are learned from, from step `start` on. All processes call it."""
+    memory = PictureMemory(
+        inputs.folder.training_pictures,
+        inputs.world,
+        inputs.training_data,
+        inputs.order,
+        inputs.recipe.batch_size,
+        embedded=inputs.pictures is not None,
+    )
+    memory.resume(start)
+    return memory
+
+
+def live_encoder(inputs: RunInputs, step: int, learned: TrainingPictures | None = None) -> SharedEncoder:
+    """An Encoder around the towers as they are after `step` steps, which have `learned` from these pictures.
+
+    Every process must make the same calls of it.
+    """
+    name = inputs.recipe.name
+    return SharedEncoder(
+        TorchRuntime(whole_clip(inputs.clip)),
+        inputs.tokenizer,
+        inputs.preprocessing,
+        name=name,
+        fingerprint=f"{name} after step {step}",
+        training_pictures=learned,
+        world=inputs.world,
+    )
