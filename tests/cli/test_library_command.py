@@ -41,15 +41,20 @@ def test_the_check_says_how_exact_search_is(lexel, library):
 def test_verify_says_when_all_is_whole_and_fails_when_it_is_not(lexel, library, here, monkeypatch):
     from lexel.library.upkeep import verification
 
-    monkeypatch.setattr(verification, "_of_the_cache", lambda _: [])
-    assert lexel("library", "verify", library).out == f"{here}/photos.lexel is whole: 2 photos.\n"
+    monkeypatch.setattr(verification, "_of_the_index", lambda _: [])
+    assert lexel("library", "verify", library).out == "photos.lexel is whole: 2 photos.\n"
     connection = sqlite3.connect(here / library / "records.sqlite")
     connection.execute("DELETE FROM vectors")
     connection.commit()
     connection.close()
     done = lexel("library", "verify", library, "--json")
     assert done.status == 1
-    assert "have no vector" in json.loads(done.out)["problems"][0]["what"]
+    assert "have no vector" in json.loads(done.out)["damages"][0]["what"]
+    mended = lexel("library", "verify", library, "--repair")
+    assert mended.status == 0
+    assert mended.out.startswith(f"2 photos are to be read from their files again: lexel index {library}\n")
+    assert "2 photos; 2 new" in lexel("index", library).out
+    assert lexel("library", "verify", library, "--json").json["damages"] == []
 
 
 def test_another_model_is_refused_until_it_is_asked_for(lexel, refused, library, tiny_model, here):

@@ -172,16 +172,27 @@ def test_verify_is_content_with_a_whole_library_and_sees_a_damaged_index(library
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        ("UPDATE vectors SET vector = x'00' WHERE content = 1", "a vector that is not 48 numbers of length 1"),
-        ("UPDATE vectors SET vector = zeroblob(96) WHERE content = 1", "a vector that is not 48 numbers of length 1"),
+        ("UPDATE vectors SET vector = x'00' WHERE content = 1", "a vector that is not the one written, of"),
+        (
+            "UPDATE vectors SET vector = zeroblob(96) WHERE content = 1",
+            "a vector that is not the one written, of",
+        ),
         ("DELETE FROM vectors WHERE content = 1", "have no vector"),
-        ("UPDATE contents SET thumbnail = x'ffd8' WHERE id = 1", "a thumbnail that cannot be decoded"),
+        ("UPDATE contents SET thumbnail = x'ffd8' WHERE id = 1", "a thumbnail that is not the one written"),
         ("DELETE FROM contents WHERE id = 1", "refer to what is not there"),
         ("INSERT INTO words (words) VALUES ('delete-all')", "index of words does not fit"),
+        ("UPDATE vectors SET checksum = 1 WHERE content = 1", "a vector that is not the one"),
+        ("UPDATE files SET taken = '1999-01-01T00:00:00' WHERE id = 1", "a size, date, place, camera or keywords"),
+        ("UPDATE files SET tags = '[' WHERE id = 1", "an entry that is not as Lexel writes it"),
+        ("UPDATE files SET path = '/elsewhere/0.png' WHERE id = 1", "an entry that is not as Lexel writes it"),
+        ("UPDATE files SET caption = CAST(x'ff' AS TEXT) WHERE id = 1", "is damaged: Could not decode to UTF-8"),
+        ("UPDATE meta SET value = 'other' WHERE key = 'fingerprint'", "knows of its model is not what was written"),
+        ("UPDATE places SET kind = 'folxer'", "no kind of folder called 'folxer'"),
+        ("DROP TRIGGER words_of_new", "words_of_new is not as Lexel makes it"),
     ],
 )
 def test_verify_finds_what_is_damaged(library, pictures, damage, said, monkeypatch):
-    monkeypatch.setattr(verification, "_of_the_cache", lambda _: [])
+    monkeypatch.setattr(verification, "_of_the_index", lambda _: [])
     library.add(pictures)
     connection = sqlite3.connect(library.path / "records.sqlite")
     connection.execute(damage)
@@ -190,6 +201,42 @@ def test_verify_finds_what_is_damaged(library, pictures, damage, said, monkeypat
     problems = library.verify()
     assert said in problems[0].what
     assert problems[0].remedy
+
+
+def test_a_repaired_library_is_whole_after_the_next_look_and_keeps_numbers_and_tags(library, pictures, monkeypatch):
+    library.add(pictures)
+    library.records.set_tags({1: ["kept"]})
+    before = {photo.path: photo.id for photo in library.records.photos(library.records.vectors()[0])}
+    connection = sqlite3.connect(library.path / "records.sqlite")
+    connection.execute("UPDATE vectors SET vector = zeroblob(96) WHERE content = 1")
+    connection.execute("UPDATE contents SET thumbnail = x'00' WHERE id = 2")
+    connection.execute("UPDATE files SET taken = 'x' WHERE id = 3")
+    connection.execute("INSERT INTO words (words) VALUES ('delete-all')")
+    connection.commit()
+    connection.close()
+    assert verification.repair(library.records) == 3
+    assert library.verify() == []
+    assert library.refresh().embedded == 2
+    assert library.verify() == []
+    assert library.records.photo(1).tags == ("kept",)
+    assert library.records.photo(3).taken is None
+    assert {photo.path: photo.id for photo in library.records.photos(library.records.vectors()[0])} == before
+
+
+def test_bytes_that_are_flipped_anywhere_in_the_database_are_seen(library, pictures):
+    """Each at a place that a row is kept in: what is not in use may be anything."""
+    library.add(pictures)
+    library.close()
+    file = library.path / "records.sqlite"
+    content = file.read_bytes()
+    with sqlite3.connect(file) as connection:
+        (thumbnail, vector), *_ = connection.execute(
+            "SELECT thumbnail, vector FROM contents JOIN vectors ON content = id"
+        ).fetchall()
+    for at in (content.index(thumbnail) + len(thumbnail) // 2, content.index(vector) + 1):
+        file.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        with Library.open(library.path, QuickEncoder()) as again:
+            assert "not the one written" in again.verify()[0].what
 
 
 def test_verify_finds_a_damaged_file(library, pictures):

@@ -68,7 +68,13 @@ def check(path: LibraryFolder, json: Json = False) -> None:
 
 
 @library.command()
-def verify(path: LibraryFolder, json: Json = False) -> None:
+def verify(
+    path: LibraryFolder,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Let damaged photos be read from their files again by lexel index.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Look at every row of a library: whether it is whole, and what to do where it is not.
 
     Exit status 1 when something is damaged. Loads no model.
@@ -78,14 +84,19 @@ def verify(path: LibraryFolder, json: Json = False) -> None:
       lexel library verify photos.lexel
     """
     from lexel.cli.printing import print_json
-    from lexel.library.library import Library
+    from lexel.library.store.records import Records
+    from lexel.library.upkeep import verification
 
-    with Library.open(path) as opened:
-        damages = opened.verify()
+    with Records.open(path) as records:
+        repaired = verification.repair(records) if repair else None
+        damages = verification.verify(records)
         if json:
-            print_json({"library": str(opened.path), "problems": [asdict(damage) for damage in damages]})
-        elif not damages:
-            print(f"{opened.path} is whole: {opened.records.count:,} photos.")
+            found = {"library": str(path), "damages": [asdict(damage) for damage in damages]}
+            print_json(found if repaired is None else found | {"repaired": repaired})
+        elif repaired is not None:
+            print(f"{repaired:,} photos are to be read from their files again: lexel index {path}")
+        if not damages and not json:
+            print(f"{path} is whole: {records.count:,} photos.")
     for damage in () if json else damages:
         print(f"{damage.what}\n  {damage.remedy}")
     if damages:

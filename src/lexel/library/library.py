@@ -41,7 +41,7 @@ from lexel.library.store.schema import DATABASE
 if TYPE_CHECKING:
     from lexel.library.index.vectors import Vectors
     from lexel.library.upkeep.stats import Stats
-    from lexel.library.upkeep.verification import Problem
+    from lexel.library.upkeep.verification import Damage
 
 Given = str | Path | Source
 
@@ -212,7 +212,7 @@ class Library(SearchMethods):
 
         return stats(self.records)
 
-    def verify(self) -> "list[Problem]":
+    def verify(self) -> "list[Damage]":
         """Look at every row: what is damaged, and what to do about it. Empty when all is whole."""
         from lexel.library.upkeep.verification import verify
 

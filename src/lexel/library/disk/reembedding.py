@@ -16,6 +16,7 @@ from lexel.encoder import Encoder
 from lexel.errors import BadImageError
 from lexel.images import Convention, decode
 from lexel.library.model import LibraryModel
+from lexel.library.store import checksums
 from lexel.library.store.paths import as_path, readable
 from lexel.library.store.records import FLOAT16, Records
 from lexel.progress import say, track
@@ -24,7 +25,7 @@ from lexel.unit_vectors import check_finite
 CHUNK = 128  # pictures in a transaction
 
 _TABLE = """CREATE TABLE IF NOT EXISTS next_vectors (
-    content INTEGER PRIMARY KEY REFERENCES contents ON DELETE CASCADE, vector BLOB NOT NULL)"""
+    content INTEGER PRIMARY KEY REFERENCES contents ON DELETE CASCADE, vector BLOB NOT NULL, checksum INTEGER)"""
 _LEFT = """SELECT contents.id, hash FROM contents WHERE contents.id NOT IN (SELECT content FROM next_vectors)
     AND EXISTS (SELECT 1 FROM files WHERE content = contents.id AND NOT missing) ORDER BY contents.id"""
 
@@ -80,8 +81,8 @@ def _embedded(records: Records, encoder: Encoder, left: Sequence[tuple[int, byte
         check_finite(vectors, [readable(paths[index][0]) for index in kept], encoder.name)
         with records.changing() as changes:
             changes.connection.executemany(
-                "INSERT OR REPLACE INTO next_vectors VALUES (?, ?)",
-                ((chunk[index][0], _stored(vector)) for index, vector in zip(kept, vectors, strict=True)),
+                "INSERT OR REPLACE INTO next_vectors VALUES (?, ?, ?)",
+                ((chunk[index][0], *_stored(vector)) for index, vector in zip(kept, vectors, strict=True)),
             )
         yield from (content for content, _ in chunk)
 
@@ -110,5 +111,6 @@ def _paths(records: Records, content: int) -> list[str]:
     return [as_path(path) for (path,) in rows]
 
 
-def _stored(vector: np.ndarray) -> bytes:
-    return vector.astype(FLOAT16).tobytes()
+def _stored(vector: np.ndarray) -> tuple[bytes, int]:
+    stored = vector.astype(FLOAT16).tobytes()
+    return stored, checksums.of_bytes(stored)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self
 
+from lexel.library.store import checksums
 from lexel.library.store.paths import as_column, as_path, is_below, ranges_below, readable, rebased
 
 SETTLING_TIME_NS = 2_000_000_000  # file systems tell times to within two seconds at worst
 
-_FACTS = "width, height, taken, latitude, longitude, camera, keywords, description"
+_FACTS = "width, height, taken, latitude, longitude, camera, keywords, description, facts_checksum"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +61,21 @@ class Changes:
 
     def add_content(self, digest: bytes, thumbnail: bytes, vector: bytes) -> int:
         """Keep a picture's thumbnail (JPEG) and vector (float16), and give their number."""
-        query = """INSERT INTO contents (hash, thumbnail) VALUES (?, ?)
-            ON CONFLICT (hash) DO UPDATE SET thumbnail = excluded.thumbnail RETURNING id"""
-        (id,) = self.connection.execute(query, (digest, thumbnail)).fetchone()
-        self.connection.execute("INSERT OR REPLACE INTO vectors VALUES (?, ?)", (id, vector))
+        query = """INSERT INTO contents (hash, thumbnail, thumbnail_checksum) VALUES (?, ?, ?)
+            ON CONFLICT (hash) DO UPDATE SET thumbnail = excluded.thumbnail,
+            thumbnail_checksum = excluded.thumbnail_checksum RETURNING id"""
+        (id,) = self.connection.execute(query, (digest, thumbnail, checksums.of_bytes(thumbnail))).fetchone()
+        query = "INSERT OR REPLACE INTO vectors (content, vector, checksum) VALUES (?, ?, ?)"
+        self.connection.execute(query, (id, vector, checksums.of_bytes(vector)))
         return id
 
     def add_file(self, path: str, state: FileState, content: int, facts: PhotoFacts) -> int:
         """A new photo; its number."""
         folder, name = _split(path)
-        query = f"""INSERT INTO files (path, folder, name, size, mtime_ns, settled, content, {_FACTS}, added, changed)
-            VALUES ({", ".join("?" * 17)})"""
+        query = f"""INSERT INTO files (path, folder, name, size, mtime_ns, settled, content, {_FACTS},
+            added, changed) VALUES ({", ".join("?" * 18)})"""
         now = datetime.now(UTC).astimezone().replace(tzinfo=None).isoformat(timespec="seconds")
-        row = (as_column(path), folder, name, state.size, state.mtime_ns, state.settled, content, *facts, now)
+        row = (as_column(path), folder, name, state.size, state.mtime_ns, state.settled, content, *_checked(facts), now)
         self._is_new_generation = True
         id = self.connection.execute(query, (*row, self.generation)).lastrowid
         assert id is not None
@@ -85,7 +88,7 @@ class Changes:
         self.connection.execute(
             f"""UPDATE files SET size = ?, mtime_ns = ?, settled = ?, content = ?, {names}, missing = 0, changed = ?
             WHERE id = ?""",
-            (state.size, state.mtime_ns, state.settled, content, *facts, self.generation, id),
+            (state.size, state.mtime_ns, state.settled, content, *_checked(facts), self.generation, id),
         )
         self._note_orphan(before)
         self._is_new_generation = True
@@ -123,7 +126,7 @@ class Changes:
     def set_facts(self, id: int, facts: PhotoFacts) -> None:
         """What the photo's file tells of itself has been read again."""
         names = ", ".join(f"{name} = ?" for name in _FACTS.split(", "))
-        self.connection.execute(f"UPDATE files SET {names} WHERE id = ?", (*facts, id))
+        self.connection.execute(f"UPDATE files SET {names} WHERE id = ?", (*_checked(facts), id))
 
     def touch_file(self, id: int, state: FileState) -> None:
         """The file was written anew with the content that it had."""
@@ -191,6 +194,8 @@ class Changes:
         self.connection.execute("DELETE FROM meta WHERE key = ?", (key,))
         if value is not None:
             self.connection.execute("INSERT INTO meta VALUES (?, ?)", (key, value))
+        rows = self.connection.execute("SELECT key, value FROM meta WHERE key != 'checksum'").fetchall()
+        self.connection.execute("INSERT OR REPLACE INTO meta VALUES ('checksum', ?)", (checksums.of_rows(rows),))
 
     def add_place(self, path: str, kind: str) -> None:
         """Remember a folder or source that was added, or a drive that was mounted below one."""
@@ -278,3 +283,7 @@ class Changes:
 def _split(path: str) -> tuple[str, str]:
     folder, _, name = readable(path).rpartition("/")
     return folder or "/", name
+
+
+def _checked(facts: PhotoFacts) -> tuple[object, ...]:
+    return *facts, checksums.of_values(facts)

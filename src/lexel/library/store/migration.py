@@ -1,7 +1,7 @@
 """Libraries of older formats: they are brought to the current one when they are opened, in one transaction.
 
-Format 1 had no keywords and descriptions of files, and no patterns of what to leave out. One that cannot be written is
-shown as if it had them: views of a connection's own stand before its tables.
+Format 1 had no keywords and descriptions of files, no patterns of what to leave out, and no checksums. A library that
+cannot be written is shown as if it had them: views of a connection's own stand before its tables.
 """
 
 import sqlite3
@@ -13,6 +13,9 @@ OLDEST_VERSION = 1  # that is still read
 _FROM_1 = f"""
 ALTER TABLE files ADD COLUMN keywords TEXT;
 ALTER TABLE files ADD COLUMN description TEXT;
+ALTER TABLE files ADD COLUMN facts_checksum INTEGER;
+ALTER TABLE contents ADD COLUMN thumbnail_checksum INTEGER;
+ALTER TABLE vectors ADD COLUMN checksum INTEGER;
 DROP VIEW photos;
 DROP TRIGGER words_of_new;
 DROP TRIGGER words_of_removed;
@@ -21,7 +24,9 @@ DROP TABLE words;
 {PATTERNS}{SEARCHED}INSERT INTO words (words) VALUES ('rebuild');
 """
 _SHOWN_FROM_1 = f"""
-CREATE TEMP VIEW files AS SELECT *, NULL AS keywords, NULL AS description FROM main.files;
+CREATE TEMP VIEW files AS SELECT *, NULL AS keywords, NULL AS description, NULL AS facts_checksum FROM main.files;
+CREATE TEMP VIEW contents AS SELECT *, NULL AS thumbnail_checksum FROM main.contents;
+CREATE TEMP VIEW vectors AS SELECT *, NULL AS checksum FROM main.vectors;
 CREATE TEMP VIEW photos AS {PHOTOS};
 CREATE TEMP TABLE exclude_patterns (folder, pattern);
 """
@@ -35,6 +40,8 @@ def upgrade(connection: sqlite3.Connection) -> None:
         if version == OLDEST_VERSION:
             for statement in _statements(_FROM_1):
                 connection.execute(statement)
+            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'next_vectors'").fetchone():
+                connection.execute("ALTER TABLE next_vectors ADD COLUMN checksum INTEGER")  # re-embedding was cut off
             connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     except BaseException:

@@ -51,10 +51,16 @@ def translated_errors(folder: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise
-        raise DataError(
-            f"{folder / DATABASE} is damaged: {error}.\n"
-            "Put back a copy of the library, or delete the library's folder and index your pictures again."
-        ) from error
+        raise _damaged(folder, error) from error
+    except UnicodeDecodeError as error:  # sqlite3's own messages quote what they find
+        raise _damaged(folder, "its tables have no readable names") from error
+
+
+def _damaged(folder: Path, what: object) -> DataError:
+    return DataError(
+        f"{folder / DATABASE} is damaged: {what}.\n"
+        "Put back a copy of the library, or delete the library's folder and index your pictures again."
+    )
 
 
 def _open(path: Path, mode: str) -> sqlite3.Connection:
@@ -128,4 +134,6 @@ def _operational(error: sqlite3.OperationalError, folder: Path) -> Exception:
             f"{folder / DATABASE} cannot be read or written: {error}. What it held before is whole.\n"
             "Look at the disk and at who may write there."
         )
+    if "malformed" in str(error) or str(error).startswith("Could not decode to UTF-8"):
+        return _damaged(folder, error)
     return error

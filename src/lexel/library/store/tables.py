@@ -43,8 +43,10 @@ SCHEMA = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 INSERT INTO meta VALUES ('generation', 0);
-CREATE TABLE contents (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, thumbnail BLOB NOT NULL);
-CREATE TABLE vectors (content INTEGER PRIMARY KEY REFERENCES contents ON DELETE CASCADE, vector BLOB NOT NULL);
+CREATE TABLE contents (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, thumbnail BLOB NOT NULL,
+    thumbnail_checksum INTEGER);
+CREATE TABLE vectors (content INTEGER PRIMARY KEY REFERENCES contents ON DELETE CASCADE, vector BLOB NOT NULL,
+    checksum INTEGER);
 CREATE TABLE files (
     id INTEGER PRIMARY KEY AUTOINCREMENT, -- never given again, so that an id that is kept elsewhere cannot lie
     path NOT NULL UNIQUE,
@@ -62,6 +64,7 @@ CREATE TABLE files (
     camera TEXT,
     keywords TEXT, -- in the file, a JSON list; NULL: not read yet, by an older Lexel
     description TEXT, -- in the file: title and description
+    facts_checksum INTEGER, -- of all from width to description
     caption TEXT,
     caption_stamp INTEGER NOT NULL DEFAULT 0, -- of the text file it is from, in ns; -1: from a table; 0: none
     label TEXT, -- that a source gave; shown as the last tag

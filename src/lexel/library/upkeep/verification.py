@@ -1,125 +1,169 @@
-"""Looking at every row of a library: whether each is whole, and what to do where one is not."""
+"""Whether a library is whole: its database as SQLite sees it, its tables, every row, and the index beside it.
 
-import io
+Rows have checksums; captions, tags and names are compared with the index of words, which has them a second time. What
+`repair` can mend is mended from the picture files at the next `lexel index`, so that numbers and tags stay.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from PIL import Image
-
 from lexel.errors import DataError
+from lexel.library.store import checksums
+from lexel.library.store.locking import only_writer
 from lexel.library.store.paths import as_path, readable
-from lexel.library.store.records import FLOAT16, Records
-from lexel.progress import track
+from lexel.library.store.records import Records
+from lexel.library.store.tables import SCHEMA
+from lexel.library.upkeep.row_checks import LENGTH_TOLERANCE, DamagedRows, look_at_rows
 
-TOLERANCE = 0.01  # of a float16 vector's length
-_NAMED = 3  # photos in one problem
-_ASKED = 200  # photos that are looked for by their own vectors
+MAX_PHOTOS_NAMED = 3  # in one damage
+MAX_PHOTOS_SEARCHED_FOR = 200  # by their own vectors
 
-_AGAIN = "Remove these photos and index their folder again: lexel library remove LIBRARY PATH"
+_REPAIR = "lexel library verify LIBRARY --repair, then lexel index LIBRARY"
 _COPY = "Put back a copy of the library, or index the pictures into a new one."
+_TABLES_WITHOUT_CHECKSUMS = ("places", "unreadable", "excluded", "exclude_patterns", "caption_tables", "orphans")
+_KINDS_OF_PLACES = {"folder", "source", "mount"}
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Damage:
     """Something that is not whole."""
 
     what: str
-    remedy: str
+    remedy: str  # for the user
 
 
-def verify(records: Records) -> list[Problem]:
-    """What is damaged in the records and their cache; empty when all is whole."""
-    problems = _of_the_file(records)
-    if any(problem.remedy == _COPY for problem in problems):
-        return problems  # what would be read next may be anything
-    no_vector, wrong, dark = _damaged(records)
-    for contents, what in (
-        (no_vector, "have no vector"),
-        (wrong, f"have a vector that is not {records.dimensions} numbers of length 1"),
-        (dark, "have a thumbnail that cannot be decoded"),
-    ):
-        if contents:
-            problems.append(Problem(_named(records, contents, what), _AGAIN))
-    return problems + _of_the_cache(records)
-
-
-def _of_the_file(records: Records) -> list[Problem]:
+def verify(records: Records) -> list[Damage]:
+    """What is damaged in the records and their index; empty when all is whole."""
     try:
-        found = [line for (line,) in records.rows("PRAGMA integrity_check(5)") if line != "ok"]
-        if found:
-            return [Problem(f"records.sqlite is damaged: {found[0]}", _COPY)]
-        strays = records.rows("PRAGMA foreign_key_check")
-        if strays:
-            return [Problem(f"{len(strays):,} rows refer to what is not there.", _COPY)]
-        return _of_the_words(records)
-    except DataError as error:
-        return [Problem(str(error).splitlines()[0], _COPY)]
+        damages = _of_the_file(records)
+        if damages:
+            return damages  # what would be read next may be anything
+        damages = _of_the_words(records)
+        rows = look_at_rows(records)
+        return damages + list(_of_the_rows(records, rows)) + _of_the_index(records)
+    except (DataError, sqlite3.Error) as error:
+        return [Damage(str(error).splitlines()[0], _COPY)]
 
 
-def _of_the_words(records: Records) -> list[Problem]:
+def repair(records: Records) -> int:
+    """Make what is damaged in single photos be read from their files again, and forget the index; of how many photos.
+
+    Photos without a sound vector or thumbnail count as vanished until the next look at their files, which embeds them;
+    their numbers, tags and captions stay. Damage of the database itself cannot be mended: see `verify`.
+    """
+    from lexel.library.index.index_files import STAMP
+
+    if _of_the_file(records):
+        return 0
+    rows = look_at_rows(records)
+    contents = {*rows.no_vector, *rows.wrong_vector, *rows.thumbnail}
+    with only_writer(records.folder), records.changing() as changes:
+        connection = changes.connection
+        connection.execute("INSERT INTO words (words) VALUES ('rebuild')")  # first: a change updates what is there
+        connection.executemany("DELETE FROM vectors WHERE content = ?", ((content,) for content in contents))
+        photos = [id for content in contents for id, *_ in changes.with_content(content)]
+        changes.mark_missing(photos)
+        connection.executemany(
+            "UPDATE files SET keywords = NULL, facts_checksum = NULL WHERE id = ?", ((id,) for id in rows.facts)
+        )
+        (records.folder / STAMP).unlink(missing_ok=True)
+    return len({*photos, *rows.facts})
+
+
+def _of_the_file(records: Records) -> list[Damage]:
+    found = [line for (line,) in records.rows("PRAGMA integrity_check(5)") if line != "ok"]
+    if found:
+        return [Damage(f"records.sqlite is damaged: {found[0]}", _COPY)]
+    strays = records.rows("PRAGMA foreign_key_check")
+    if strays:
+        return [Damage(f"{len(strays):,} rows refer to what is not there.", _COPY)]
+    changed = _changed_tables(records)
+    if changed:
+        return [Damage(f"The table {changed[0]} is not as Lexel makes it.", _COPY)]
+    facts = dict(records.rows("SELECT key, value FROM meta"))
+    checksum = facts.pop("checksum", None)
+    if checksum is not None and checksum != checksums.of_rows(facts.items()):
+        return [Damage("What the library knows of its model is not what was written.", _COPY)]
+    for table in _TABLES_WITHOUT_CHECKSUMS:
+        records.rows(f"SELECT * FROM {table}")
+    wrong = [kind for (kind,) in records.rows("SELECT DISTINCT kind FROM places") if kind not in _KINDS_OF_PLACES]
+    return [Damage(f"There is no kind of folder called {wrong[0]!r}.", _COPY)] if wrong else []
+
+
+def _changed_tables(records: Records) -> list[str]:
+    """Tables, views and triggers that have other columns, or another text, than in a new library."""
+    new = sqlite3.connect(":memory:")
+    try:
+        new.executescript(SCHEMA)
+        wanted = _objects(new)
+    finally:
+        new.close()
+    with records.reading() as connection:
+        found = _objects(connection)
+    return [name for name, content in wanted.items() if found.get(name) != content]
+
+
+def _objects(connection: sqlite3.Connection) -> dict[str, object]:
+    """Name → columns of a table, text of a view, trigger or index."""
+    objects: dict[str, object] = {}
+    # An older format that cannot be written is seen through views of the connection's own, which come last.
+    for schema in ("main", "temp"):
+        for kind, name, text in connection.execute(f"SELECT type, name, sql FROM {schema}.sqlite_master").fetchall():
+            if kind == "table" or schema == "temp":
+                columns = connection.execute("SELECT name, type FROM pragma_table_info(?)", (name,)).fetchall()
+                objects[name] = sorted(columns)
+            else:
+                objects[name] = text
+    return objects
+
+
+def _of_the_words(records: Records) -> list[Damage]:
     if records.read_only:
         return []
     try:
         records.rows("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)")
     except DataError:
-        return [
-            Problem(
-                "The index of words does not fit the photos.",
-                "It can be made anew: sqlite3 records.sqlite \"INSERT INTO words (words) VALUES ('rebuild')\"",
-            )
-        ]
+        return [Damage("The index of words does not fit the photos' captions, tags and names.", _REPAIR)]
     return []
 
 
-def _damaged(records: Records) -> tuple[list[int], list[int], list[int]]:
-    """Contents of photos to be searched that have no vector, a wrong one, a broken thumbnail."""
-    no_vector, wrong, dark = [], [], []
-    length = records.dimensions * FLOAT16.itemsize
-    contents = [id for (id,) in records.rows("SELECT DISTINCT content FROM files WHERE NOT missing ORDER BY content")]
-    query = "SELECT thumbnail, vector FROM contents LEFT JOIN vectors ON content = id WHERE id = ?"
-    for content in track(contents, "Verifying", len(contents)):
-        thumbnail, vector = records.rows(query, (content,))[0]
-        if vector is None:
-            no_vector.append(content)
-        elif len(vector) != length or not _is_unit(vector):
-            wrong.append(content)
-        if not _is_picture(thumbnail):
-            dark.append(content)
-    return no_vector, wrong, dark
+def _of_the_rows(records: Records, rows: DamagedRows) -> Iterator[Damage]:
+    by_content = "SELECT path FROM files WHERE content = ? AND NOT missing ORDER BY id LIMIT 1"
+    by_photo = "SELECT path FROM files WHERE id = ?"
+    for ids, query, what, remedy in (
+        (rows.no_vector, by_content, "have no vector", _REPAIR),
+        (
+            rows.wrong_vector,
+            by_content,
+            f"have a vector that is not the one written, of {records.dimensions} numbers",
+            _REPAIR,
+        ),
+        (rows.thumbnail, by_content, "have a thumbnail that is not the one written", _REPAIR),
+        (rows.facts, by_photo, "have a size, date, place, camera or keywords that are not those written", _REPAIR),
+        (rows.entry, by_photo, "have an entry that is not as Lexel writes it", _COPY),
+    ):
+        if ids:
+            yield Damage(_name_photos(records, ids, query, what), remedy)
 
 
-def _is_unit(vector: bytes) -> bool:
-    return bool(abs(np.linalg.norm(np.frombuffer(vector, FLOAT16).astype(np.float64)) - 1) < TOLERANCE)
+def _name_photos(records: Records, ids: Sequence[int], query: str, what: str) -> str:
+    first = [readable(as_path(records.rows(query, (id,))[0][0])) for id in ids[:MAX_PHOTOS_NAMED]]
+    return f"{len(ids):,} photos {what}: {', '.join(first)}{' …' if len(ids) > MAX_PHOTOS_NAMED else ''}"
 
 
-def _is_picture(content: bytes) -> bool:
-    try:
-        with Image.open(io.BytesIO(content), formats=("JPEG",)) as image:
-            image.load()
-    except Exception:  # any: Pillow raises nearly everything at damaged files
-        return False
-    return True
-
-
-def _named(records: Records, contents: list[int], what: str) -> str:
-    query = "SELECT path FROM files WHERE content = ? AND NOT missing ORDER BY id LIMIT 1"
-    first = [readable(as_path(records.rows(query, (content,))[0][0])) for content in contents[:_NAMED]]
-    return f"{len(contents):,} photos {what}: {', '.join(first)}{' …' if len(contents) > _NAMED else ''}"
-
-
-def _of_the_cache(records: Records) -> list[Problem]:
-    """Whether a search in the cache finds the photos that the records have."""
+def _of_the_index(records: Records) -> list[Damage]:
+    """Whether a search in the index finds the photos that the records have."""
     from lexel.library.index.index_files import STAMP, intact
     from lexel.library.index.vectors import Vectors
 
     if not records.count:
         return []
-    again = "Delete vectors.json in the library's folder: the next search makes the index anew."
     if (records.folder / STAMP).exists() and not intact(records.folder):
-        return [Problem("The index of the vectors is damaged.", again)]
+        return [Damage("The index of the vectors is damaged.", _REPAIR)]
     vectors = Vectors.open(records.folder, records)
     ids = records.ids_where("1")
-    scores, _ = vectors.search(vectors.vectors_of(ids[:: max(1, len(ids) // _ASKED)]), 1)
-    if vectors.count != len(ids) or scores.min() < 1 - TOLERANCE:
-        return [Problem("The index of the vectors does not find the photos of the records.", again)]
+    scores, _ = vectors.search(vectors.vectors_of(ids[:: max(1, len(ids) // MAX_PHOTOS_SEARCHED_FOR)]), 1)
+    if vectors.count != len(ids) or scores.min() < 1 - LENGTH_TOLERANCE:
+        return [Damage("The index of the vectors does not find the photos of the records.", _REPAIR)]
     return []
