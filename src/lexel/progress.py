@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from lexel.terminal import escape_controls, one_line, unescaped
+
 Item = TypeVar("Item")
 
 PLAIN_LINE_EVERY = 15.0  # seconds, where there is no terminal
@@ -33,9 +35,10 @@ def _live(items: Iterable[Item], what: str, total: int | None) -> Iterator[Item]
         def render(self, task: Task) -> Text:
             return Text(f"{task.speed:,.1f}/s" if task.speed else "")
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Speed(""), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield from progress.track(items, total=total, description=what)
+    text = TextColumn("{task.description}", markup=False)
+    columns = (text, BarColumn(), MofNCompleteColumn(), Speed(""), TimeRemainingColumn())
+    with Progress(*columns, console=Console(file=unescaped(sys.stderr)), transient=True) as progress:
+        yield from progress.track(items, total=total, description=one_line(what))
 
 
 def _plain(items: Iterable[Item], what: str, total: int | None) -> Iterator[Item]:
@@ -46,7 +49,7 @@ def _plain(items: Iterable[Item], what: str, total: int | None) -> Iterator[Item
             said = time.monotonic()
             speed = done / (said - began)
             rest = f" of {total:,}, {speed:,.1f}/s, {duration((total - done) / speed)} left" if total else ""
-            print(f"{what}: {done:,}{rest}", file=sys.stderr, flush=True)
+            say(f"{what}: {done:,}{rest}")
 
 
 def duration(seconds: float) -> str:
@@ -86,18 +89,18 @@ def _live_downloads() -> Iterator[Callable[[str, int, int | None], None]]:
     )
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=Console(file=unescaped(sys.stderr))) as progress:
         tasks: dict[str, TaskID] = {}
 
         def show(name: str, here: int, total: int | None) -> None:
             if name not in tasks:
-                tasks[name] = progress.add_task(name, completed=here, total=total)
+                tasks[name] = progress.add_task(one_line(name), completed=here, total=total)
             progress.update(tasks[name], completed=here, total=total)
 
         yield show
@@ -118,7 +121,7 @@ def _plain_downloads() -> Callable[[str, int, int | None], None]:
 def say(message: str) -> None:
     """One line to the user on standard error, where it does not mix with results; see `is_main_process`."""
     if is_main_process():
-        print(message, file=sys.stderr, flush=True)
+        print(escape_controls(message), file=sys.stderr, flush=True)
 
 
 def is_main_process() -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lexel.cli.options import Json, Labels, Model, NumberFormat, Runtime, Templates, chosen_templates
+from lexel.terminal import one_line
 
 if TYPE_CHECKING:
     from lexel.evaluation.image_rows import ImageRow
@@ -97,7 +98,7 @@ def _show(
         return
     if not quiet:
         for number, found in sorted(answers.items()):
-            print(rows[number].name)
+            print(one_line(rows[number].name))
             print_judged(found, compared, indent="  ")
     if note := note_on_percentages(answers.values(), compared, "label"):
         print(f"Note: {note}")

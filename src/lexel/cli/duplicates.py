@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lexel.cli.options import Html, Json, LibraryFolder, Paths, Zero
+from lexel.terminal import one_line
 
 if TYPE_CHECKING:
     from lexel.curation.duplicates import Duplicates
@@ -46,9 +47,9 @@ def duplicates(
         print_paths((other.path for group in groups for other in group.others), zero)
     else:
         for group in groups:
-            print(f"keep    {group.keep.shown}")
+            print(f"keep    {one_line(group.keep.shown)}")
             for other, likeness in zip(group.others, group.likeness, strict=True):
-                print(f"{'same' if other.hash == group.keep.hash else f'{likeness:.3f}':<7} {other.shown}")
+                print(f"{'same' if other.hash == group.keep.hash else f'{likeness:.3f}':<7} {one_line(other.shown)}")
             print()
         print(summary(groups))
 

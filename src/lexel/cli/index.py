@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lexel.cli.options import Json, NumberFormat, Runtime, chosen_model
+from lexel.terminal import one_line
 
 if TYPE_CHECKING:
     from lexel.library.disk.indexing import Added
@@ -151,6 +152,6 @@ def _show_added(library: "Library", added: "Added", json: bool) -> None:
     if added.unreadable:
         print(f"{len(added.unreadable):,} could not be read:")
         for path, reason in added.unreadable[:MAX_FILES_NAMED]:
-            print(f"  {readable(path)}: {reason}")
+            print(f"  {one_line(readable(path))}: {reason}")
         if len(added.unreadable) > MAX_FILES_NAMED:
             print("  …")

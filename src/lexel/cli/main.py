@@ -33,6 +33,7 @@ from lexel.cli.train import train
 from lexel.cli.verb import Verb
 from lexel.errors import LexelError
 from lexel.extras import EXTRAS, missing_library
+from lexel.terminal import escaped_output
 
 app = typer.Typer(
     help="Train, evaluate and use CLIP models: one space for pictures and words. Start with: lexel demo",
@@ -71,6 +72,11 @@ def _lexel(
 
 def main() -> None:
     """Run the command line; a user's mistake becomes one to three lines and an exit status, never a traceback."""
+    with escaped_output():
+        _run()
+
+
+def _run() -> None:
     verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     try:
         try:

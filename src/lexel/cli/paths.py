@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterable
 
 from lexel.errors import UsageError
+from lexel.progress import say
+from lexel.terminal import one_line
 
 
 def wants_paths(paths: bool, zero: bool, json: bool) -> bool:
@@ -15,6 +17,13 @@ def wants_paths(paths: bool, zero: bool, json: bool) -> bool:
 
 
 def print_paths(paths: Iterable[str], zero: bool) -> None:
-    """One a line, or each ended by a NUL."""
-    ends = b"\0" if zero else b"\n"
-    sys.stdout.buffer.write(b"".join(os.fsencode(path) + ends for path in paths))
+    """Each as it is and ended by a NUL, or one a line, with control characters escaped."""
+    if zero:
+        sys.stdout.buffer.write(b"".join(os.fsencode(path) + b"\0" for path in paths))
+        return
+    given = list(paths)
+    shown = [one_line(path) for path in given]
+    sys.stdout.buffer.write(b"".join(os.fsencode(path) + b"\n" for path in shown))
+    escaped = sum(path != line for path, line in zip(given, shown, strict=True))
+    if escaped:
+        say(f"{escaped:,} of these paths hold control characters, which are escaped here. -0 gives them as they are.")

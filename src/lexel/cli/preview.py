@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lexel.errors import UsageError
 from lexel.extras import missing_library
+from lexel.terminal import one_line, unescaped
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,7 +31,7 @@ def print_previews(hits: "Sequence[Hit]", thumbnail: Callable[[int], bytes]) -> 
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(file=unescaped(sys.stdout))
     across = max(1, console.width // WIDTH)
     for start in range(0, len(hits), across):
         row = hits[start : start + across]
@@ -49,4 +50,4 @@ def _height(picture: "Image") -> int:
 
 
 def _name(hit: "Hit") -> str:
-    return hit.photo.shown.rpartition("/")[2]
+    return one_line(hit.photo.shown.rpartition("/")[2])

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lexel.terminal import one_line
+
 if TYPE_CHECKING:
     from lexel.evaluation.ranking import JudgedText
 
@@ -14,7 +16,7 @@ def print_judged(judged: "Sequence[JudgedText]", compared: int, indent: str = ""
     for text in judged:
         filled = round(text.probability * BAR)
         share = f"{text.probability:7.1%}  {'█' * filled:<{BAR}}  " if compared > 1 else ""
-        print(f"{indent}{share}match {text.match:4.0%} {text.strength:<8}  {text.text}")
+        print(f"{indent}{share}match {text.match:4.0%} {text.strength:<8}  {one_line(text.text)}")
 
 
 def judged_as_json(judged: "JudgedText", name: str) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lexel.terminal import one_line, unescaped
+
 if TYPE_CHECKING:
     from lexel.calibration import Calibration
     from lexel.checkpoints.hub.locate import PretrainedRow
@@ -23,7 +25,7 @@ def print_json(result: Any) -> None:
 def print_ranking(ranked: Sequence[tuple[str, float]], indent: str = "") -> None:
     """A line for each text: its probability, a bar, the text."""
     for text, probability in ranked:
-        print(f"{indent}{probability:7.1%}  {'█' * round(probability * BAR):<{BAR}}  {text}")
+        print(f"{indent}{probability:7.1%}  {'█' * round(probability * BAR):<{BAR}}  {one_line(text)}")
 
 
 def print_audit(audit: "Audit") -> None:
@@ -49,7 +51,7 @@ def print_audit(audit: "Audit") -> None:
         if value is not None:
             print(f"  {name:<20} {value}")
     for bad in audit.unreadable[:10]:
-        print(f"    {bad.key}: {bad.reason}")
+        print(f"    {one_line(bad.key)}: {bad.reason}")
     for warning in audit.warnings:
         print(f"  Note: {warning}")
 
@@ -110,7 +112,7 @@ def print_pictures(paths: Sequence[Path], width: int) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console()
+    console = Console(file=unescaped(sys.stdout))
     each = max(8, min(width, (console.width - 2) // max(1, len(paths)) - 2))
     small = [Image.open(path).convert("RGB").resize((each, each), Image.Resampling.BOX) for path in paths]
     for row in range(0, each - 1, 2):

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lexel.cli.options import Json, Model, NumberFormat, Runtime
+from lexel.terminal import one_line
 
 
 def rank(
@@ -50,7 +51,7 @@ def rank(
         return
     for name, judged in answers.items():
         if len(answers) > 1:
-            print(name)
+            print(one_line(name))
         print_judged(judged, len(captions), indent="  " if len(answers) > 1 else "")
     if note := note_on_percentages(answers.values(), len(captions), "caption"):
         print(f"Note: {note}")

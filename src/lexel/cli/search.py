@@ -9,6 +9,7 @@ import typer
 
 from lexel.cli.options import Html, Json, NumberFormat, Paths, Runtime, Zero, chosen_model
 from lexel.errors import UsageError
+from lexel.terminal import one_line
 
 if TYPE_CHECKING:
     from lexel.library.cluster.library import ClusterLibrary
@@ -166,7 +167,7 @@ def _print_lines(hits: "Sequence[Hit]") -> None:
         score = "" if hit.score is None else f"{hit.score:.3f}"
         sign = "keywords" if hit.strength == "unlikely" and hit.is_match else hit.strength or ""
         gone = "" if hit.is_there else "  (not there now)"
-        print(f"{place:4}  {score:>6}  {sign:<9} {hit.photo.shown}{gone}")
+        print(f"{place:4}  {score:>6}  {sign:<9} {one_line(hit.photo.shown)}{gone}")
 
 
 def _say_what_to_know(hits: "Sequence[Hit]", query: "Query", *, left_out: bool) -> None:
@@ -183,7 +184,7 @@ def _say_what_to_know(hits: "Sequence[Hit]", query: "Query", *, left_out: bool) 
     if gone:
         are = "1 photo is" if len(gone) == 1 else f"{len(gone):,} photos are"
         verdict = f"{are} left out: not" if left_out else f"{are} not"
-        say(f"{verdict} on the disk now, such as {gone[0].photo.shown}.")
+        say(f"{verdict} on the disk now, such as {one_line(gone[0].photo.shown)}.")
 
 
 def _as_json(hit: "Hit") -> dict[str, object]:

@@ -24,6 +24,7 @@ from lexel.data.loader import Batch
 from lexel.evaluation.phrases import metric_in_words
 from lexel.files import write_atomically
 from lexel.progress import PLAIN_LINE_EVERY, duration
+from lexel.terminal import unescaped
 from lexel.training.metering.meter import Meter
 from lexel.training.optimization.optimizer import StepResult
 from lexel.training.step.gradients import StepLoss
@@ -51,8 +52,13 @@ class RunLog:
         self._said = time.monotonic()
         columns = (TextColumn("[bold]{task.completed}/{task.total}"), BarColumn(bar_width=BAR), TimeRemainingColumn())
         live = sys.stderr.isatty()
+        console = Console(file=unescaped(sys.stderr))
         self._progress = Progress(
-            *columns, TextColumn("{task.fields[facts]}"), console=Console(stderr=True), disable=not live, transient=True
+            *columns,
+            TextColumn("{task.fields[facts]}"),
+            console=console,
+            disable=not live,
+            transient=True,
         )
         self._task = self._progress.add_task("train", total=steps, completed=start, facts="starting")
 
