@@ -38,7 +38,7 @@ def convert(
     Every weight keeps its bits. Raises UsageError where the other format cannot hold the model.
     """
     found = read_model(model, architecture=architecture, activation=activation, tokenizer=tokenizer)
-    for note in found.notes:
+    for note in (*found.warnings, *found.notes):
         say(note)
     WRITERS[to](found, Path(out))
     return Path(out)

@@ -1,15 +1,18 @@
 """Writing that never leaves half a file: to a temporary name beside the target, flushed, then renamed."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
+from typing import Any
 
-from lexel.errors import UsageError
+from lexel.errors import ModelError, UsageError
 
 UNFINISHED = ".tmp"
+MAX_JSON_BYTES = 64 << 20  # of what describes a model; the largest known, a vocabulary, has 18 million
 
 
 def make_folder(path: Path) -> None:
@@ -38,6 +41,27 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     """
     with new_file(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def read_json_object(path: Path, advice: str = "Copy it again.") -> dict[str, Any]:
+    """The object in a JSON file that describes a model or a part of one.
+
+    Raises ModelError, ending with `advice`, for what is no regular file, is larger than MAX_JSON_BYTES, nested too
+    deeply, no JSON or no object.
+    """
+    if not path.is_file():
+        raise ModelError(f"{path} is no file. {advice}")
+    if (size := path.stat().st_size) > MAX_JSON_BYTES:
+        raise ModelError(f"{path} has {size:,} bytes; a description has {MAX_JSON_BYTES:,} at most. {advice}")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ModelError(f"{path} is nested too deeply for a description. {advice}") from None
+    except (OSError, ValueError) as error:  # a number of too many digits too
+        raise ModelError(f"{path} is not readable JSON: {str(error)[:160]}. {advice}") from None
+    if not isinstance(content, dict):
+        raise ModelError(f"{path} is not a JSON object. {advice}")
+    return content
 
 
 @contextmanager

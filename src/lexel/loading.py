@@ -28,6 +28,8 @@ from lexel.checkpoints.model_folder.folder import (
 )
 from lexel.encoder import Encoder
 from lexel.errors import UsageError
+from lexel.identity import sha256_of_weights
+from lexel.progress import say
 from lexel.runtimes import Runtime
 
 if TYPE_CHECKING:
@@ -87,6 +89,8 @@ def load(
     resize = {"image_size": image_size, "context_length": context_length}
     if _is_foreign(path, str(model)):
         found = read_model(model, architecture=architecture, activation=activation, tokenizer=tokenizer)
+        for warning in found.warnings:
+            say(warning)
         encoder = _foreign(found, device, _on_torch(runtime, number_format), resize, exact)
     elif not (folder := open_model_folder(path)).is_exported:
         encoder = _own(folder, device, _on_torch(runtime, number_format), resize, exact)
@@ -192,8 +196,6 @@ def _foreign(
     resize: dict[str, int | None],
     exact: bool,
 ) -> Encoder:
-    from safetensors.numpy import save
-
     if found.tokenizer is None:
         raise UsageError(
             f"{found.source} comes without its tokenizer.\n"
@@ -202,8 +204,10 @@ def _foreign(
         )
     words, training_pictures = found.tokenizer, found.training_pictures
     # As a model folder would hold them, so that the converted model has the same fingerprint.
-    pieces = {WEIGHTS: save(found.weights), TOKENIZER: words.to_json().encode()}
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in pieces.items()}
+    hashes = {
+        WEIGHTS: sha256_of_weights(found.weights),
+        TOKENIZER: hashlib.sha256(words.to_json().encode()).hexdigest(),
+    }
     manifest = Manifest(
         name=found.name,
         architecture=found.architecture,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from lexel.data.captions import fill
 from lexel.errors import ModelError, UsageError
@@ -18,6 +17,7 @@ from lexel.evaluation.matching import match_of
 from lexel.evaluation.prompts import templates as read_templates
 from lexel.evaluation.ranking import JudgedText
 from lexel.files import write_atomically
+from lexel.safetensors_bytes import safetensors_bytes
 from lexel.unit_vectors import unit
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class ZeroShotClassifier:
             "model": self.encoder.name,
         }
         tensors = {"label_embeddings": self.vectors, "prompt_agreement": self.agreement}
-        write_atomically(Path(path), save(tensors, metadata))
+        write_atomically(Path(path), safetensors_bytes(tensors, metadata))
 
     @classmethod
     def load(cls, path: str | Path, encoder: Encoder) -> ZeroShotClassifier:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from lexel.errors import DataError
 from lexel.files import write_atomically
+from lexel.safetensors_bytes import safetensors_bytes
 
 FILE_NAME = "examples.safetensors"
 KIND = "lexel outcomes of examples"
@@ -37,7 +37,9 @@ def save_outcomes(path: Path, keys: Sequence[Sequence[str]], outcomes: Mapping[s
     for name, outcome in outcomes.items():
         tensors[f"{name}#values"] = np.ascontiguousarray(outcome.values, np.float32)
         tensors[f"{name}#groups"] = np.ascontiguousarray(outcome.groups, np.int64)
-    write_atomically(path, save(tensors, {"kind": KIND, "keys": json.dumps([list(names) for names in keys])}))
+    write_atomically(
+        path, safetensors_bytes(tensors, {"kind": KIND, "keys": json.dumps([list(names) for names in keys])})
+    )
 
 
 def load_outcomes(path: Path) -> tuple[list[list[str]], dict[str, Outcome]]:

@@ -9,7 +9,6 @@ whatever is random in a step is seeded by the step (see `noise.py`).
 Training waits only while the state is copied to the host's memory; a thread writes it to disk beside the next steps.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -30,6 +29,7 @@ from torch import Tensor, nn
 from lexel.config import Config
 from lexel.errors import ModelError
 from lexel.files import UNFINISHED, new_file
+from lexel.identity import sha256_of
 from lexel.progress import say
 from lexel.training.distributed.sharding import like, whole
 from lexel.training.optimization.optimizer import Optimizer
@@ -234,5 +234,4 @@ def _read(path: Path) -> Snapshot:
 
 
 def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:8]
+    return sha256_of(path)[:8]

@@ -40,7 +40,7 @@ def test_what_is_written_is_read_back_bit_for_bit(arrays):
     theirs = to_theirs(FORMS, arrays)
     for row in FORMS:
         assert all(theirs[name].shape == row.wanted(shapes) for name in row.theirs)
-    again = to_ours(FORMS, theirs, shapes)
+    again = to_ours(FORMS, theirs, shapes, "weights.pt")
     assert again.keys() == arrays.keys()
     assert all(
         np.array_equal(again[name], array) and again[name].dtype == array.dtype for name, array in arrays.items()
@@ -68,20 +68,20 @@ def test_wildcards_prefixes_and_numbers_are_written_out():
 
 def test_bfloat16_comes_widened():
     brief = np.array([0x3FC0], np.uint16).view(BFLOAT16)
-    found = to_ours(table(("a", "b")), {"a": brief}, {"b": (1,)})["b"]
+    found = to_ours(table(("a", "b")), {"a": brief}, {"b": (1,)}, "weights.pt")["b"]
     assert found.dtype == np.float32
     assert found.tolist() == [1.5]
 
 
 def test_a_count_of_batches_may_be_missing_and_other_tensors_may_not():
     rows = table(("bn.num_batches_tracked", "n"), ("w", "w"))
-    assert to_ours(rows, {"w": np.zeros(1)}, {"n": (), "w": (1,)})["n"] == 0
-    with pytest.raises(ModelError, match="lacks the tensor w"):
-        to_ours(rows, {}, {"n": (), "w": (1,)})
+    assert to_ours(rows, {"w": np.zeros(1)}, {"n": (), "w": (1,)}, "weights.pt")["n"] == 0
+    with pytest.raises(ModelError, match=r"weights\.pt lacks the tensor w"):
+        to_ours(rows, {}, {"n": (), "w": (1,)}, "weights.pt")
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (3, 2, 1), (1, 6), (6,), (0, 2)])
 def test_only_leading_axes_of_length_one_may_differ(shape):
-    assert to_ours(table(("a", "b")), {"a": np.zeros((1, 1, 3, 2))}, {"b": (3, 2)})["b"].shape == (3, 2)
+    assert to_ours(table(("a", "b")), {"a": np.zeros((1, 1, 3, 2))}, {"b": (3, 2)}, "weights.pt")["b"].shape == (3, 2)
     with pytest.raises(ModelError, match="does not fit the architecture: a is"):
-        to_ours(table(("a", "b")), {"a": np.zeros(shape)}, {"b": (3, 2)})
+        to_ours(table(("a", "b")), {"a": np.zeros(shape)}, {"b": (3, 2)}, "weights.pt")

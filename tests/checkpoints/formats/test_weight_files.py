@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from lexel.checkpoints.formats.arrays import BFLOAT16, narrow, number_format, widen, write_safetensors
-from lexel.checkpoints.formats.weight_files import read_sharded, read_weight_file, strip_prefixes
+from lexel.checkpoints.formats.weight_files import read_sharded, read_weight_file
 from lexel.errors import LexelError, ModelError, UsageError
 
 pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")
@@ -97,6 +97,8 @@ def test_a_pickle_that_runs_code_is_refused_and_nothing_runs(tmp_path, is_zip):
     with pytest.raises(ModelError, match="It may be hostile: nothing of it was run"):
         read_weight_file(path)
     assert not trace.exists()
+    with pytest.raises(ModelError, match=r"asks for (posix|nt)\.mkdir"):
+        read_weight_file(path)
     path.write_bytes(pickle.dumps(Runs(os.mkdir, str(trace))))  # and without PyTorch's frame
     with pytest.raises(ModelError):
         read_weight_file(path)
@@ -125,19 +127,18 @@ def test_shards_are_put_together_and_a_missing_one_is_named(tmp_path):
             read_sharded(index)
 
 
-names = st.text("abc.", min_size=1, max_size=8).filter(lambda name: not name.startswith("."))
+def test_a_pipe_in_the_place_of_a_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "weights.pt")
+    with pytest.raises(UsageError, match="is no regular file"):
+        read_weight_file(tmp_path / "weights.pt")
 
 
-@given(names=st.sets(names, min_size=1, max_size=5), prefixes=st.lists(st.sampled_from(["module.", "_orig_mod."])))
-def test_the_prefixes_of_training_are_stripped_in_any_order_and_number(names, prefixes):
-    array = np.zeros(1)
-    wrapped = {"".join(prefixes) + name: array for name in names}
-    assert strip_prefixes(wrapped).keys() == names
-
-
-def test_a_prefix_that_not_all_names_have_is_part_of_the_names():
-    arrays = {"module.a": np.zeros(1), "b": np.zeros(1)}
-    assert strip_prefixes(arrays) == arrays
+def test_a_dictionary_that_holds_itself_ends(tmp_path):
+    content: dict[str, object] = {"a": torch.zeros(1)}
+    content["b"] = [content] * 3
+    content["c"] = {"d": content, "e": torch.ones(1)}
+    torch.save(content, tmp_path / "weights.pt")
+    assert read_weight_file(tmp_path / "weights.pt").arrays.keys() == {"a", "c.e"}
 
 
 @given(bits=st.lists(st.integers(0, 2**16 - 1), min_size=1, max_size=20))

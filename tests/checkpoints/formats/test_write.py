@@ -39,7 +39,7 @@ def same(a: ForeignModel, b: ForeignModel) -> bool:
 def drawn(architecture: CLIPConfig, dtype: Any = np.float32, **more: Any) -> ForeignModel:
     """A model with random weights."""
     generator = np.random.default_rng(0)
-    shapes = shapes_of(architecture)
+    shapes = shapes_of(architecture, "made up")
     weights = {name: generator.standard_normal(shape).astype(dtype) for name, shape in shapes.items()}
     size = architecture.image.image_size
     return ForeignModel(

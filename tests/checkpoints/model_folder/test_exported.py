@@ -104,7 +104,8 @@ def test_only_the_graphs_that_are_run_are_looked_at(folder):
     ("content", "message"),
     [
         ("{", "not readable JSON"),
-        ("[]", "is of format None"),
+        ("[]", "is not a JSON object"),
+        ("{}", "is of format None"),
         ('{"format": 9}', "is of format 9; this Lexel reads format 1"),
         ('{"format": 1}', "does not describe exported towers: made_from: Field required"),
     ],

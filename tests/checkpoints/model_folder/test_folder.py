@@ -8,7 +8,9 @@ import pytest
 
 from lexel.calibration import Calibration
 from lexel.checkpoints.model_folder.folder import ModelFolder, open_model_folder, save_model_folder
+from lexel.conversion import convert
 from lexel.errors import ModelError, UsageError
+from lexel.loading import load
 from lexel.tokenizer import Tokenizer
 
 
@@ -98,7 +100,7 @@ def test_a_description_without_hashes_is_refused(model):
         open_model_folder(model)
 
 
-@pytest.mark.parametrize("content", ['{"format": 99}', "[]", '{"name": "x"}'])
+@pytest.mark.parametrize("content", ['{"format": 99}', '{"name": "x"}'])
 def test_another_format_is_refused(model, content):
     (model / "model.json").write_text(content)
     with pytest.raises(ModelError, match="this Lexel reads format 1"):
@@ -181,3 +183,43 @@ def test_a_calibration_is_refused_by_another_model_and_when_damaged(tiny_model, 
     file.write_text("{}")
     with pytest.raises(ModelError, match="is no calibration"):
         folder.calibration()
+
+
+def test_weights_that_are_not_finite_are_refused_with_their_tensor(model, tmp_path):
+    folder = open_model_folder(model)
+    weights = {name: np.array(array) for name, array in folder.weights().items()}
+    weights["image.projection.weight"][0, 1] = np.nan
+    broken = save(tmp_path / "broken", folder, weights=weights)
+    told = r"weights\.safetensors: the tensor image\.projection\.weight holds 1 of .* numbers that are not finite"
+    with pytest.raises(ModelError, match=told):
+        broken.weights()
+    with pytest.raises(ModelError, match=told):
+        load(tmp_path / "broken")
+    with pytest.raises(ModelError, match=told):
+        convert(tmp_path / "broken", tmp_path / "blessed", "open_clip")
+    assert not (tmp_path / "blessed").exists()
+
+
+def test_weights_that_are_turned_in_memory_are_saved_as_they_are_seen(model, tmp_path):
+    folder = open_model_folder(model)
+    turned = {name: np.asarray(array, order="F") for name, array in folder.weights().items()}
+    again = save(tmp_path / "turned", folder, weights=turned)
+    assert all(np.array_equal(again.weights()[name], array) for name, array in folder.weights().items())
+    assert again.fingerprint("float32") == folder.fingerprint("float32")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"), [("depth", 10**9, "asks for depth 1,000,000,000"), ("width", 10**12, "the most that")]
+)
+def test_a_description_of_a_size_beyond_reason_is_refused(model, field, value, told):
+    content = json.loads((model / "model.json").read_text())
+    content["architecture"]["text"][field] = value
+    (model / "model.json").write_text(json.dumps(content))
+    with pytest.raises(ModelError, match=told):
+        open_model_folder(model)
+
+
+def test_a_description_that_is_nested_without_end_is_refused(model):
+    (model / "model.json").write_text('{"format":' * 100_000)
+    with pytest.raises(ModelError, match=r"model\.json is nested too deeply"):
+        open_model_folder(model)

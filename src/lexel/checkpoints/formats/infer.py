@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lexel.checkpoints.formats.weight_files import Stored
 from lexel.errors import UsageError
 from lexel.models.config import (
     Activation,
@@ -24,32 +23,38 @@ HEAD_WIDTH = 64
 OPENAI_MARKS = {"input_resolution", "context_length", "vocab_size"}  # that OpenAI stores beside the weights
 
 
-def known_activation(stored: Stored) -> Activation | None:
-    """The activation, where the file itself tells it: OpenAI's do, and archives by their program."""
-    if stored.arrays.keys() >= OPENAI_MARKS:
+def known_activation(arrays: Mapping[str, np.ndarray], program: str) -> Activation | None:
+    """The activation, where the file itself tells it: OpenAI's do, and archives by their program (source code)."""
+    if arrays.keys() >= OPENAI_MARKS:
         return "quick_gelu"
-    plain, quick = "gelu(" in stored.program, "sigmoid(" in stored.program  # QuickGELU is x · sigmoid(1.702 x)
+    plain, quick = "gelu(" in program, "sigmoid(" in program  # QuickGELU is x · sigmoid(1.702 x)
     return None if plain == quick else "gelu" if plain else "quick_gelu"
 
 
-def infer_architecture(stored: Stored) -> CLIPConfig:
-    """The architecture with these shapes; its activation means nothing. Raises UsageError where they do not tell."""
-    arrays = stored.arrays
+def infer_architecture(arrays: Mapping[str, np.ndarray], program: str, where: str) -> CLIPConfig:
+    """The architecture with these shapes; its activation means nothing.
+
+    `program` is that of a TorchScript archive, "" for other files; `where` names the file. Raises UsageError where the
+    shapes do not tell.
+    """
     try:
         inferred = _infer(arrays)
     except (KeyError, IndexError, ValueError, TypeError, StopIteration):
         raise UsageError(
-            "does not tell its architecture by its tensors.\n"
+            f"{where} does not tell its architecture by its tensors.\n"
             '  Say which it is: architecture="ViT-B-32", or put its open_clip_config.json beside it.'
         ) from None
     facts = _facts(inferred)
     found = {name: config for name, config in ARCHITECTURES.items() if _facts(config) == facts}
     choices = {with_activation(config, "gelu"): name for name, config in found.items()}
     if len(choices) > 1:
-        raise UsageError(f"may be any of {', '.join(found)}.\n  Say which it is, by architecture= or --architecture.")
-    if not choices and not (stored.program or arrays.keys() >= OPENAI_MARKS):
         raise UsageError(
-            "has the shapes of no architecture that Lexel knows by name.\n  Put its open_clip_config.json beside it."
+            f"{where} may be any of {', '.join(found)}.\n  Say which it is, by architecture= or --architecture."
+        )
+    if not choices and not (program or arrays.keys() >= OPENAI_MARKS):
+        raise UsageError(
+            f"{where} has the shapes of no architecture that Lexel knows by name.\n"
+            "  Put its open_clip_config.json beside it."
         )
     return next(iter(choices), inferred)
 

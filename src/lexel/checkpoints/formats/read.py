@@ -4,15 +4,15 @@ The kind is told by what is in the files. What cannot be told, such as the activ
 for and never guessed.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from lexel.checkpoints.formats.arrays import number_format
+from lexel.checkpoints.formats.find_towers import TwoTowers, adapter_error, find_towers, with_temperature
 from lexel.checkpoints.formats.huggingface.config_in import huggingface_rows, read_huggingface_config, read_processor
 from lexel.checkpoints.formats.infer import infer_architecture, known_activation, with_activation
 from lexel.checkpoints.formats.open_clip.config_in import read_open_clip_config
@@ -22,8 +22,10 @@ from lexel.checkpoints.formats.tokenizer import Style, find_tokenizer, fit_token
 from lexel.checkpoints.formats.weight_files import Stored, read_sharded, read_weight_file
 from lexel.checkpoints.hub.choose_files import choose
 from lexel.checkpoints.model_folder.folder import MANIFEST, open_model_folder
+from lexel.checkpoints.model_folder.soundness import check_not_zero, check_sizes
 from lexel.checkpoints.model_folder.training_pictures import TrainingPictures
-from lexel.errors import LexelError, ModelError, UsageError
+from lexel.errors import LexelError, UsageError
+from lexel.files import read_json_object
 from lexel.images import Preprocessing
 from lexel.models.config import Activation, CLIPConfig, VisionTransformerConfig
 from lexel.models.zoo import architecture as architecture_of
@@ -32,6 +34,9 @@ from lexel.tokenizer import Tokenizer
 CONFIGS: dict[Style, str] = {"open_clip": "open_clip_config.json", "huggingface": "config.json"}
 PROCESSOR = "preprocessor_config.json"
 DECODER = "text_decoder."  # CoCa's captioner
+ADAPTER, INDEX = "adapter_config.json", ".index.json"
+
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class ForeignModel:
     format: str  # in words: what kind of file it came from
     dtypes: dict[str, str] = field(default_factory=dict, repr=False)  # what each weight was stored as
     notes: tuple[str, ...] = ()  # what a user should know about it, as sentences
+    warnings: tuple[str, ...] = ()  # what cannot be had of it, as sentences
     training_pictures: TrainingPictures | None = field(default=None, repr=False)  # that it has learned from, if known
 
 
@@ -69,18 +75,15 @@ def read_foreign(
     if path.is_dir() and (path / MANIFEST).is_file():
         return _own(path)
     weights = _weights_in(path) if path.is_dir() else path
+    where = str(weights)
     stored = read_sharded(weights) if weights.name.endswith(".index.json") else read_weight_file(weights)
-    try:
-        style = _style(stored)
-        if style == "huggingface":
-            stored = _without_doubled_prefix(stored)
-        config = _json_beside(weights, CONFIGS[style]) if architecture is None else None
-        read = _read_open_clip if style == "open_clip" else _read_huggingface
-        found = read(stored, config, architecture, activation, weights)
-    except LexelError as error:
-        raise type(error)(f"{weights} {error}") from None
+    towers = find_towers(stored.arrays, where)
+    config = _config_beside(weights, CONFIGS[towers.style]) if architecture is None else None
+    read = _read_open_clip if towers.style == "open_clip" else _read_huggingface
+    found = read(stored, towers, config, architecture, activation, weights)
+    check_not_zero(found.weights, where)
     beside = path if path.is_dir() else path.parent if config is not None else None
-    words = find_tokenizer(beside, tokenizer, found.architecture, found.tokenizer_facts, style)
+    words = find_tokenizer(beside, tokenizer, found.architecture, found.tokenizer_facts, towers.style)
     return ForeignModel(
         name=path.name if path.is_dir() else path.stem,
         architecture=found.architecture if words is None else fit_tokens(found.architecture, words),
@@ -91,6 +94,7 @@ def read_foreign(
         format=found.format,
         dtypes=found.dtypes,
         notes=found.notes,
+        warnings=found.warnings,
     )
 
 
@@ -103,6 +107,7 @@ class _Found:
     format: str
     tokenizer_facts: Mapping[str, Any]
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def _own(path: Path) -> ForeignModel:
@@ -126,135 +131,133 @@ def _own(path: Path) -> ForeignModel:
 def _weights_in(folder: Path) -> Path:
     names = [entry.name for entry in folder.iterdir()]
     choice = choose(names)
-    if choice is None:
-        found = ", ".join(sorted(names)[:8]) or "nothing"
-        raise UsageError(
-            f"{folder} holds no model that Lexel knows. It has: {found}.\n"
-            "  Give a weight file, or a folder with a configuration and weights."
-        )
-    return folder / choice.weights[0]
+    if choice and (choice.config or ADAPTER not in names):
+        return folder / choice.weights[0]
+    if ADAPTER in names:
+        base = read_json_object(folder / ADAPTER).get("base_model_name_or_path")
+        raise adapter_error(str(folder), str(base or "the base model"))
+    if index := next((name for name in sorted(names) if name.endswith(INDEX)), None):
+        return folder / index  # whose reader says which of the files are missing
+    found = ", ".join(sorted(names)[:8]) or "nothing"
+    raise UsageError(
+        f"{folder} holds no model that Lexel knows. It has: {found}.\n"
+        "  Give a weight file, or a folder with a configuration and weights."
+    )
 
 
-def _style(stored: Stored) -> Style:
-    names = stored.arrays.keys()
-    if any(name.startswith("visual.") for name in names):
-        return "open_clip"
-    if any(name.startswith("vision_model.") for name in names):
-        return "huggingface"
-    if "image.projection.weight" in names or "text.position_embedding" in names:
-        raise UsageError("is part of a Lexel model folder. Give the folder.")
-    if any(name.startswith("image_encoder.model.") for name in names):
-        raise UsageError(
-            "is in Apple's own format. Take the model from OpenCLIP's list: lexel models list --pretrained"
-        )
-    raise ModelError(f"holds tensors, but of no model with two towers: {', '.join(list(names)[:3])} …")
-
-
-def _without_doubled_prefix(stored: Stored) -> Stored:
-    """Older transformers wrote `vision_model.vision_model.` for a CLIP tower beside a text model."""
-    arrays = {
-        name.replace(f"{tower}.{tower}.", f"{tower}.", 1): array
-        for tower in ("vision_model",)
-        for name, array in stored.arrays.items()
-    }
-    return Stored(arrays, stored.container, stored.program)
-
-
-def _json_beside(weights: Path, name: str) -> dict[str, Any] | None:
+def _config_beside(weights: Path, name: str) -> dict[str, Any] | None:
     path = weights.with_name(name)
-    if not path.is_file():
-        return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise ModelError(f"has a {name} beside it that is not readable JSON: {error}. Download it again.") from None
-    if not isinstance(content, dict):
-        raise ModelError(f"has a {name} beside it that is no configuration. Download it again.")
-    return content
+    return read_json_object(path, "Download it again.") if path.exists() else None
 
 
 def _read_open_clip(
-    stored: Stored, config: dict[str, Any] | None, name: str | None, activation: Activation | None, weights: Path
+    stored: Stored,
+    towers: TwoTowers,
+    config: dict[str, Any] | None,
+    name: str | None,
+    activation: Activation | None,
+    weights: Path,
 ) -> _Found:
-    known = known_activation(stored)
+    where = str(weights)
+    towers = with_temperature(towers, logit_bias=False, where=where)
+    known = known_activation(towers.arrays, stored.program)
     if known and activation and known != activation:
-        raise UsageError(f"was trained with {known}, not {activation}: its archive says so.")
+        raise UsageError(f"{where} was trained with {known}, not {activation}: its archive says so.")
     pixels = None
     if config is not None:
-        found, pixels = read_open_clip_config(config)
+        found, pixels = _about(weights.with_name(CONFIGS["open_clip"]), read_open_clip_config, config)
     else:
-        found = architecture_of(name) if name else infer_architecture(stored)
+        found = architecture_of(name) if name else infer_architecture(towers.arrays, stored.program, where)
     chosen = activation or known
     if chosen:
         found = with_activation(found, chosen)
     elif config is None and name is None and with_activation(found, "quick_gelu") != with_activation(found, "gelu"):
         raise UsageError(
-            "does not tell its activation, and the wrong one ruins embeddings unseen.\n"
+            f"{where} does not tell its activation, and the wrong one ruins embeddings unseen.\n"
             "  Say which it was trained with, by activation= or --activation: gelu (most of OpenCLIP's) or quick_gelu "
             "(OpenAI's, DFN's, MetaCLIP's)."
         )
-    found = found.model_copy(update={"logit_bias": "logit_bias" in stored.arrays})
-    shapes = shapes_of(found)
-    rows = open_clip_rows(found, shapes, flat="token_embedding.weight" in stored.arrays)
-    notes = []
-    if any(key.startswith(DECODER) for key in stored.arrays):
-        notes.append("CoCa's captioner is left out: its two contrastive towers are all that Lexel uses.")
+    found = found.model_copy(update={"logit_bias": "logit_bias" in towers.arrays})
+    shapes = shapes_of(found, where)
+    rows = open_clip_rows(found, shapes, flat="token_embedding.weight" in towers.arrays)
+    notes = towers.notes
+    if any(key.startswith(DECODER) for key in towers.arrays):
+        notes = (*notes, "CoCa's captioner is left out: its two contrastive towers are all that Lexel uses.")
     return _Found(
         architecture=found,
         preprocessing=pixels or _usual_pixels(found),
-        weights=to_ours(rows, stored.arrays, shapes, ignored=(DECODER,)),
-        dtypes=_dtypes(rows, stored),
+        weights=to_ours(rows, towers.arrays, shapes, where, ignored=(DECODER,)),
+        dtypes=_dtypes(rows, towers.arrays),
         format=f"OpenCLIP ({stored.container})" if not stored.program else "OpenAI (TorchScript)",
         tokenizer_facts=config or {},
-        notes=tuple(notes),
+        notes=notes,
+        warnings=towers.warnings,
     )
 
 
 def _read_huggingface(
-    stored: Stored, config: dict[str, Any] | None, name: str | None, activation: Activation | None, weights: Path
+    stored: Stored,
+    towers: TwoTowers,
+    config: dict[str, Any] | None,
+    name: str | None,
+    activation: Activation | None,
+    weights: Path,
 ) -> _Found:
+    where = str(weights)
     if config is None and name is None:
-        raise UsageError("needs its config.json beside it, or its name by architecture= or --architecture.")
-    found = read_huggingface_config(config) if config is not None else architecture_of(name or "")
+        raise UsageError(f"{where} needs its config.json beside it, or its name by architecture= or --architecture.")
+    path = weights.with_name(CONFIGS["huggingface"])
+    found = _about(path, read_huggingface_config, config) if config is not None else architecture_of(name or "")
     if activation:
         found = with_activation(found, activation)
     if not isinstance(found.image, VisionTransformerConfig):
-        raise UsageError(f"is in transformers' format, which {name} cannot be.")
-    shapes = shapes_of(found)
-    is_flat = stored.arrays.get("vision_model.embeddings.patch_embedding.weight", np.zeros(())).ndim == 2
+        raise UsageError(f"{where} is in transformers' format, which {name} cannot be.")
+    towers = with_temperature(towers, found.logit_bias, where)
+    shapes = shapes_of(found, where)
+    is_flat = towers.arrays.get("vision_model.embeddings.patch_embedding.weight", np.zeros(())).ndim == 2
     rows = huggingface_rows(found, shapes, patches="patches" if is_flat else "same")
-    notes = ()
+    notes = towers.notes
     if is_flat:
-        notes = (f"Pictures are squashed to {found.image.image_size} pixels square; transformers keeps their shape.",)
+        size = found.image.image_size
+        notes = (*notes, f"Pictures are squashed to {size} pixels square; transformers keeps their shape.")
     kind = str((config or {}).get("model_type", "siglip" if found.logit_bias else "clip"))
+    processor = _config_beside(weights, PROCESSOR) or {}
     return _Found(
         architecture=found,
-        preprocessing=read_processor(_json_beside(weights, PROCESSOR) or {}, kind, found.image.image_size),
-        weights=to_ours(rows, stored.arrays, shapes),
-        dtypes=_dtypes(rows, stored),
+        preprocessing=_about(weights.with_name(PROCESSOR), read_processor, processor, kind, found.image.image_size),
+        weights=to_ours(rows, towers.arrays, shapes, where),
+        dtypes=_dtypes(rows, towers.arrays),
         format=f"Hugging Face {kind} ({stored.container})",
         tokenizer_facts=config or {},
         notes=notes,
+        warnings=towers.warnings,
     )
 
 
-def shapes_of(config: CLIPConfig) -> dict[str, Shape]:
-    """The names and shapes of all weights of an architecture. Nothing is allocated."""
+def _about(path: Path, read: Callable[..., Read], *arguments: Any) -> Read:
+    """What `read` makes of a configuration; its errors, which say what it holds, get the file as their subject."""
+    try:
+        return read(*arguments)
+    except LexelError as error:
+        raise type(error)(f"{path} {error}") from None
+
+
+def shapes_of(config: CLIPConfig, where: str) -> dict[str, Shape]:
+    """The names and shapes of all weights of an architecture. Nothing is allocated.
+
+    Raises ModelError where a size is beyond reason; `where` names the file that it comes from.
+    """
     import torch
 
+    check_sizes(config, where)
     from lexel.models.clip import CLIP
 
     with torch.device("meta"):
         return {name: tuple(tensor.shape) for name, tensor in CLIP(config).state_dict().items()}
 
 
-def _dtypes(rows: list[Row], stored: Stored) -> dict[str, str]:
-    return {
-        name: number_format(stored.arrays[row.theirs[0]])
-        for row in rows
-        for name in row.ours
-        if row.theirs[0] in stored.arrays
-    }
+def _dtypes(rows: list[Row], arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
+    return {name: number_format(arrays[row.theirs[0]]) for row in rows for name in row.ours if row.theirs[0] in arrays}
 
 
 def _usual_pixels(config: CLIPConfig) -> Preprocessing:

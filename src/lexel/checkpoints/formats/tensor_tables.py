@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from lexel.checkpoints.formats.arrays import widen
+from lexel.checkpoints.model_folder.soundness import check_finite
 from lexel.errors import ModelError
 
 Shape = tuple[int, ...]
@@ -84,23 +85,27 @@ def repeated(count: int, their_prefix: str, our_prefix: str, rows: list[Row]) ->
 
 
 def to_ours(
-    rows: Iterable[Row], theirs: Mapping[str, np.ndarray], shapes: Mapping[str, Shape], ignored: tuple[str, ...] = ()
+    rows: Iterable[Row],
+    theirs: Mapping[str, np.ndarray],
+    shapes: Mapping[str, Shape],
+    where: str,
+    ignored: tuple[str, ...] = (),
 ) -> dict[str, np.ndarray]:
     """Our arrays, each of the shape that `shapes` gives for its name; bfloat16 comes widened to float32.
 
-    Raises ModelError that names the first tensor that is missing, of another shape, or not known; but not for names
-    that begin with one of `ignored`.
+    `where` names the file. Raises ModelError that names the first tensor that is missing, of another shape, not finite
+    or not known; but not for names that begin with one of `ignored`.
     """
     ours: dict[str, np.ndarray] = {}
     left = {name for name in theirs if name.rpartition(".")[2] not in NO_WEIGHTS and not name.startswith(ignored)}
     for row in rows:
-        pieces = [_checked(name, theirs, row.wanted(shapes)) for name in row.theirs]
+        pieces = [_checked(name, theirs, row.wanted(shapes), where) for name in row.theirs]
         left.difference_update(row.theirs)
-        ours |= _here(row, [widen(piece) for piece in pieces], shapes)
+        ours |= _here(row, pieces, shapes)
     if left:
         names = sorted(left)
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        raise ModelError(f"holds a tensor that the architecture has no place for: {names[0]}{more}.")
+        raise ModelError(f"{where} holds a tensor that the architecture has no place for: {names[0]}{more}.")
     return ours
 
 
@@ -136,14 +141,17 @@ def _expand(row: Row) -> list[Row]:
     return [row]
 
 
-def _checked(name: str, theirs: Mapping[str, np.ndarray], wanted: Shape) -> np.ndarray:
+def _checked(name: str, theirs: Mapping[str, np.ndarray], wanted: Shape, where: str) -> np.ndarray:
     if name not in theirs:
         if name.endswith(".num_batches_tracked"):  # of no use but to continue training, and often left out
             return np.zeros((), np.int64)
-        raise ModelError(f"lacks the tensor {name}, which the architecture needs.")
-    found = theirs[name]
+        raise ModelError(f"{where} lacks the tensor {name}, which the architecture needs.")
+    found = widen(theirs[name])
     if _core(found.shape) != _core(wanted):
-        raise ModelError(f"does not fit the architecture: {name} is {_words(found.shape)}, not {_words(wanted)}.")
+        raise ModelError(
+            f"{where} does not fit the architecture: {name} is {_words(found.shape)}, not {_words(wanted)}."
+        )
+    check_finite(name, found, where)
     return found.reshape(wanted)
 
 

@@ -1,27 +1,28 @@
 """Weight files of every kind to named arrays, told apart by what is in them and never by their name.
 
 Nothing in a file is ever run: safetensors are raw numbers, pickles are read by PyTorch's `weights_only` reader, and
-TorchScript archives by a reader of our own. What is no weight file at all is told as what it is.
+those that it refuses, and TorchScript archives, by readers of our own. What is no weight file at all is told as what it
+is.
 """
 
 import json
-import re
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import safetensors
 
 from lexel.checkpoints.formats.arrays import BFLOAT16, SAFETENSORS
-from lexel.checkpoints.formats.torchscript import read_archive
+from lexel.checkpoints.formats.pickles import Foreign, Tensor, code_error
+from lexel.checkpoints.formats.torch_files import read_archive, read_saved
 from lexel.errors import ModelError, UsageError
+from lexel.files import read_json_object
 
 Container = Literal["safetensors", "PyTorch", "TorchScript"]
-WRAPPERS = ("state_dict", "model_state_dict", "model")  # of training checkpoints: the first that is there is taken
-PREFIXES = ("module.", "_orig_mod.")  # that distributed and compiled training put before every name
+WRAPPERS = ("state_dict", "model_state_dict", "model")  # of training checkpoints: the first with weights is taken
+MAX_LEVELS = 5  # of dictionaries in one another
 _ZIP = b"PK\x03\x04"
 
 
@@ -36,6 +37,8 @@ class Stored:
 
 def read_weight_file(path: Path) -> Stored:
     """Read any weight file. Raises UsageError where there is none, ModelError where it is damaged or something else."""
+    if path.exists() and not path.is_file():  # a folder, or a pipe that never ends
+        raise UsageError(f"{path} cannot be read: it is no regular file. Give a weight file or the folder of a model.")
     try:
         with open(path, "rb") as file:
             head = file.read(512)
@@ -51,32 +54,25 @@ def read_weight_file(path: Path) -> Stored:
         raise ModelError(f"{path} {_what_else(head)}")
     if not stored.arrays:
         raise ModelError(f"{path} holds no weights.")
-    return Stored(strip_prefixes(stored.arrays), stored.container, stored.program)
+    return stored
 
 
 def read_sharded(index: Path) -> Stored:
     """Read the files that a `*.index.json` names, as Hugging Face splits large models."""
-    try:
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-        shards = [index.parent / Path(name).name for name in names]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{index} is no index of weight files: {error!r}. Download it again.") from None
+    weight_map = read_json_object(index, "Download it again.").get("weight_map")
+    if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
+        raise ModelError(f"{index} is no index of weight files: it has no weight_map. Download it again.")
+    shards = [index.parent / Path(name).name for name in sorted(set(weight_map.values()))]
     if missing := [shard.name for shard in shards if not shard.is_file()]:
-        raise ModelError(f"{index.parent} is incomplete: {', '.join(missing)} is missing. Download it again.")
+        is_or_are = "is" if len(missing) == 1 else "are"
+        raise ModelError(
+            f"{index.parent} is incomplete: {', '.join(missing[:5])} {is_or_are} missing, {len(missing)} of "
+            f"{len(shards)} files.\n  Download what is missing again."
+        )
     parts = [read_weight_file(shard) for shard in shards]
     if not parts:
         raise ModelError(f"{index} names no files. Download it again.")
     return Stored({name: array for part in parts for name, array in part.arrays.items()}, parts[0].container)
-
-
-def strip_prefixes(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Names without what training wrappers put before them all, in any order and number."""
-    arrays = dict(arrays)
-    while prefix := next((prefix for prefix in PREFIXES if all(name.startswith(prefix) for name in arrays)), None):
-        if not arrays or prefix in arrays:
-            break
-        arrays = {name.removeprefix(prefix): array for name, array in arrays.items()}
-    return arrays
 
 
 def _read_zip(path: Path) -> Stored:
@@ -121,35 +117,69 @@ def _read_pickle(path: Path, is_zip: bool) -> dict[str, np.ndarray]:
     import torch
 
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
+        content: object = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except Exception as error:  # any: PyTorch raises nearly everything at damaged files
-        raise ModelError(f"{path} {_why_not_loaded(error)}") from None
-    for wrapper in WRAPPERS:
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            content = content[wrapper]
-            break
+        if not any(sign in str(error) for sign in ("weights_only", "Unsupported", "Weights only", "unsupported")):
+            reason = " ".join(str(error).split())[:100] or type(error).__name__
+            raise ModelError(f"{path} is damaged: {reason}. Download it again.") from None
+        content = read_saved(path, is_zip)
+    tensors = _state_dict(content, (torch.Tensor, Tensor), 0, set())
+    if not tensors and (code := _code_in(content)):
+        raise ModelError(f"{path} {code_error(code)}")
     if not isinstance(content, dict):
         raise ModelError(f"{path} holds a {type(content).__name__}, not a dictionary of weights.")
-    tensors = {str(name): value.detach() for name, value in content.items() if isinstance(value, torch.Tensor)}
     try:
-        return {
-            name: tensor.view(torch.int16).numpy().view("<u2").view(BFLOAT16)
-            if tensor.dtype == torch.bfloat16
-            else tensor.numpy()
-            for name, tensor in tensors.items()
-        }
+        return {name: _array(tensor) for name, tensor in tensors.items()}
+    except ModelError as error:
+        raise ModelError(f"{path} {error}") from None
     except (TypeError, RuntimeError, ValueError) as error:
         raise ModelError(f"{path} stores numbers in a way that Lexel does not read: {error}.") from None
 
 
-def _why_not_loaded(error: Exception) -> str:
-    text = str(error)
-    if asked := re.search(r"GLOBAL ([\w.]+)|Unsupported class ([\w.]+)|Trying to (?:load|call) ([\w.]+)", text):
-        name = next(group for group in asked.groups() if group)
-        return f"asks for {name}, which no weights need. It may be hostile: nothing of it was run."
-    if "weights_only" in text.lower() or "Unsupported" in text:
-        return "holds more than weights. It may be hostile: nothing of it was run."
-    return f"is damaged: {' '.join(text.split())[:100] or type(error).__name__}. Download it again."
+def _state_dict(content: object, kinds: tuple[type, ...], level: int, seen: set[int]) -> dict[str, Any]:
+    """The tensors of a checkpoint: those in a known wrapper, or else all, each under the keys that lead to it.
+
+    `seen` holds the dictionaries that were looked into, so that one which holds itself ends.
+    """
+    if not isinstance(content, dict) or level > MAX_LEVELS or id(content) in seen:
+        return {}
+    seen.add(id(content))
+    for wrapper in WRAPPERS:
+        if found := _state_dict(content.get(wrapper), kinds, level + 1, seen):
+            return found
+    tensors: dict[str, Any] = {}
+    for key, value in content.items():
+        if isinstance(value, kinds):
+            tensors[str(key)] = value
+        else:
+            tensors |= {f"{key}.{name}": tensor for name, tensor in _state_dict(value, kinds, level + 1, seen).items()}
+    return tensors
+
+
+def _code_in(content: object) -> str | None:
+    """A class or function that the content needs, if it needs one."""
+    waiting, seen = [content], {id(content)}
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Foreign):
+            return value.name
+        if isinstance(value, dict | list | tuple):
+            inside = value.values() if isinstance(value, dict) else value
+            new = [part for part in inside if id(part) not in seen]
+            seen.update(map(id, new))
+            waiting.extend(new)
+    return None
+
+
+def _array(tensor: Any) -> np.ndarray:
+    if isinstance(tensor, Tensor):
+        return tensor.array()
+    import torch
+
+    tensor = tensor.detach()
+    if tensor.dtype == torch.bfloat16:
+        return tensor.view(torch.int16).numpy().view("<u2").view(BFLOAT16)
+    return tensor.numpy()
 
 
 def _what_else(head: bytes) -> str:

@@ -70,7 +70,7 @@ def to_lexel(model: ForeignModel, out: Path) -> None:
             "  Give CLIP's merges (bpe_simple_vocab_16e6.txt.gz) or a tokenizer.json by tokenizer= or --tokenizer."
         )
     _check_target(out, MANIFEST)
-    notes = "".join(f"\n{note}\n" for note in model.notes)
+    notes = "".join(f"\n{note}\n" for note in (*model.warnings, *model.notes))
     save_model_folder(
         out,
         name=model.name,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lexel.errors import LexelError
+from lexel.identity import sha256_of
 
 Progress = Callable[[str, int, int | None], None]  # file name, bytes that are here, bytes in all where known
 
@@ -137,11 +138,11 @@ def _copy(response: http.client.HTTPResponse, file: BinaryIO, here: int, tell: C
 
 
 def _digest(path: Path, expected: str) -> str:
+    if len(expected) != 40:
+        return sha256_of(path)
     with open(path, "rb") as file:
-        if len(expected) == 40:
-            start = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
-            return hashlib.file_digest(file, lambda: start).hexdigest()
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        start = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
+        return hashlib.file_digest(file, lambda: start).hexdigest()
 
 
 def _refusal(remote: RemoteFile, status: int) -> str:

@@ -20,17 +20,20 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors import numpy as safetensors_numpy
+from safetensors.numpy import load_file
 
 from lexel.calibration import Calibration
 from lexel.checkpoints.model_folder.exported import TOWERS, read_exported
-from lexel.checkpoints.model_folder.pieces import check_piece, read_description, sha256_of
+from lexel.checkpoints.model_folder.pieces import check_piece, read_description
+from lexel.checkpoints.model_folder.soundness import check_sizes, check_weights
 from lexel.checkpoints.model_folder.training_pictures import TrainingPictures, read_training_pictures
 from lexel.config import Config
 from lexel.errors import ModelError, UsageError, did_you_mean
 from lexel.files import new_folder, write_atomically
+from lexel.identity import sha256_of
 from lexel.images import Preprocessing
 from lexel.models.config import CLIPConfig
+from lexel.safetensors_bytes import safetensors_bytes
 from lexel.tokenizer import TextRules, Tokenizer
 
 FORMAT = 1
@@ -76,11 +79,13 @@ class ModelFolder:
         )
 
     def weights(self) -> dict[str, np.ndarray]:
-        """The parameters by name. Raises ModelError when the file is damaged."""
+        """The parameters by name. Raises ModelError when the file is damaged or a number in it is not finite."""
         try:
-            return safetensors_numpy.load_file(self.path / WEIGHTS)
+            weights = load_file(self.path / WEIGHTS)
         except (SafetensorError, OSError, ValueError) as error:
             raise ModelError(f"{self.path / WEIGHTS} cannot be read: {error}") from None
+        check_weights(weights, str(self.path / WEIGHTS))
+        return weights
 
     @property
     def is_exported(self) -> bool:
@@ -148,7 +153,7 @@ def save_model_folder(
 ) -> None:
     """Write a model folder whole, or leave what was at `path` as it was. Raises OSError (a full disk, say)."""
     with new_folder(path) as folder:
-        (folder / WEIGHTS).write_bytes(safetensors_numpy.save(dict(weights)))
+        (folder / WEIGHTS).write_bytes(safetensors_bytes(weights))
         (folder / TOKENIZER).write_text(tokenizer.to_json(), encoding="utf-8")
         (folder / CARD).write_text(card, encoding="utf-8")
         manifest = Manifest(
@@ -193,6 +198,7 @@ def _why_no_model(path: Path) -> str:
 
 def _read_manifest(path: Path) -> Manifest:
     manifest = read_description(path, Manifest, FORMAT, "a model")
+    check_sizes(manifest.architecture, str(path))
     towers = TOWERS if TOWERS in manifest.sha256 else WEIGHTS
     if missing := {towers, TOKENIZER} - manifest.sha256.keys():
         raise ModelError(f"{path} names no hash of {', '.join(sorted(missing))}. Copy the model folder again.")

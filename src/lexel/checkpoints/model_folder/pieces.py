@@ -1,7 +1,5 @@
 """The pieces of a model folder: each is the file that the folder was written with, or it is refused."""
 
-import hashlib
-import json
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,14 +7,10 @@ from pydantic import ValidationError
 
 from lexel.config import Config
 from lexel.errors import ModelError
+from lexel.files import read_json_object
+from lexel.identity import sha256_of
 
 Description = TypeVar("Description", bound=Config)
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, as hex digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_there(folder: Path, piece: str) -> None:
@@ -37,11 +31,8 @@ def check_piece(folder: Path, piece: str, expected: str, made: str) -> None:
 
 def read_description(path: Path, kind: type[Description], current: int, of: str) -> Description:
     """What a JSON file of the format `current` says `of` the model. Raises ModelError when it is damaged."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelError(f"{path} is not readable JSON: {error}. Copy the model folder again.") from None
-    found = content.get("format") if isinstance(content, dict) else None
+    content = read_json_object(path, "Copy the model folder again.")
+    found = content.get("format")
     if found != current:
         raise ModelError(
             f"{path} is of format {found}; this Lexel reads format {current}. Use a fitting version of Lexel."

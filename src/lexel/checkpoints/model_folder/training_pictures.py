@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from lexel.errors import ModelError
 from lexel.files import write_atomically
+from lexel.safetensors_bytes import safetensors_bytes
 
 FORMAT = "1"
 MAX_HASHES = 2**21
@@ -61,7 +61,7 @@ class TrainingPictures:
     def save(self, path: Path, weights: str = "") -> None:
         """Write the set whole or not at all. `weights` is the SHA-256 of the weights that were learned from it."""
         facts = {"format": FORMAT, "weights": weights, "limit": str(self.limit)}
-        write_atomically(path, save({"hashes": self.hashes}, facts))
+        write_atomically(path, safetensors_bytes({"hashes": self.hashes}, facts))
 
 
 NO_PICTURES = TrainingPictures(np.empty(0, np.uint64))

@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from lexel.config import Config
 from lexel.curation.concepts.threshold import RATE, FalsePositives, choose_threshold
@@ -22,6 +22,7 @@ from lexel.errors import DataError, ModelError, UsageError
 from lexel.evaluation.metrics import wilson
 from lexel.extras import missing_library
 from lexel.files import new_folder
+from lexel.safetensors_bytes import safetensors_bytes
 
 DESCRIPTION, WEIGHTS = "head.json", "head.safetensors"
 KEPT_APART = 0.3  # of the examples of each kind
@@ -67,7 +68,8 @@ class Head:
         if folder.exists() and not (folder / DESCRIPTION).is_file() and (not folder.is_dir() or any(folder.iterdir())):
             raise UsageError(f"{folder} is there already and is no head. Give another --output.")
         with new_folder(folder) as new:
-            save_file({"weights": self.weights, "bias": np.array([self.bias], np.float64)}, new / WEIGHTS)
+            arrays = {"weights": self.weights, "bias": np.array([self.bias], np.float64)}
+            (new / WEIGHTS).write_bytes(safetensors_bytes(arrays))
             (new / DESCRIPTION).write_text(json.dumps(self.facts.model_dump(mode="json"), indent=2) + "\n")
 
     @classmethod

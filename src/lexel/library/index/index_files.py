@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lexel.files import new_file, remove_unfinished, write_atomically
+from lexel.identity import sha256_of
 from lexel.library.index.codes import CodeIndex, read_index, write_index
 
 FORMAT = 2
@@ -94,7 +95,7 @@ def intact(folder: Path) -> bool:
     """Whether the cache's files are, byte for byte, those that were written. Reads them whole."""
     stamp = _read_stamp(folder)
     return stamp is not None and all(
-        (folder / name).is_file() and _sha256(folder / name) == facts["sha256"] for name, facts in stamp.files.items()
+        (folder / name).is_file() and sha256_of(folder / name) == facts["sha256"] for name, facts in stamp.files.items()
     )
 
 
@@ -109,19 +110,14 @@ def _read_stamp(folder: Path) -> Stamp | None:
 
 
 def _facts(path: Path) -> dict[str, str | int]:
-    return {"size": path.stat().st_size, "sha256": _sha256(path), "ends": _sha256_of_ends(path)}
+    return {"size": path.stat().st_size, "sha256": sha256_of(path), "ends": _sha256_of_ends(path)}
 
 
 def _fits(path: Path, facts: dict[str, str | int]) -> bool:
     size = path.stat().st_size
     if size != facts["size"]:
         return False
-    return _sha256(path) == facts["sha256"] if size <= CHECKED_WHOLE else _sha256_of_ends(path) == facts["ends"]
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path) == facts["sha256"] if size <= CHECKED_WHOLE else _sha256_of_ends(path) == facts["ends"]
 
 
 def _sha256_of_ends(path: Path) -> str:

@@ -21,6 +21,7 @@ from lexel.config import Config
 from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts, Vectors
 from lexel.data.pairs import EmbeddedImage, ImageFile, Picture
 from lexel.files import make_folder, write_atomically
+from lexel.identity import file_state
 from lexel.progress import say, track
 from lexel.training.distributed.shared_encoder import SharedEncoder
 from lexel.training.distributed.world import World
@@ -141,8 +142,7 @@ def _identity(picture: Picture) -> bytes:
     """A file is the same while its size and time are."""
     match picture:
         case ImageFile(path) if path.exists():
-            state = path.stat()
-            return f"{path} {state.st_size} {state.st_mtime_ns}\n".encode(errors="surrogateescape")
+            return f"{path} {file_state(path)}\n".encode(errors="surrogateescape")
         case EmbeddedImage(content):
             return hashlib.blake2b(content, digest_size=16).digest()
         case _:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from lexel.checkpoints.formats.arrays import widen
-from lexel.checkpoints.formats.torchscript import read_archive
+from lexel.checkpoints.formats.torch_files import read_archive
 from lexel.errors import LexelError, ModelError
 
 
