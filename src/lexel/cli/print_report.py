@@ -26,7 +26,7 @@ def _print_section(section: "Section") -> None:
         if isinstance(block, Numbers):
             print(f"    {block.title}")
             for name, metric in block.metrics.items():
-                print(f"      {name.replace('_', ' '):<22} {_in_words(metric)}")
+                print(f"      {name.replace('_', ' '):<28} {_in_words(metric)}")
 
 
 def _in_words(metric: "Metric") -> str:

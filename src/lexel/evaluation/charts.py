@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from lexel.evaluation.sections import Chart, Line
 
 WIDTH, HEIGHT = 620, 300  # pixels of the plot, without its margins
+NAME_HEIGHT = 15  # pixels
 TICKS = 5  # about as many on an axis
 
 
@@ -29,6 +31,16 @@ class DrawnLine:
     band: str
     marks: list[tuple[float, float]]
     titles: list[str]
+    name_at: float  # height of its name at the right
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceLine:
+    """A horizontal line and its name, which may stand a little off it to leave room for others."""
+
+    at: float
+    name: str
+    name_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +52,7 @@ class ChartView:
     x_ticks: list[Tick]
     y_ticks: list[Tick]
     lines: list[DrawnLine]
-    references: list[Tick]
+    references: list[ReferenceLine]
     diagonal: bool
 
 
@@ -59,30 +71,50 @@ class _Axis:
 
 
 def draw_chart(chart: Chart) -> ChartView:
-    """Lay out the chart. A logarithmic axis has a tick for each x there is."""
-    xs = [x for line in chart.lines for x in line.x]
+    """Lay out the chart. A logarithmic axis has a tick for each x there is; with a diagonal both axes are 0 to 1."""
+    xs = [x for line in chart.lines for x in line.x] or [0.0, 1.0]
     ys = [y for line in chart.lines for y in (*line.y, *line.low, *line.high)] + [y for _, y in chart.references]
     x_ticks = sorted(set(xs)) if chart.log_x else _round_values(min(xs), max(xs))
-    y_ticks = _round_values(min(0.0, *ys), max(ys))
+    y_ticks = _round_values(min([0.0, *ys]), max([0.0, *ys]))
+    if chart.diagonal:
+        x_ticks = y_ticks = _round_values(0.0, 1.0)
     across = _Axis(min(x_ticks), max(x_ticks), WIDTH, logarithmic=chart.log_x)
     up = _Axis(y_ticks[0], y_ticks[-1], HEIGHT, upwards=True)
+    ends = [up(line.y[-1]) for line in chart.lines] + [up(y) for _, y in chart.references]
+    name_at = _apart(ends)
+    references = zip(chart.references, name_at[len(chart.lines) :], strict=True)
     return ChartView(
         width=WIDTH,
         height=HEIGHT,
         x_ticks=[Tick(across(x), f"{x:g}") for x in x_ticks],
         y_ticks=[Tick(up(y), f"{y:g}") for y in y_ticks],
-        lines=[_drawn(line, across, up) for line in chart.lines],
-        references=[Tick(up(y), name) for name, y in chart.references],
+        lines=[_drawn(line, across, up, at) for line, at in zip(chart.lines, name_at, strict=False)],
+        references=[ReferenceLine(up(y), name, at) for (name, y), at in references],
         diagonal=chart.diagonal,
     )
 
 
-def _drawn(line: Line, across: _Axis, up: _Axis) -> DrawnLine:
+def _drawn(line: Line, across: _Axis, up: _Axis, name_at: float) -> DrawnLine:
     marks = [(across(x), up(y)) for x, y in zip(line.x, line.y, strict=True)]
     edges = [(across(x), up(y)) for x, y in zip(line.x, line.low, strict=False)]
     edges += [(across(x), up(y)) for x, y in zip(reversed(line.x), reversed(line.high), strict=False)]
     titles = [f"{line.name}: {x:g}, {y:.3g}" for x, y in zip(line.x, line.y, strict=True)]
-    return DrawnLine(line.name, _attribute(marks), _attribute(edges), marks, titles)
+    return DrawnLine(line.name, _attribute(marks), _attribute(edges), marks, titles, name_at)
+
+
+def _apart(heights: Sequence[float]) -> list[float]:
+    """The heights moved just so far that names beside them do not overlap, in the same order from top to bottom."""
+    found = list(heights)
+    order = sorted(range(len(found)), key=lambda i: found[i])
+    for above, below in pairwise(order):
+        found[below] = max(found[below], found[above] + NAME_HEIGHT)
+    excess = max([found[i] for i in order], default=0) - HEIGHT
+    if excess > 0:  # pushed below the plot: move up from the bottom
+        limit = float(HEIGHT)
+        for i in reversed(order):
+            found[i] = min(found[i], limit)
+            limit = found[i] - NAME_HEIGHT
+    return [round(height, 1) for height in found]
 
 
 def _attribute(points: Sequence[tuple[float, float]]) -> str:

@@ -59,7 +59,7 @@ def test_a_new_task_appears_in_the_numbers_the_page_and_the_terminal_and_comes_b
         assert said in page, said
     print_metrics(report)
     printed = capsys.readouterr().out
-    assert "lit                      25.0%   95 % interval 20.0% to 31.0%, chance 50.0%" in printed
+    assert "lit                            25.0%   95 % interval 20.0% to 31.0%, chance 50.0%" in printed
     assert "Note: The lamps flicker." in printed
     loaded = Report.load(tmp_path)
     assert loaded.metrics() == report.metrics()

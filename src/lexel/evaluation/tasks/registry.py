@@ -8,16 +8,22 @@ from lexel.evaluation.tasks.confidence import Confidence
 from lexel.evaluation.tasks.geometry import Geometry
 from lexel.evaluation.tasks.linear_probe import LinearProbe
 from lexel.evaluation.tasks.nearest_neighbours import NearestNeighbours
+from lexel.evaluation.tasks.prompt_sensitivity import PromptSensitivity
+from lexel.evaluation.tasks.published_retrieval import PublishedRetrieval
 from lexel.evaluation.tasks.retrieval import Retrieval
+from lexel.evaluation.tasks.robustness import Robustness
 from lexel.evaluation.tasks.zero_shot import ZeroShot
 
 TASKS: tuple[Task, ...] = (
     ZeroShot(),
     Retrieval(),
+    PublishedRetrieval(),
     LinearProbe(),
     NearestNeighbours(),
     Confidence(),
+    PromptSensitivity(),
     Geometry(),
+    Robustness(),
 )
 DEFAULT_TASKS = ("zero_shot", "retrieval")
 

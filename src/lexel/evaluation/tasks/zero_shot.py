@@ -12,7 +12,7 @@ import numpy as np
 from lexel.data.pairs import Pair, Source
 from lexel.errors import DataError, UsageError
 from lexel.evaluation.caveats import about_wide_interval, some
-from lexel.evaluation.classifier import label_embeddings
+from lexel.evaluation.classifier import label_embeddings, label_prompts
 from lexel.evaluation.embedded_source import EmbeddedSource, embed_source
 from lexel.evaluation.gallery import GRID_SIZE, rounded, varied
 from lexel.evaluation.labels import check_labels
@@ -72,7 +72,7 @@ class ZeroShot:
             title="Naming what is in an image",
             headline=_headline(result),
             facts=(f"{len(result.labels):,} classes",),
-            warnings=tuple(_warnings(result)),
+            warnings=(*_about_cut_labels(given, result), *_warnings(result)),
             blocks=_blocks(result),
             method=(
                 "The name whose embedding has the highest cosine with the image's is the model's guess.",
@@ -188,6 +188,14 @@ def _headline(result: ZeroShotResult) -> str:
         f"Names {len(result.labels):,} kinds of things right {percent(top1.value)} of the time ({interval(top1)}); "
         f"guessing would give {chance(top1)}."
     )
+
+
+def _about_cut_labels(given: TaskInput, result: ZeroShotResult) -> list[str]:
+    prompts = label_prompts(result.labels, given.templates)
+    cut = given.encoder.count_truncated(prompts)
+    if not cut:
+        return []
+    return [f"{cut:,} of {len(prompts):,} prompts are longer than the model reads; their ends were cut off."]
 
 
 def _warnings(result: ZeroShotResult) -> list[str]:
