@@ -178,3 +178,12 @@ def test_a_contact_sheet_shows_caption_and_tags_before_the_file_name(lexel, shop
     cell = page[page.index("<li>") :]
     shown = [cell.index(text) for text in (">1. an oak chair, number", "<small>seat", "<small>IMG_")]
     assert shown == sorted(shown)
+
+
+def test_words_beyond_what_the_model_reads_are_said_to_be_cut(lexel, library):
+    long = "a red circle beside a blue star above " * 20 + "a boat"
+    found = lexel("search", library, long, "--matches-only")
+    assert "Note: 1 of the 1 sentences to search for exceed the " in found.err
+    assert "tokens that the model reads; their ends are cut off" in found.err
+    assert "exceed" not in lexel("search", library, "a red circle").err
+    assert "exceed" in lexel("search", library, "a red circle", "--without", long).err

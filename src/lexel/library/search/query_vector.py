@@ -19,11 +19,13 @@ import numpy as np
 from lexel.data.captions import fill
 from lexel.encoder import Encoder, ImageLike
 from lexel.errors import UsageError
+from lexel.evaluation.long_texts import about_cut_texts
 from lexel.evaluation.matching import generic_texts
 from lexel.evaluation.prompts import templates
 from lexel.library.search.searchable import Searchable
 from lexel.library.search.strength import sample_of
 from lexel.library.store.paths import absolute
+from lexel.progress import say
 from lexel.unit_vectors import unit
 
 LETTER = "A-Za-zÀ-ɏ"  # Latin: elsewhere a sentence may have no spaces
@@ -46,10 +48,14 @@ class QueryPart:
 def text_parts(encoder: Encoder, texts: Sequence[tuple[str, float]], literal: bool = False) -> list[QueryPart]:
     """A part for each text. A poem or paragraph is embedded sentence by sentence, and the mean is what it is about.
 
-    A word or two are embedded in sentences about a photo, but for `literal` ones.
+    A word or two are embedded in sentences about a photo, but for `literal` ones. Says which sentences are longer than
+    the model reads.
     """
     pieces = [(not literal and _prompts(text)) or _sentences(encoder, text) for text, _ in texts]
-    vectors = iter(encoder.embed_texts([piece for several in pieces for piece in several]))
+    sentences = [piece for several in pieces for piece in several]
+    if note := about_cut_texts(encoder, sentences, "sentences to search for"):
+        say(f"Note: {note}")
+    vectors = iter(encoder.embed_texts(sentences))
     parts = []
     for (text, weight), several in zip(texts, pieces, strict=True):
         mean = np.mean([next(vectors) for _ in several], axis=0)
