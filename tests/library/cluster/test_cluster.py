@@ -191,3 +191,12 @@ def test_a_server_that_does_not_answer_is_a_sentence():
     assert is_cluster("qdrant://127.0.0.1:1/photos")
     with pytest.raises(DataError, match="does not answer"):
         ClusterLibrary.open("qdrant://127.0.0.1:1/photos")
+
+
+def test_a_closed_cluster_library_says_so(library):
+    made = collection()
+    fill_from_records(made, library.records)
+    with ClusterLibrary(made, QuickEncoder()) as closed:
+        assert closed.search("red", top=1)
+    with pytest.raises(UsageError, match="has been closed"):
+        closed.search("red")

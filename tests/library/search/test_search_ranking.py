@@ -383,3 +383,12 @@ def test_diverse_results_are_chosen_among_photos_that_are_there(scattered, tmp_p
 
 def test_words_find_the_same_by_search_and_by_find(library):
     assert library.search("red", "dark", top=7, like=3) == library.find(Query(texts=("red", "dark"), top=7, like=3))
+
+
+@pytest.mark.parametrize("asked", [{"texts": "red"}, {"keywords": "red"}, {"where": "width > 3"}, {"like": 1}])
+def test_a_closed_library_says_so(folder, tmp_path, asked):
+    with Library.open(tmp_path / "l.lexel", QuickEncoder(), create=True) as library:
+        library.add(folder / "red-0.png")
+        library.search("red")  # so that all that is kept in memory is there
+    with pytest.raises(UsageError, match="has been closed"):
+        library.find(Query(**asked))

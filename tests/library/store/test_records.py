@@ -242,3 +242,19 @@ def test_one_writer_at_a_time(records, monkeypatch):
         waiting.start()
     with locking.only_writer(records.folder, 0.2):
         pass
+
+
+def test_records_that_have_been_closed_say_so(records):
+    records.close()
+    records.close()
+    uses = [
+        lambda: records.count,
+        lambda: records.photos([1]),
+        lambda: list(records.vector_blocks()),
+        lambda: records.rows_within_budget("SELECT 1"),
+        lambda: records.search_keywords(["x"], 1),
+        lambda: records.set_tags({1: ["x"]}),
+    ]
+    for use in uses:
+        with pytest.raises(UsageError, match="has been closed"):
+            use()

@@ -69,6 +69,10 @@ class Collection:
 
         try:
             yield
+        except RuntimeError as error:  # all that the client and httpx say of it
+            if "closed" not in str(error):
+                raise
+            raise UsageError(f"The library {self.address} has been closed. Open it again.") from None
         except ResponseHandlingException as error:
             raise DataError(f"{self.address} does not answer: {error.source}") from None
         except ApiException as error:

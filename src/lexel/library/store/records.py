@@ -72,13 +72,15 @@ class Photo:
 class Records:
     """The records of one library folder. Open with `Records.open`, close when done; usable by any thread.
 
-    Whatever reads or writes raises DataError when the file is damaged or the disk full.
+    Whatever reads or writes raises DataError when the file is damaged or the disk full, and UsageError when the records
+    have been closed.
     """
 
     def __init__(self, folder: Path, connection: sqlite3.Connection, read_only: bool) -> None:
         self.folder = folder
         self.read_only = read_only
         self._connection = connection
+        self._is_open = True
         self._busy = threading.RLock()  # a transaction is seen whole by other threads of this process too
 
     @classmethod
@@ -95,6 +97,7 @@ class Records:
 
     def close(self) -> None:
         with self._busy:
+            self._is_open = False
             self._connection.close()
 
     def __enter__(self) -> Self:
@@ -171,6 +174,7 @@ class Records:
 
     def vector_blocks(self, rows: int = BLOCK) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """What `vectors` gives of all photos, in blocks of so many rows; all of one generation."""
+        self._check_open()
         own, _ = connect(self.folder)  # so that nobody waits while the blocks are worked on
         with closing(own), translated_errors(self.folder):
             cursor = own.execute(f"{_VECTORS} ORDER BY files.id")
@@ -220,6 +224,7 @@ class Records:
 
     def rows_within_budget(self, query: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query that a user has written in part. Raises QueryRefusedError (see `budget`)."""
+        self._check_open()
         own, _ = connect(self.folder)  # so that its limits are no other query's, and nobody waits for it
         with closing(own), translated_errors(self.folder):
             set_budget(own)
@@ -235,6 +240,7 @@ class Records:
     def reading(self) -> Iterator[sqlite3.Connection]:
         """The connection, for queries that see one state of the library while the block lasts."""
         with self._busy, translated_errors(self.folder):
+            self._check_open()
             self._connection.execute("SAVEPOINT reading")
             try:
                 yield self._connection
@@ -248,6 +254,7 @@ class Records:
         if self.read_only:
             raise UsageError(f"{self.folder} cannot be written here: it can be searched, not changed.")
         with self._busy, translated_errors(self.folder):
+            self._check_open()
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 changes = Changes(self._connection, self.generation + 1)
@@ -258,6 +265,12 @@ class Records:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise UsageError(
+                f"The library {self.folder} has been closed. Open it again, or use it before it is closed."
+            )
 
     def _annotate(self, column: str, values: "dict[int, Any]") -> None:
         rows = [(value, int(id)) for id, value in values.items()]
