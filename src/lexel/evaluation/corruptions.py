@@ -11,7 +11,7 @@ from lexel.data.pairs import Picture
 
 STRENGTHS = (1, 2, 3, 4, 5)
 NOISE = (0.04, 0.08, 0.12, 0.18, 0.26)  # standard deviation, of white
-BLUR = (0.005, 0.01, 0.018, 0.03, 0.045)  # radius, of the shorter side
+BLUR = (0.01, 0.018, 0.03, 0.045, 0.065)  # radius, of the shorter side
 JPEG_QUALITY = (40, 25, 15, 10, 7)
 CONTRAST = (0.6, 0.45, 0.3, 0.2, 0.1)  # factor
 SCALE = (0.5, 0.35, 0.25, 0.18, 0.12)  # of the sides, then enlarged again

@@ -109,6 +109,7 @@ def _measure(
 ) -> SourceReport:
     embedded = embed_source(encoder, item)
     source = embedded.source
+    warnings = about_overlap(encoder, [pair.picture for pair in embedded.pairs]) + about_reading(embedded)
     given = TaskInput(encoder, embedded, prompts, request)
     sections = [task.measure(given) for task in plan]
     report = SourceReport(
@@ -118,7 +119,7 @@ def _measure(
         images=len(embedded.pairs),
         unreadable=len(embedded.unreadable),
         notes=list(source.notes),
-        warnings=about_overlap(encoder, [pair.picture for pair in embedded.pairs]) + about_reading(embedded),
+        warnings=warnings,
         sections=sections,
     )
     shown = {key for section in sections for key in section.picture_keys()}
