@@ -15,14 +15,14 @@ LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)[:, None, None]  # ITU-R
 class Augmentation(Config):
     """How a training picture is varied. Sizes of zero turn a part off."""
 
-    crop_scale: tuple[float, float] = (0.6, 1.0)  # share of the picture's area
-    crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)  # change of the aspect ratio, width over height
+    crop_scale: tuple[float, float] = (0.6, 1.0)  # share of the picture's area that a view shows, from and to
+    crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)  # change of the aspect ratio, width over height, from and to
     flip: Literal["auto", "always", "never"] = (
         "auto"  # mirror half of the pictures; auto: not when a caption says left or right
     )
     brightness: float = Field(default=0.1, ge=0, lt=1)  # factor drawn from 1 ± this
-    contrast: float = Field(default=0.1, ge=0, lt=1)
-    saturation: float = Field(default=0.1, ge=0, lt=1)
+    contrast: float = Field(default=0.1, ge=0, lt=1)  # factor drawn from 1 ± this
+    saturation: float = Field(default=0.1, ge=0, lt=1)  # factor drawn from 1 ± this
 
     @model_validator(mode="after")
     def _ranges(self) -> Self:

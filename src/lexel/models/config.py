@@ -39,10 +39,10 @@ class VisionTransformerConfig(ImageTowerConfig):
     image_size: PositiveInt = 224  # pixels, square
     patch_size: PositiveInt = 32  # pixels, square
     drop_remainder: bool = False  # image_size need not be a multiple of patch_size: what is left over goes unseen
-    width: PositiveInt = 768
-    depth: PositiveInt = 12
-    heads: PositiveInt = 12
-    mlp_ratio: float = Field(default=4.0, gt=0)
+    width: PositiveInt = 768  # channels of a token
+    depth: PositiveInt = 12  # blocks
+    heads: PositiveInt = 12  # of attention
+    mlp_ratio: float = Field(default=4.0, gt=0)  # of the MLP's width to `width`
     mlp_hidden: PositiveInt | None = None  # the MLP's width where no ratio gives it
     class_token: bool | None = None  # None: just for class pooling. CLIPA's is seen by the patches, but not averaged
     pooling: Literal["class", "mean", "map", "attention"] = "class"  # map: SigLIP's head; attention: CoCa's
@@ -51,12 +51,12 @@ class VisionTransformerConfig(ImageTowerConfig):
     pooling_queries: PositiveInt = 256  # of attention pooling; the first one gives the embedding
     projection: bool = True  # without it what was pooled is the embedding
     pre_norm: bool = True  # a LayerNorm between the embeddings and the first block, as in CLIP
-    norm_epsilon: float = Field(default=1e-5, gt=0)
+    norm_epsilon: float = Field(default=1e-5, gt=0)  # of the normalisations
     layer_scale: bool = False  # a learned gain for each channel of what a branch adds
-    stem: Literal["patch", "convolutional"] = "patch"
-    patch_bias: bool = False
+    stem: Literal["patch", "convolutional"] = "patch"  # one convolution a patch, or several small ones in a row
+    patch_bias: bool = False  # of the patches' convolution
     patch_dropout: float = Field(default=0.0, ge=0, lt=1)  # share of patches dropped in training
-    activation: Activation = "gelu"
+    activation: Activation = "gelu"  # of the MLPs
 
     @property
     def cell(self) -> int:
@@ -124,7 +124,7 @@ class ResNetConfig(ImageTowerConfig):
     kind: Literal["resnet"] = "resnet"
     image_size: PositiveInt = 224  # pixels, square
     width: PositiveInt = 64  # channels of the first stage's bottleneck; the last stage has 32 times as many out
-    depths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (3, 4, 6, 3)
+    depths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (3, 4, 6, 3)  # blocks of each stage
     heads: PositiveInt = 32  # of the attention pooling
 
     @property
@@ -145,8 +145,8 @@ class ConvNeXtConfig(ImageTowerConfig):
     kind: Literal["convnext"] = "convnext"
     image_size: PositiveInt = 224  # pixels, square
     width: PositiveInt = 128  # channels of the first stage; each further stage has twice as many
-    depths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (3, 3, 27, 3)
-    norm_epsilon: float = Field(default=1e-6, gt=0)
+    depths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (3, 3, 27, 3)  # blocks of each stage
+    norm_epsilon: float = Field(default=1e-6, gt=0)  # of the normalisations
     projection: Literal["linear", "mlp"] = "linear"  # mlp: through twice the embedding, with GELU
 
     @property
@@ -180,23 +180,23 @@ class TextTransformerConfig(Config):
 
     kind: Literal["text_transformer"] = "text_transformer"
     context_length: PositiveInt = 77  # tokens, start and end included
-    vocabulary_size: PositiveInt = 49408
+    vocabulary_size: PositiveInt = 49408  # tokens; where a tokenizer is learned, as many as it has
     end_of_text: int = Field(default=49407, ge=0)  # id; the first one in a row ends the caption
     pad_id: int | None = Field(default=None, ge=0)
     # What fills a row up to `context_length`, for towers that see it. None: rows are as long as the longest caption of
     # a batch, and the zeros that fill the others are not seen.
-    width: PositiveInt = 512
-    depth: PositiveInt = 12
-    heads: PositiveInt = 8
-    mlp_ratio: float = Field(default=4.0, gt=0)
+    width: PositiveInt = 512  # channels of a token
+    depth: PositiveInt = 12  # blocks
+    heads: PositiveInt = 8  # of attention
+    mlp_ratio: float = Field(default=4.0, gt=0)  # of the MLP's width to `width`
     mlp_hidden: PositiveInt | None = None  # the MLP's width where no ratio gives it
     causal: bool = True  # each token sees only those before it
     pooling: Literal["end", "mean", "last", "first", "class"] = "end"
     # mean: of the caption's own tokens, start and end left out; class: CoCa's, a token behind the caption
-    projection: Literal["linear", "linear_bias", "none"] = "linear"
-    norm_epsilon: float = Field(default=1e-5, gt=0)
+    projection: Literal["linear", "linear_bias", "none"] = "linear"  # into the shared space
+    norm_epsilon: float = Field(default=1e-5, gt=0)  # of the normalisations
     layer_scale: bool = False  # a learned gain for each channel of what a branch adds
-    activation: Activation = "gelu"
+    activation: Activation = "gelu"  # of the MLPs
 
     @property
     def sees_padding(self) -> bool:
@@ -230,7 +230,7 @@ class HuggingFaceTextConfig(Config):
     pooling: Literal["class", "mean", "max", "pooler"] = "mean"  # class: the first token; pooler: the model's own head
     projection: Literal["none", "linear", "linear_bias", "mlp"] = "linear"  # mlp: through (D + E) / 2, GELU, no biases
     context_length: PositiveInt = 77  # tokens, start and end included
-    vocabulary_size: PositiveInt
+    vocabulary_size: PositiveInt  # tokens
     end_of_text: int = Field(ge=0)  # id
     pad_id: int = Field(ge=0)  # fills rows; not seen
 

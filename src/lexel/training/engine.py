@@ -26,5 +26,5 @@ MicroBatch = Annotated[Literal["auto"] | int, BeforeValidator(_number_of_pairs)]
 class EngineSettings(Config):
     """How a step is computed."""
 
-    compile: Compile = "auto"  # the towers' blocks; auto: on a GPU
-    checkpoint_activations: bool = False  # compute them twice instead of keeping them; changes memory and speed only
+    compile: Compile = "auto"  # the towers' blocks (torch.compile); auto: on a GPU
+    checkpoint_activations: bool = False  # compute activations twice to save memory; changes memory and speed only

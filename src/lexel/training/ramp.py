@@ -17,11 +17,11 @@ STAIRS = 4  # below the full size
 
 
 class Ramp(Config):
-    """Where pictures and patches begin. By itself they are whole from the first step on."""
+    """A run may begin with smaller pictures, or with fewer of their patches. By default they are whole throughout."""
 
     size_from: float = Field(default=1.0, gt=0, le=1)  # side of the first pictures, as a share of image_size
     patch_dropout_from: float | None = Field(default=None, ge=0, lt=1)
-    # share of the patches that the first steps leave out; None: the image tower's own patch_dropout throughout
+    # share of the patches that the first steps leave out; default: as many as the image tower drops throughout
     until: float = Field(default=0.8, gt=0, le=1)  # share of the steps after which all is as the architecture says
 
     def check(self, tower: ImageConfig) -> None:

@@ -31,15 +31,15 @@ CHANGEABLE: dict[str, tuple[str, ...]] = {
 
 
 class ModelSettings(Config):
-    """Where the towers come from: drawn anew after a named architecture, or taken over from another model."""
+    """Where the towers come from: with random weights after a named architecture, or taken over from another model."""
 
-    architecture: str | None = None  # of the towers that begin with random weights; default lexel-s
+    architecture: str | None = None  # of towers that begin with random weights: see lexel models list; default lexel-s
     weights: str | None = None  # both towers of this model: a folder, a file, ViT-B-32/openai, hf:organisation/name
-    image_weights: str | None = None  # the image tower of this model, beside a text tower that begins anew
-    text_weights: str | None = None  # the text tower of this model, beside an image tower that begins anew
-    embedding: PositiveInt | None = None
-    image: dict[str, Any] = Field(default_factory=dict)  # fields of the image tower, such as depth = 8
-    text: dict[str, Any] = Field(default_factory=dict)  # fields of the text tower
+    image_weights: str | None = None  # the image tower of this model; the text tower begins with random weights
+    text_weights: str | None = None  # the text tower of this model; the image tower begins with random weights
+    embedding: PositiveInt | None = None  # dimensions of the shared space; default: as the architecture has
+    image: dict[str, Any] = Field(default_factory=dict)  # what is changed in the image tower, such as depth = 8
+    text: dict[str, Any] = Field(default_factory=dict)  # what is changed in the text tower
 
     @property
     def image_from(self) -> str | None:
@@ -100,59 +100,66 @@ class ModelSettings(Config):
 class SourceSettings(Config):
     """One source of pairs."""
 
-    source: str
+    source: str  # a folder, a table, class folders or scenes:N; /val at its end takes that split
     weight: PositiveFloat = 1.0  # passes over it in an epoch
-    templates: str | tuple[str, ...] | None = None  # that make captions of bare labels; None: those of [data]
-    label_share: float = Field(default=0.0, ge=0, le=1)  # how often a pair with both shows its label, not a caption
-    caption: str | tuple[str, ...] | None = None  # columns or templates, "{colour} {title}"; None: those of [data]
-    label: str | None = None
-    image: str | None = None
+    templates: str | tuple[str, ...] | None = None  # that make captions of labels; default: those of [data]
+    label_share: float = Field(default=0.0, ge=0, le=1)  # how often a pair that has both shows its label, not a caption
+    caption: str | tuple[str, ...] | None = None  # column or columns of the captions; default: as in [data]
+    label: str | None = None  # column of the labels; default: as in [data]
+    image: str | None = None  # column of the pictures; default: as in [data]
 
 
 class DataSettings(Config):
     """What to learn from. The settings here hold for every source that does not set its own."""
 
     sources: tuple[SourceSettings, ...] = Field(min_length=1)
-    templates: str | tuple[str, ...] = "photo"
+    templates: str | tuple[str, ...] = "photo"  # that make captions of labels: the name of a set, or sentences with {}
     caption: str | tuple[str, ...] | None = None
-    label: str | None = None
-    image: str | None = None
-    max_bad_share: float = Field(default=0.05, ge=0, le=1)  # of pictures that cannot be read, before the run stops
-    workers: int = Field(default=1, ge=0)  # processes that make batches; changes speed only
+    # column of the captions, several of them, or templates such as "{colour} {title}"; default: found by their names
+    label: str | None = None  # column of the labels; default: found by its name
+    image: str | None = None  # column of the pictures; default: found by its name
+    max_bad_share: float = Field(default=0.05, ge=0, le=1)  # of pictures that cannot be read: beyond it the run stops
+    workers: int = Field(
+        default=1, ge=0
+    )  # processes that make batches (0: the training process itself); changes speed only
 
 
 class TokenizerSettings(Config):
     """The vocabulary, learned from the captions."""
 
-    vocabulary_size: PositiveInt = 8192
+    vocabulary_size: PositiveInt = 8192  # tokens at most; few captions may give fewer
 
 
 class ImageSettings(Config):
     """How pictures are fitted to the image tower, in training and ever after."""
 
-    resize: Literal["shortest", "squash", "pad"] | None = None  # None: as the weights had it, else shortest
+    resize: Literal["shortest", "squash", "pad"] | None = (
+        None  # pictures that are not square: crop, distort or pad; default: as the weights had it, else shortest
+    )
 
 
 class EvaluationSettings(Config):
     """What is measured during the run, and at its end."""
 
-    source: str | None = None  # None: the training source's own val split, else pairs held out of it
-    holdout: float = Field(default=0.05, gt=0, lt=1)  # share of the pairs held out where there is no val split
-    times: PositiveInt = 4  # evaluations over the run, the last at its end
-    templates: str | tuple[str, ...] | None = None  # for labels; None: those of [data]
+    source: str | None = (
+        None  # pairs to measure on; default: the val split of the training source, else pairs held out of it
+    )
+    holdout: float = Field(default=0.05, gt=0, lt=1)  # share of the pairs that are held out where there is no val split
+    times: PositiveInt = 4  # number of evaluations during the run, the last at its end
+    templates: str | tuple[str, ...] | None = None  # that labels are shown in; default: those of [data]
 
 
 class Recipe(Config):
     """All that decides the weights that come out, and how the run is watched."""
 
-    name: str = Field(default="run", pattern=r"^[\w.-]+$")
-    seed: int = Field(default=0, ge=0)
-    epochs: PositiveFloat | None = None  # passes over the data; give this or steps
-    steps: PositiveInt | None = None
-    batch_size: int = Field(default=256, ge=2)  # every other sample is a negative
-    micro_batch: MicroBatch = "auto"  # pairs that a process takes through the towers at once; auto: what fits
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    device: str | None = None  # torch's name; None: a GPU when there is one
+    name: str = Field(default="run", pattern=r"^[\w.-]+$")  # of the run; that of the recipe's file where it says none
+    seed: int = Field(default=0, ge=0)  # of all that is random
+    epochs: PositiveFloat | None = None  # passes over the data; give epochs or steps
+    steps: PositiveInt | None = None  # of the optimizer; give steps or epochs
+    batch_size: int = Field(default=256, ge=2)  # pairs in a step, of all processes; each other pair is a negative
+    micro_batch: MicroBatch = "auto"  # pairs that a process takes through the towers at a time; auto: as many as fit
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # of products; auto: bfloat16 where that is fast
+    device: str | None = None  # torch's name, such as cuda:1; default: a GPU where there is one
     data: DataSettings
     model: ModelSettings = ModelSettings()
     tokenizer: TokenizerSettings = TokenizerSettings()

@@ -41,9 +41,9 @@ Facts = dict[str, Any]  # JSON values
 class SnapshotSettings(Config):
     """When to save; whichever comes first. Changes nothing in the weights that come out."""
 
-    every_minutes: float = Field(default=5.0, gt=0)
-    every_steps: PositiveInt | None = None
-    keep: int = Field(default=2, ge=1)  # the newest; the one before is there for when the newest is damaged
+    every_minutes: float = Field(default=5.0, gt=0)  # minutes between two
+    every_steps: PositiveInt | None = None  # steps between two; default: minutes alone decide
+    keep: int = Field(default=2, ge=1)  # so many of the newest; the one before is for when the newest is damaged
 
 
 class SnapshotClock:

@@ -12,7 +12,7 @@ from lexel.config import Config
 class LossSettings(Config):
     """The loss of the embeddings of a batch."""
 
-    kind: Literal["softmax", "sigmoid"] = "softmax"  # sigmoid: Zhai et al. 2023
+    kind: Literal["softmax", "sigmoid"] = "softmax"  # softmax: Radford et al. 2021; sigmoid: Zhai et al. 2023
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)  # share of a row's target that is spread over all
 
     @model_validator(mode="after")

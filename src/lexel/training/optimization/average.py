@@ -19,7 +19,9 @@ from lexel.training.distributed.sharding import like, local
 class AverageSettings(Config):
     """A decay of 0.999 remembers about a thousand steps."""
 
-    decay: float | None = Field(default=None, gt=0, lt=1)  # None: no average, the model is what the last step left
+    decay: float | None = Field(
+        default=None, gt=0, lt=1
+    )  # of an exponential average of the weights; default: no average, the model is what the last step left
 
 
 class Average:

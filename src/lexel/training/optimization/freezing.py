@@ -11,8 +11,8 @@ from lexel.models.clip import CLIP
 class FreezeSettings(Config):
     """Which tower keeps the weights that it starts from, to the bit."""
 
-    image: bool = False
-    text: bool = False
+    image: bool = False  # keep the image tower as it is
+    text: bool = False  # keep the text tower as it is
     cache_embeddings: bool = True
     # A frozen tower embeds every picture or text once, before the first step. Pictures are then not augmented.
 

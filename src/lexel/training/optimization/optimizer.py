@@ -23,16 +23,18 @@ from lexel.training.precision import Precision, precision_on
 
 
 class OptimizerSettings(Config):
-    """AdamW (Loshchilov and Hutter 2019) with the CLIP paper's moments, by itself or beside Muon."""
+    """AdamW (Loshchilov and Hutter 2019) with the CLIP paper's moments, alone or beside Muon."""
 
     kind: Literal["adamw", "muon"] = "adamw"  # muon: of the matrices within blocks, AdamW for the rest
-    learning_rate: float = Field(default=1e-3, gt=0)
-    layer_decay: float = Field(default=1.0, gt=0, le=1)  # of the learning rate, for each block further from the top
+    learning_rate: float = Field(default=1e-3, gt=0)  # the highest, after the warm-up
+    layer_decay: float = Field(
+        default=1.0, gt=0, le=1
+    )  # factor of the learning rate for each block further from the top
     weight_decay: float = Field(default=0.1, ge=0)  # of matrices and kernels only
-    beta1: float = Field(default=0.9, ge=0, lt=1)
-    beta2: float = Field(default=0.98, ge=0, lt=1)
-    epsilon: float = Field(default=1e-6, gt=0)
-    clip_norm: float = Field(default=1.0, gt=0)  # of the whole gradient
+    beta1: float = Field(default=0.9, ge=0, lt=1)  # decay of the first moment
+    beta2: float = Field(default=0.98, ge=0, lt=1)  # decay of the second moment
+    epsilon: float = Field(default=1e-6, gt=0)  # added to the root of the second moment
+    clip_norm: float = Field(default=1.0, gt=0)  # of the whole gradient: a longer one is shortened to it
     patience: int = Field(default=5, ge=1)  # non-finite steps in a row before the run stops
 
 

@@ -10,8 +10,8 @@ from lexel.config import Config
 class Schedule(Config):
     """Both ends as shares, so that a recipe keeps its shape when its length changes."""
 
-    warmup: float = Field(default=0.05, ge=0, le=1)  # share of the steps
-    final: float = Field(default=0.0, ge=0, le=1)  # what it falls towards, as a share of the highest
+    warmup: float = Field(default=0.05, ge=0, le=1)  # share of the steps in which the learning rate rises from 0
+    final: float = Field(default=0.0, ge=0, le=1)  # what the learning rate falls towards, as a share of the highest
 
     def factor(self, step: int, steps: int) -> float:
         """What the learning rate is multiplied by in step `step` of 0 … `steps` − 1; in 0..1."""
