@@ -146,6 +146,8 @@ def search(
                 print_previews(hits, opened.records.thumbnail)
             _print_lines(hits)
         _say_what_to_know(hits, query, left_out=paths)
+        if words or without:
+            _say_if_model_tells_nothing(opened)
 
 
 def _open(library: str, model: "ModelChoice | None") -> "Library | ClusterLibrary":
@@ -185,6 +187,15 @@ def _say_what_to_know(hits: "Sequence[Hit]", query: "Query", *, left_out: bool) 
         are = "1 photo is" if len(gone) == 1 else f"{len(gone):,} photos are"
         verdict = f"{are} left out: not" if left_out else f"{are} not"
         say(f"{verdict} on the disk now, such as {one_line(gone[0].photo.shown)}.")
+
+
+def _say_if_model_tells_nothing(library: "Library | ClusterLibrary") -> None:
+    """A library in a folder knows captions to judge its model by."""
+    from lexel.library.library import Library
+    from lexel.library.search.model_check import say_if_model_tells_nothing
+
+    if isinstance(library, Library):
+        say_if_model_tells_nothing(library)
 
 
 def _as_json(hit: "Hit") -> dict[str, object]:

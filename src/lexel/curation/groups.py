@@ -19,6 +19,7 @@ from lexel.errors import UsageError
 from lexel.library.index.codes import load_faiss
 from lexel.library.index.vectors import Vectors
 from lexel.library.pages.picture_page import Section, photo_cell, write_page
+from lexel.library.search.model_check import say_if_model_tells_nothing
 from lexel.unit_vectors import unit
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def group_library(
         raise UsageError(
             f"{library.path} has {len(present):,} photos on the disk: they cannot be put into {count or 2} groups."
         )
+    say_if_model_tells_nothing(library)
     sample = _sample(library.vectors, present)
     centres = _best(sample) if count is None else find_centres(sample, count)
     ids, nearest, cosines = _assign(library.vectors, present, centres)

@@ -16,6 +16,7 @@ from lexel.curation.present import blocks_among, present_ids
 from lexel.evaluation.classifier import label_embeddings
 from lexel.evaluation.labels import check_labels
 from lexel.evaluation.matching import generic_of
+from lexel.library.search.model_check import say_if_model_tells_nothing
 from lexel.library.search.strength import in_words, matches, sample_of
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def label_photos(
     """
     check_labels(labels)
     encoder = library.encoder
+    say_if_model_tells_nothing(library)
     texts = label_embeddings(encoder, labels, templates)
     generic = None
     if encoder.calibration is None:

@@ -7,6 +7,8 @@ from coloured_library import coloured, coloured_library
 from quick_encoder import QuickEncoder
 from scipy.stats import binomtest
 
+from lexel.calibration import Calibration
+from lexel.curation.concepts import filtering
 from lexel.curation.concepts.filtering import filtered, train_from, write_scores
 from lexel.curation.concepts.head import Head, train_head
 from lexel.curation.concepts.review import write_review
@@ -117,6 +119,27 @@ def test_own_words_are_judged_against_neutral_ones_and_need_examples_for_a_rate(
         assert {one.name.rpartition("/")[2].partition("-")[0] for one in found.judged[:16]} <= {"blue", "navy", "black"}
         assert [one.flagged for one in found.judged] == [one.score >= found.threshold for one in found.judged]
         assert "not known" in found.measured
+
+
+def test_nothing_is_flagged_where_the_concept_fits_no_picture_at_all(home, monkeypatch):
+    unlikely = Calibration(slope=40, intercept=-60, pairs=9, expected_calibration_error=0.01, source="s")
+    monkeypatch.setattr(QuickEncoder, "calibration", unlikely)
+    for where in (home / "l.lexel", home / "yes"):
+        with filtered(str(where), "red", CHOICE) as found:
+            assert found.judged[0].score > found.threshold
+            assert flagged(found) == set()
+            assert "fits none of them" in found.measured
+    with filtered(str(home / "yes"), "nsfw", CHOICE, clean=str(home / "no"), rate=0.1) as found:
+        assert found.why_none is None
+
+
+def test_a_model_that_tells_nothing_about_the_pictures_flags_none(home, head, monkeypatch):
+    monkeypatch.setattr(filtering, "say_if_model_tells_nothing", lambda library: True)
+    with filtered(str(home / "l.lexel"), "red", CHOICE) as found:
+        assert flagged(found) == set()
+        assert "tells nothing about these pictures, so none is flagged" in found.measured
+    with filtered(str(home / "l.lexel"), str(home / "head")) as found:
+        assert "red" in flagged(found)  # what a head has learned is measured on examples
 
 
 def test_clean_pictures_choose_the_threshold(home):

@@ -16,9 +16,17 @@ from lexel.encoder import Encoder
 from lexel.errors import UsageError
 from lexel.files import write_atomically
 from lexel.library.library import Library
+from lexel.library.search.model_check import say_if_model_tells_nothing
 from lexel.library.store.paths import readable
 from lexel.library.store.schema import DATABASE
 from lexel.loading import ModelChoice
+
+# Without measured examples nothing is flagged in these cases: some picture always scores highest.
+USELESS_MODEL = "The model tells nothing about these pictures, so none is flagged."
+NOTHING_FITS = (
+    "The concept fits none of them, as far as the model can tell. To flag what comes nearest, give --clean pictures "
+    "without it."
+)
 
 
 @dataclass(frozen=True)
@@ -30,11 +38,14 @@ class Filtered:
     threshold: float  # log-odds
     false_positives: FalsePositives | None  # where it has been measured
     bad: list[str]  # what could not be read
+    why_none: str | None  # why nothing is flagged whatever it scores
     library: Library | None  # that they are in, open
 
     @property
     def measured(self) -> str:
         """How far the flags can be trusted, in a sentence."""
+        if self.why_none is not None:
+            return self.why_none
         if self.false_positives is None:
             return "How many are flagged wrongly is not known: give --clean pictures without it."
         return f"On examples kept apart, {self.false_positives}."
@@ -47,7 +58,8 @@ def filtered(
     """Judge all pictures of a library, folder or source by a head's folder, a bank's name, or the user's own words.
 
     `clean` are pictures without the concept, by which the threshold is chosen at that `rate` of false positives; else
-    it is the head's own, or what stands out among these pictures is flagged. Raises UsageError, and ModelError for a
+    it is the head's own, or what stands out among these pictures is flagged, if the concept fits any of them at all and
+    the model tells anything about them. Raises UsageError, and ModelError for a
     head of another model.
     """
     with ExitStack() as stack:
@@ -79,7 +91,12 @@ def filtered(
             threshold, measured = head.facts.threshold, head.facts.false_positives
         else:
             threshold = outstanding(_scores(judged))
-        yield Filtered(judge.name, flag(judged, threshold), threshold, measured, bad, library)
+        why_none = None
+        if measured is None:
+            useless = library is not None and say_if_model_tells_nothing(library)
+            why_none = USELESS_MODEL if useless else None if any(one.fits for one in judged) else NOTHING_FITS
+        flagged = judged if why_none else flag(judged, threshold)
+        yield Filtered(judge.name, flagged, threshold, measured, bad, why_none, library)
 
 
 def train_from(name: str, yes: str, no: str, choice: ModelChoice, rate: float = RATE) -> tuple[Head, list[str]]:
@@ -109,7 +126,7 @@ def _encoder(library: Library | None, choice: ModelChoice | None, head: Head | N
     if choice is None and head is not None and head.facts.model is not None:
         choice = ModelChoice(head.facts.model)
     if choice is None:
-        raise UsageError("Pictures outside a library need a model: --model MODEL, such as runs/demo/model.")
+        raise UsageError("Pictures outside a library need a model: --model MODEL, such as ViT-B-32/openai.")
     return choice.load()
 
 

@@ -63,6 +63,10 @@ class Head:
         """(N, D) unit vectors → (N,) log-odds float64"""
         return _scores(vectors, self.weights, self.bias)
 
+    def fits(self, vectors: np.ndarray) -> np.ndarray:
+        """(N,) bool, all true: what a head has learned is measured on examples."""
+        return np.ones(len(vectors), bool)
+
     def save(self, folder: Path) -> None:
         """Write the head's folder. Raises UsageError when something else is there."""
         if folder.exists() and not (folder / DESCRIPTION).is_file() and (not folder.is_dir() or any(folder.iterdir())):

@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from lexel.calibration import POSSIBLE
 from lexel.curation.present import blocks_among, present_ids
 from lexel.encoder import Encoder
 from lexel.errors import UsageError
-from lexel.evaluation.matching import GENERIC_TEXTS
+from lexel.evaluation.matching import GENERIC_TEXTS, generic_of
+from lexel.library.search.strength import matches
 
 if TYPE_CHECKING:
     from lexel.library.library import Library
 
-STEEPEST = 100.0  # the scale of most published models
+MAX_LOGIT_SCALE = 100.0  # that of most published models
+CONCEPT_PRIOR = 0.1  # share of the pictures that are assumed to show the concept
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,10 @@ class Judge(Protocol):
         """(N, D) unit vectors → (N,) float64"""
         ...
 
+    def fits(self, vectors: np.ndarray) -> np.ndarray:
+        """(N, D) unit vectors → (N,) bool: whether the concept fits a picture at all, not merely others less."""
+        ...
+
 
 class WordJudge:
     """Judges by the sentences of a bank, or by the user's own words against neutral ones."""
@@ -88,11 +95,19 @@ class WordJudge:
                 raise UsageError("The concept is empty: name one of nsfw, violence, text, or say it in your own words.")
             bank = Bank((concept, f"a photo of {concept}", f"a picture that shows {concept}"), GENERIC_TEXTS)
         self.name = concept
-        self._scale = min(encoder.logit_scale, STEEPEST)
+        self._encoder = encoder
+        self._scale = min(encoder.logit_scale, MAX_LOGIT_SCALE)
         self._shown, self._not_shown = encoder.embed_texts(bank.shown), encoder.embed_texts(bank.not_shown)
 
     def score(self, vectors: np.ndarray) -> np.ndarray:
         return self._likelihood(vectors, self._shown) - self._likelihood(vectors, self._not_shown)
+
+    def fits(self, vectors: np.ndarray) -> np.ndarray:
+        """Whether one of the sentences that say the concept is a possible match, as `lexel label` has it."""
+        calibration = self._encoder.calibration
+        generic = generic_of(self._encoder, vectors) if calibration is None else None
+        chances = matches(vectors @ self._shown.T, vectors, calibration, generic, prior=CONCEPT_PRIOR)
+        return np.zeros(len(vectors), bool) if chances is None else chances.max(axis=1) >= POSSIBLE
 
     def _likelihood(self, vectors: np.ndarray, texts: np.ndarray) -> np.ndarray:
         logits = (vectors @ texts.T).astype(np.float64) * self._scale
@@ -107,6 +122,7 @@ class Judged:
     name: str  # its path, or key
     score: float  # log-odds
     flagged: bool = False
+    fits: bool = True  # the concept fits at all
     id: int | None = None  # of a library's photo
     picture: Any = field(default=None, repr=False, compare=False)  # of another one
 
@@ -114,23 +130,25 @@ class Judged:
 def judge_library(library: "Library", judge: Judge) -> list[Judged]:
     """Every photo that is on the disk now, the surest first, none flagged yet."""
     scored = [
-        (id, score)
+        row
         for ids, vectors in blocks_among(library.vectors, present_ids(library))
-        for id, score in zip(ids.tolist(), judge.score(vectors).tolist(), strict=True)
+        for row in zip(ids.tolist(), judge.score(vectors).tolist(), judge.fits(vectors).tolist(), strict=True)
     ]
-    photos = library.records.photos(id for id, _ in scored)
-    judged = [Judged(photo.path, score, id=photo.id) for photo, (_, score) in zip(photos, scored, strict=True)]
+    photos = library.records.photos(id for id, *_ in scored)
+    judged = [
+        Judged(photo.path, score, fits=fits, id=photo.id)
+        for photo, (_, score, fits) in zip(photos, scored, strict=True)
+    ]
     return _surest_first(judged)
 
 
 def judge_pictures(encoder: Encoder, named: Sequence[tuple[str, Any]], judge: Judge) -> tuple[list[Judged], list[str]]:
     """Every picture that can be read, the surest first, none flagged yet, and what is wrong with each other one."""
     vectors, kept, bad = encoder.embed_readable([picture for _, picture in named])
-    scores = judge.score(vectors).tolist() if len(vectors) else []
-    judged = [
-        Judged(named[index][0], score, picture=named[index][1])
-        for index, score in zip(kept.tolist(), scores, strict=True)
-    ]
+    if not len(vectors):
+        return [], [reason for _, reason in bad]
+    rows = zip(kept.tolist(), judge.score(vectors).tolist(), judge.fits(vectors).tolist(), strict=True)
+    judged = [Judged(named[index][0], score, fits=fits, picture=named[index][1]) for index, score, fits in rows]
     return _surest_first(judged), [reason for _, reason in bad]
 
 
