@@ -60,7 +60,8 @@ def test_a_filter_flags_reviews_and_learns(lexel, home, tiny_model, tmp_path):
     assert lexel(*asked, "--review", tmp_path / "r.html", "--csv", tmp_path / "s.csv").status == 0
     assert len(lexel(*asked, "--json").json["pictures"]) == 61
     pictures, head = home / "pictures", tmp_path / "head"
-    trained = lexel("filter", "--train", "x", "--yes", pictures, "--no", pictures, "--model", tiny_model, "-o", head)
+    examples = ("--yes", pictures, "--no", pictures, "--model", tiny_model)
+    trained = lexel("concept", "train", "x", *examples, "-o", head)
     assert "On examples kept apart" in trained.out
     assert json.loads((head / "head.json").read_text())["name"] == "x"
     assert lexel("filter", home / "photos.lexel", "--concept", head, "--paths").status == 0
@@ -81,10 +82,7 @@ def test_a_filter_flags_reviews_and_learns(lexel, home, tiny_model, tmp_path):
         (["label", "--labels", "a", "--runtime", "onnx"], "--runtime says how --model MODEL is run"),
         (["group", "--number-format", "int8"], "--number-format says how"),
         (["duplicates", "--paths", "--json"], "--paths and --json are two ways"),
-        (["filter"], "Say where to look"),
-        (["filter", "--train", "x"], "Training takes"),
-        (["filter", "--concept", "heads/x"], "no trained head in heads/x"),
-        (["filter", "--concept", "x", "--yes", "examples"], "are for training a head"),
+        (["filter", "--concept", "heads/x"], "no trained concept in heads/x"),
         (["filter", "--concept", "x", "--false-positives", "0.1"], "needs --clean pictures"),
     ],
 )

@@ -28,7 +28,8 @@ def embed(
         ),
     ],
     source: Annotated[
-        str | None, typer.Argument(help="A folder, a table, class folders, or scenes:N.", show_default=False)
+        str | None,
+        typer.Argument(metavar="SOURCE", help="A folder, a table, class folders, or scenes:N.", show_default=False),
     ] = None,
     texts: Annotated[
         str | None,

@@ -12,22 +12,20 @@ from lexel.terminal import one_line
 
 if TYPE_CHECKING:
     from lexel.curation.concepts.filtering import Filtered
-    from lexel.loading import ModelChoice
 
 
 def filter(
     photos: Annotated[
-        str | None,
-        typer.Argument(help="A library, a folder, a picture, or another source.", show_default=False),
-    ] = None,
+        str, typer.Argument(help="A library, a folder, a picture, or another source.", show_default=False)
+    ],
     concept: Annotated[
-        str | None,
+        str,
         typer.Option(
             metavar="WORDS|FOLDER",
-            help="nsfw, violence, text, a trained head's folder, or your own words.",
+            help="nsfw, violence, text, your own words, or the folder of a trained concept.",
             show_default=False,
         ),
-    ] = None,
+    ],
     clean: Annotated[
         str | None,
         typer.Option(metavar="FOLDER", help="Pictures without it, to choose the threshold by.", show_default=False),
@@ -36,21 +34,15 @@ def filter(
         float | None,
         typer.Option(
             metavar="SHARE",
-            help="Of pictures without it, how many may be flagged, by --clean or --no; by itself 0.01.",
+            help="Of the --clean pictures, how many may be flagged (default: 0.01).",
             show_default=False,
         ),
     ] = None,
-    train: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Train a head from examples instead.", show_default=False)
-    ] = None,
-    yes: Annotated[str | None, typer.Option(metavar="FOLDER", help="Examples with it.", show_default=False)] = None,
-    no: Annotated[str | None, typer.Option(metavar="FOLDER", help="Examples without it.", show_default=False)] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Of the head.", show_default=False)
-    ] = None,
     model: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="For a folder; a library or head remembers its own.", show_default=False),
+        typer.Option(
+            metavar="MODEL", help="For a folder; a library or trained concept remembers its own.", show_default=False
+        ),
     ] = None,
     review: Annotated[
         Path | None,
@@ -73,13 +65,14 @@ def filter(
 ) -> None:
     """Flag pictures that show a concept, such as what is not safe to show. Nothing is ever deleted or moved.
 
-    By words alone it is a rough guess, and misses things; a head trained from a few hundred examples is far better.
+    By words alone it is a rough guess, and misses things; a concept trained on a few hundred examples is far better
+    (lexel concept train). Where no picture fits the words at all, none is flagged.
 
     \b
     Examples:
       lexel filter photos.lexel --concept nsfw --review review.html
-      lexel filter --train memes --yes memes/ --no photos/ --model runs/demo/model -o memes-head
-      lexel filter ~/Downloads --concept memes-head --paths
+      lexel filter ~/Downloads --concept "a screenshot" --model ViT-B-32/openai --clean ~/Pictures
+      lexel filter photos.lexel --concept memes-concept --paths
     """
     from lexel.cli.paths import wants_paths
     from lexel.curation.concepts.filtering import filtered, write_scores
@@ -90,17 +83,6 @@ def filter(
     paths = wants_paths(paths, zero, json)
     choice = chosen_model(model, runtime, number_format)
     rate = RATE if false_positives is None else false_positives
-    if train is not None:
-        if photos is not None or concept is not None or yes is None or no is None or output is None or choice is None:
-            raise UsageError(
-                "Training takes: lexel filter --train NAME --yes FOLDER --no FOLDER --model MODEL -o FOLDER"
-            )
-        _train(train, yes, no, choice, output, rate, json)
-        return
-    if photos is None or concept is None:
-        raise UsageError("Say where to look and for what: lexel filter photos.lexel --concept nsfw")
-    if yes is not None or no is not None or output is not None:
-        raise UsageError("--yes, --no and --output are for training a head: give --train NAME too.")
     if false_positives is not None and clean is None:
         raise UsageError("--false-positives needs --clean pictures without the concept, to choose the threshold by.")
     with filtered(photos, concept, choice, clean, rate) as found:
@@ -115,29 +97,6 @@ def filter(
         raise typer.Exit(1)
 
 
-def _train(
-    name: str, yes: str, no: str, choice: "ModelChoice", output: Path, false_positives: float, json: bool
-) -> None:
-    from lexel.cli.printing import print_json
-    from lexel.curation.concepts.filtering import train_from
-    from lexel.progress import say
-
-    head, bad = train_from(name, yes, no, choice, false_positives)
-    head.save(output)
-    facts = head.facts
-    for reason in bad:
-        say(f"lexel filter: cannot read {reason}")
-    if json:
-        print_json(facts.model_dump(mode="json"))
-    else:
-        print(
-            f"{name}, trained on {facts.trained_on[0]:,} examples with it and {facts.trained_on[1]:,} without, "
-            f"is in {output}.\nOn examples kept apart, {facts.false_positives}.\n"
-            f"Of {facts.recall_examples:,} with it, {facts.recall:.1%} are found "
-            f"(95 % interval {facts.recall_low:.1%} to {facts.recall_high:.1%})."
-        )
-
-
 def _show(found: "Filtered", *, paths: bool, zero: bool, json: bool) -> None:
     from lexel.cli.paths import print_paths
     from lexel.cli.printing import print_json
@@ -150,7 +109,8 @@ def _show(found: "Filtered", *, paths: bool, zero: bool, json: bool) -> None:
             {"path": readable(one.name), "id": one.id, "score": one.score, "flagged": one.flagged}
             for one in found.judged
         ]
-        print_json({"concept": found.name, "threshold": found.threshold, "false_positives": rate, "pictures": rows})
+        facts = {"concept": found.name, "threshold": found.threshold, "false_positives": rate, "note": found.why_none}
+        print_json(facts | {"pictures": rows})
     elif paths:
         print_paths((one.name for one in flagged), zero)
     else:

@@ -13,6 +13,7 @@ import typer
 from lexel import __version__
 from lexel.cli.classify import classify
 from lexel.cli.compare import compare
+from lexel.cli.concept import concept
 from lexel.cli.data import data
 from lexel.cli.demo import demo
 from lexel.cli.duplicates import duplicates
@@ -46,7 +47,7 @@ TRAINING = (demo, train, plan, profile, evaluate, compare)
 USE = (classify, rank, index, search, duplicates, group, label, sort, filter, embed)
 for verb in (*TRAINING, *USE):
     app.command(cls=Verb)(verb)
-for name, group_of_verbs in (("data", data), ("library", library), ("models", models)):
+for name, group_of_verbs in (("data", data), ("library", library), ("concept", concept), ("models", models)):
     for command in group_of_verbs.registered_commands:
         command.cls = Verb
     app.add_typer(group_of_verbs, name=name)

@@ -98,13 +98,13 @@ def test_a_head_of_another_model_is_refused(home, head, monkeypatch):
 def test_a_damaged_head_is_refused(home, head, tmp_path, file):
     shutil.copytree(home / "head", tmp_path / "head")
     (tmp_path / "head" / file).write_bytes(b"{}")
-    with pytest.raises(DataError, match="no head, or it is damaged"):
+    with pytest.raises(DataError, match="no trained concept, or it is damaged"):
         Head.load(tmp_path / "head")
 
 
 def test_a_head_takes_no_other_folder_s_place(head, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(UsageError, match="is no head"):
+    with pytest.raises(UsageError, match="is no trained concept"):
         head.save(tmp_path)
     assert (tmp_path / "mine.txt").read_text() == "mine"
 

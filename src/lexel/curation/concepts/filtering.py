@@ -65,7 +65,10 @@ def filtered(
     with ExitStack() as stack:
         head = Head.load(Path(concept)) if is_head(Path(concept)) else None
         if head is None and "/" in concept:  # meant as a path, and would be taken for the user's own words
-            raise UsageError(f"There is no trained head in {concept}. To train one: lexel filter --train NAME …")
+            raise UsageError(
+                f"There is no trained concept in {concept}. To train one:\n"
+                "  lexel concept train NAME --yes FOLDER --no FOLDER --model MODEL -o FOLDER"
+            )
         is_library = (Path(photos).expanduser() / DATABASE).is_file()
         library = stack.enter_context(Library.open(photos, choice)) if is_library else None
         if head and library:

@@ -70,7 +70,7 @@ class Head:
     def save(self, folder: Path) -> None:
         """Write the head's folder. Raises UsageError when something else is there."""
         if folder.exists() and not (folder / DESCRIPTION).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UsageError(f"{folder} is there already and is no head. Give another --output.")
+            raise UsageError(f"{folder} is there already and is no trained concept. Give another --output.")
         with new_folder(folder) as new:
             arrays = {"weights": self.weights, "bias": np.array([self.bias], np.float64)}
             (new / WEIGHTS).write_bytes(safetensors_bytes(arrays))
@@ -84,7 +84,9 @@ class Head:
             arrays = load_file(folder / WEIGHTS)
             weights, bias = arrays["weights"], float(arrays["bias"][0])
         except (OSError, ValidationError, SafetensorError, KeyError, IndexError) as error:
-            raise DataError(f"{folder} is no head, or it is damaged: {str(error).splitlines()[0]}.") from None
+            raise DataError(
+                f"{folder} is no trained concept, or it is damaged: {str(error).splitlines()[0]}."
+            ) from None
         if facts.kind != "lexel concept head" or weights.ndim != 1:
             raise DataError(f"{folder} is no concept head.")
         return cls(facts, weights, bias)
@@ -93,8 +95,9 @@ class Head:
         """Raise ModelError when vectors are of another model than the head's."""
         if fingerprint != self.facts.fingerprint:
             raise ModelError(
-                f"The head {self.name} was trained on {self.facts.model_name} ({self.facts.fingerprint}), and these "
-                f"vectors are\nof another model ({fingerprint}). Use that model, or train the head anew with --train."
+                f"The concept {self.name} was trained on {self.facts.model_name} ({self.facts.fingerprint}), and these "
+                f"vectors are\nof another model ({fingerprint}). Use that model, or train the concept again:\n"
+                "  lexel concept train"
             )
 
 
