@@ -1,4 +1,4 @@
-"""Write the tables of docs/scaling.md anew: python docs/write_scaling.py
+"""Write the tables of docs/scaling.md again: python docs/write_scaling.py
 
 The numbers are those of `lexel plan`, and published ones; a test compares the page with what this makes of
 them.
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lexel.models.cost import TRAINING, describe
 from lexel.training.planning.plan import MFU, Plan, plan_run
-from lexel.training.planning.plan_data import PAIR_BYTES, TOKENS
+from lexel.training.planning.plan_data import ASSUMED_PAIR_BYTES, ASSUMED_TOKENS
 from lexel.training.recipe import Recipe
 
 PAGE = Path(__file__).with_name("scaling.md")
@@ -151,9 +151,9 @@ def assumptions() -> str:
     planned = plan("ViT-B/32", "h100", 64)
     return (
         f"Assumed: {PAIRS / 1e6:.0f} million pairs seen {planned.pairs_seen / planned.data.epoch:.0f} times, "
-        f"{planned.pairs_seen / 1e9:.1f} billion in all; batches of {planned.batch_size:,}; {TOKENS} tokens a caption, "
-        f"start and end included; {PAIR_BYTES:,} stored bytes a pair, {planned.data.bytes / 1e12:.1f} TB in all; "
-        f"{MFU:.0%} of the peak."
+        f"{planned.pairs_seen / 1e9:.1f} billion in all; batches of {planned.batch_size:,}; "
+        f"{ASSUMED_TOKENS} tokens a caption, start and end included; {ASSUMED_PAIR_BYTES:,} stored bytes a pair, "
+        f"{planned.data.bytes / 1e12:.1f} TB in all; {MFU:.0%} of the peak."
     )
 
 

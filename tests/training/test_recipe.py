@@ -124,8 +124,11 @@ def test_what_contradicts_given_weights_is_refused(tmp_path, changes, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (["freeze.image=true"], r"freeze\.image: the image tower begins anew.*model\.weights or model\.image_weights"),
-        (["model.image_weights=m", "freeze.text=true"], r"freeze\.text: the text tower begins anew"),
+        (
+            ["freeze.image=true"],
+            r"freeze\.image: the image tower begins with random weights.*model\.weights or model\.image_weights",
+        ),
+        (["model.image_weights=m", "freeze.text=true"], r"freeze\.text: the text tower begins with random weights"),
         (["model.weights=m", "freeze.text=true", "freeze.image=true"], r"freeze: .*nothing is left to learn"),
         (["model.weights=m", "freeze.image=true", "ramp.size_from=0.5"], r"ramp: a frozen image tower.*leave \[ramp\]"),
         (["model.weights=m", "tokenizer.vocabulary_size=99"], r"tokenizer comes with the weights.*leave \[tokenizer\]"),
@@ -145,7 +148,7 @@ def test_what_cannot_be_frozen_or_learned_is_refused(tmp_path, changes, message)
         (["model.image_weights=m", "model.text_weights=n", "model.text.context_length=99"], None),
     ],
 )
-def test_an_architecture_is_chosen_for_towers_that_begin_anew_alone(tmp_path, changes, architecture):
+def test_an_architecture_is_chosen_for_towers_without_weights_alone(tmp_path, changes, architecture):
     recipe = Recipe.load(write(tmp_path, MINIMAL), changes)
     assert recipe.model.architecture == architecture
     saved = tmp_path / "recipe.json"

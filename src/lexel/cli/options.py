@@ -21,7 +21,7 @@ Model = Annotated[
 ]
 Runtime = Annotated[
     Literal["torch", "onnx", "openvino"] | None,
-    typer.Option("--runtime", help="What runs the towers; by itself what fits the model.", show_default=False),
+    typer.Option("--runtime", help="What runs the towers; by default what fits the model.", show_default=False),
 ]
 NumberFormat = Annotated[
     Literal["float32", "bfloat16", "float16", "int8"] | None,

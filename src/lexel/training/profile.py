@@ -264,7 +264,7 @@ def _without_marks() -> Iterator[None]:
 def _operators(
     recorded: torch.profiler.profile, steps: int, seconds: float, device: torch.device
 ) -> tuple[Operator, ...]:
-    """Those that take longest by themselves, of `steps` steps that took `seconds` together."""
+    """Those that take longest without what they call, of `steps` steps that took `seconds` together."""
     measure = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"  # microseconds
     found = [
         Operator(event.key, taken / steps, taken / seconds, event.count / steps)

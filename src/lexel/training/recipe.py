@@ -43,12 +43,12 @@ class ModelSettings(Config):
 
     @property
     def image_from(self) -> str | None:
-        """The model that the image tower is taken over from; None: it begins anew."""
+        """The model that the image tower is taken over from; None: it begins with random weights."""
         return self.weights or self.image_weights
 
     @property
     def text_from(self) -> str | None:
-        """The model that the text tower is taken over from; None: it begins anew."""
+        """The model that the text tower is taken over from; None: it begins with random weights."""
         return self.weights or self.text_weights
 
     @model_validator(mode="before")
@@ -191,7 +191,7 @@ class Recipe(Config):
         for tower, origin in (("image", self.model.image_from), ("text", self.model.text_from)):
             if getattr(self.freeze, tower) and origin is None:
                 raise ValueError(
-                    f"freeze.{tower}: the {tower} tower begins anew, so it must learn. Give it weights: "
+                    f"freeze.{tower}: the {tower} tower begins with random weights, so it must learn. Give it weights: "
                     f"model.weights or model.{tower}_weights"
                 )
         if self.freeze.image and self.ramp != Ramp():
@@ -250,5 +250,5 @@ class Recipe(Config):
             for field in watched:
                 del content[section][field]
         if self.model.image_from is None:
-            content["image"]["resize"] = self.image.resize or "shortest"  # as older recipes say it
+            content["image"]["resize"] = self.image.resize or "shortest"  # the default, stated or not
         return content

@@ -25,7 +25,7 @@ TAGS: dict[str | int, type[BaseModel]] = {
     "huggingface": HuggingFaceTextConfig,
 }
 
-MAX_SHOWN = 80  # characters of a wrong value
+MAX_SHOWN_CHARACTERS = 80  # of a wrong value
 
 
 def explain(error: ValidationError, root: type[BaseModel], section: tuple[str, ...] = ()) -> str:
@@ -44,7 +44,7 @@ def explain(error: ValidationError, root: type[BaseModel], section: tuple[str, .
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else f"{text[: MAX_SHOWN_CHARACTERS - 1]}…"
 
 
 def _fields(section: type[BaseModel], path: Sequence[str | int]) -> list[str]:

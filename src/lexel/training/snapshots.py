@@ -4,7 +4,7 @@
 
 The eight digits are the start of the SHA-256 of the file's content, so damage shows before anything is believed. Inside
 are the parameters and the optimizer's state by name, and a few facts in the header. Random numbers need no state:
-whatever is random in a step is seeded by the step (see `noise.py`).
+whatever is random in a step is seeded by the step (see `step/seeds.py`).
 
 Training waits only while the state is copied to the host's memory; a thread writes it to disk beside the next steps.
 """
@@ -54,7 +54,7 @@ class SnapshotClock:
         self._last = time.monotonic()
 
     def due(self, step: int) -> bool:
-        """Whether one should be saved after `step` steps; starts the minutes anew when it says yes."""
+        """Whether one should be saved after `step` steps; counts the minutes from then on when it says yes."""
         by_steps = self.settings.every_steps is not None and step % self.settings.every_steps == 0
         by_minutes = time.monotonic() - self._last >= 60 * self.settings.every_minutes
         if by_steps or by_minutes:
@@ -136,7 +136,7 @@ class _Writing:
     ) -> None:
         self.path = folder / f"step-{step:07}"
         self._error: Exception | None = None
-        # A daemon, so that a process that is told to end at once does; what it leaves half written is cleared away.
+        # A daemon thread: a process that must end at once does not wait for it. Half a file is removed by the next run.
         self._thread = threading.Thread(target=self._run, args=(copied, tensors, facts, keep), daemon=True)
         self._thread.start()
 
@@ -154,7 +154,7 @@ class _Writing:
                 event.synchronize()
             _write(self.path, tensors, facts)
             _prune(self.path.parent, facts["step"], keep)
-        except Exception as error:  # it is raised, or told of, where the run waits for this thread
+        except Exception as error:  # raised, or printed, where the run waits for this thread
             self._error = error
 
 

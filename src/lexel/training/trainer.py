@@ -1,4 +1,4 @@
-"""Training, told in one screen: `train` is the whole of a run, `_steps` its loop."""
+"""Training on one screen: `train` is the whole of a run, `_steps` its loop."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from lexel.training.snapshots import SnapshotClock, Snapshots
 from lexel.training.step.contrastive import ContrastiveObjective
 from lexel.training.step.gradients import Gradients
 
-MEASURED_IN_RUN = 1000  # held-out pairs at most; all of them at the end
+PAIRS_MEASURED_IN_RUN = 1000  # of the held-out ones, at most; all of them are measured at the end
 
 
 class InterruptedRunError(LexelError):
@@ -156,7 +156,7 @@ def _note_bad(inputs: RunInputs, bad_images: BadImages, found: Sequence[tuple[st
 
 def _measure(inputs: RunInputs, optimizer: Optimizer, done: int, log: RunLog | SilentLog) -> None:
     """Log loss and metrics of held-out pairs after `done` steps; those of averaged weights begin with `average/`."""
-    few = inputs.training_data.few_held_out(MEASURED_IN_RUN)
+    few = inputs.training_data.few_held_out(PAIRS_MEASURED_IN_RUN)
     templates = evaluation_templates(inputs.recipe)
 
     def measured() -> dict[str, float]:

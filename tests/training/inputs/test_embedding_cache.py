@@ -144,7 +144,7 @@ def test_each_text_that_is_drawn_has_its_embedding(encoder, tmp_path):
 
 
 def test_what_was_cut_off_goes_on_with_the_missing_rows(encoder, pictures, tmp_path, monkeypatch, counted):
-    monkeypatch.setattr(module, "CHUNK", 16)
+    monkeypatch.setattr(module, "CHUNK_ROWS", 16)
     training_data = material_of(pictures)
     whole = embed_pictures(tmp_path / "whole", encoder, training_data)
     rows = sum(len(source.pairs) for source in training_data.sources)

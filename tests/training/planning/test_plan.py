@@ -12,7 +12,7 @@ from lexel.training.planning import accelerators
 from lexel.training.planning.accelerators import ACCELERATORS, Accelerator, this_machine
 from lexel.training.planning.memory import step_memory
 from lexel.training.planning.plan import Plan, make_plan, plan_run
-from lexel.training.planning.plan_data import PAIR_BYTES, TOKENS, PlanData, stated_data
+from lexel.training.planning.plan_data import ASSUMED_PAIR_BYTES, ASSUMED_TOKENS, PlanData, stated_data
 from lexel.training.recipe import Recipe
 
 A100 = ACCELERATORS["a100"]
@@ -159,7 +159,7 @@ def test_a_tower_that_normalises_over_the_batch_takes_it_whole_whatever_the_memo
 
 def test_what_is_not_stated_is_assumed_and_said():
     data = stated_data(1000, None, None)
-    assert (data.tokens, data.pair_bytes) == (TOKENS, PAIR_BYTES)
+    assert (data.tokens, data.pair_bytes) == (ASSUMED_TOKENS, ASSUMED_PAIR_BYTES)
     assert data.origin == "stated, --tokens and --pair-bytes assumed"
     assert stated_data(1000, 12, 3000.0).origin == "stated"
     assert stated_data(1000, 12, 3000.0).bytes == 3_000_000

@@ -1,11 +1,11 @@
-"""What a frozen tower has to say, said once: the embeddings of all pictures or texts, kept in the run folder.
+"""Cache of a frozen tower's embeddings: each picture or text is embedded once, before step 0, into the run folder.
 
     embeddings/image.npy     (N, E) float32 unit vectors, a row a picture in the order of the sources
     embeddings/image.json    whose they are, how many rows are there, and which pictures could not be read
     embeddings/text.npy …    a row a text, in alphabetical order
 
-A run that was cut off goes on with the rows that are missing; where tower, pictures or texts have changed, all are made
-anew.
+A run that was cut off goes on with the rows that are missing. Where tower, pictures or texts have changed, all rows are
+computed again.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ from lexel.training.inputs.training_data import TrainingData
 
 Embed = Callable[[slice], tuple[np.ndarray, dict[int, str]]]  # rows → their vectors, and what is bad among them
 
-CHUNK = 1024  # rows for each process, which a run that is cut off computes again at most
+CHUNK_ROWS = 1024  # of each process: as many as a run that is cut off computes again, at most
 
 
 class _State(Config):
@@ -92,7 +92,7 @@ class _Cache:
     def fill(self, key: Callable[[], str], embed: Embed, what: str) -> dict[int, str]:
         """Compute the rows that are not there, all processes together. → the rows without an embedding, and why"""
         state = self.world.once(lambda: self._begun(key()))
-        chunks = range(state.done, self.shape[0], CHUNK * self.world.size)
+        chunks = range(state.done, self.shape[0], CHUNK_ROWS * self.world.size)
 
         def filled() -> Iterator[int]:
             nonlocal state

@@ -1,4 +1,4 @@
-"""Where a run begins: from weights drawn anew, from those of another model, or from one tower of each."""
+"""Where a run begins: from random weights, from those of another model, or from one tower of each."""
 
 import hashlib
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ TEMPERATURE = ("logit_scale", "logit_bias")
 
 @dataclass(frozen=True)
 class StartingWeights:
-    """What a run takes over: the model of each tower, or None for a tower that begins anew."""
+    """What a run takes over: the model of each tower, or None for a tower that begins with random weights."""
 
     image: ForeignModel | None = None
     text: ForeignModel | None = None
@@ -123,13 +123,13 @@ def read_starting_weights(settings: ModelSettings) -> StartingWeights:
         raise UsageError(
             f"recipe: the towers do not meet: embeddings of model.image_weights ({image.name}) have "
             f"{image.architecture.embedding} dimensions, those of model.text_weights ({text.name}) "
-            f"{text.architecture.embedding}.\nLet one of them begin anew: leave it out."
+            f"{text.architecture.embedding}.\nLet one of them begin with random weights: leave it out."
         )
     return StartingWeights(image, text)
 
 
 def first_clip(starting: StartingWeights, architecture: CLIPConfig, recipe: Recipe, device: str) -> CLIP:
-    """The CLIP that takes the first step: what is given as it is, the rest drawn from the recipe's seed.
+    """The CLIP that takes the first step: what is taken over as it is, the rest drawn from the recipe's seed.
 
     Raises ModelError when the weights do not fit their architecture.
     """
@@ -151,7 +151,7 @@ def _read(origin: str, field: str) -> ForeignModel:
     try:
         return read_model(origin)
     except UsageError as error:
-        way_out = "\nA bare file that does not tell all becomes a folder that does by: lexel models convert FILE OUT"
+        way_out = "\nWhere a bare file does not say all, make a folder of it that does: lexel models convert FILE OUT"
         is_bare = Path(origin).expanduser().is_file()
         raise UsageError(f"recipe: model.{field}: {error}{way_out if is_bare else ''}") from None
 

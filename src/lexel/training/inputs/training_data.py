@@ -15,7 +15,7 @@ from lexel.tokenizer import Tokenizer
 from lexel.training.inputs.input_reader import InputReader
 from lexel.training.recipe import DataSettings, EvaluationSettings, Recipe, SourceSettings
 
-HELD_OUT_AT_MOST = 2000  # pairs; enough for a half-width of two points
+MAX_HELD_OUT_PAIRS = 2000  # enough for intervals of four percentage points
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _val_beside(source: str) -> str:
 def _divide(pairs: Sequence[Pair], settings: EvaluationSettings, seed: int) -> tuple[list[Pair], list[Pair]]:
     """Hold out the pairs whose hash is lowest: the choice of a pair does not depend on the others' order."""
     ranked = sorted(pairs, key=lambda pair: hashlib.blake2b(f"{seed}/{pair.key}".encode(), digest_size=8).digest())
-    count = min(HELD_OUT_AT_MOST, max(2, round(len(ranked) * settings.holdout)))
+    count = min(MAX_HELD_OUT_PAIRS, max(2, round(len(ranked) * settings.holdout)))
     if len(ranked) - count < 2:
         raise DataError(
             f"{len(ranked)} pairs are too few to learn from some and hold {settings.holdout:.0%} of them out."

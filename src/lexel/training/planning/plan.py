@@ -23,8 +23,8 @@ from lexel.training.recipe import Recipe
 from lexel.training.setup import check_batch_norm_of
 
 MFU = 0.3  # what the quickest of OpenCLIP's published runs reached (docs/scaling.md)
-SAMPLED = 10_000  # steps at most whose pictures are looked up
-LOSS = {"softmax": 8, "sigmoid": 6}  # times N²·E operations, forward and backward
+SAMPLED_STEPS = 10_000  # whose picture sizes are averaged, at most
+LOSS_FACTORS = {"softmax": 8, "sigmoid": 6}  # times N²·E operations, forward and backward
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,10 @@ def _computation(recipe: Recipe, architecture: CLIPConfig, data: PlanData, steps
     text = of_pair(_caption_operations(architecture, data), freeze.text)
     both = _total(image, text)
     return Computation(
-        image, text, both and both * seen, LOSS[recipe.loss.kind] * recipe.batch_size**2 * architecture.embedding
+        image,
+        text,
+        both and both * seen,
+        LOSS_FACTORS[recipe.loss.kind] * recipe.batch_size**2 * architecture.embedding,
     )
 
 
@@ -203,7 +206,7 @@ def _picture_operations(recipe: Recipe, architecture: CLIPConfig, steps: int) ->
     """Forward, of a picture on average over the run's ramp."""
     ramp, tower = recipe.ramp, architecture.image
     total = 0.0
-    sampled = range(0, steps, max(1, steps // SAMPLED))
+    sampled = range(0, steps, max(1, steps // SAMPLED_STEPS))
     sizes = Counter(
         (
             ramp.image_size(step, steps, tower),

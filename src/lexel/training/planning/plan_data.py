@@ -19,8 +19,8 @@ from lexel.training.inputs.training_data import TrainingData, gather, train_toke
 from lexel.training.metering.work import caption_lengths
 from lexel.training.recipe import Recipe
 
-TOKENS = 20  # of a caption, start and end included: about what web captions have
-PAIR_BYTES = 25_000  # LAION-400M with pictures of 256 pixels fills 10 TB
+ASSUMED_TOKENS = 20  # of a caption, start and end included: about what web captions have
+ASSUMED_PAIR_BYTES = 25_000  # LAION-400M with pictures of 256 pixels fills 10 TB
 SAMPLED_PAIRS = 2000  # that are measured, at most
 
 
@@ -49,7 +49,9 @@ def stated_data(pairs: int, tokens: int | None, pair_bytes: float | None) -> Pla
     """Data that need not be here."""
     assumed = [option for option, given in (("--tokens", tokens), ("--pair-bytes", pair_bytes)) if given is None]
     origin = "stated" + (f", {' and '.join(assumed)} assumed" if assumed else "")
-    return PlanData(pairs, pairs, {tokens or TOKENS: 1.0}, PAIR_BYTES if pair_bytes is None else pair_bytes, origin)
+    return PlanData(
+        pairs, pairs, {tokens or ASSUMED_TOKENS: 1.0}, ASSUMED_PAIR_BYTES if pair_bytes is None else pair_bytes, origin
+    )
 
 
 def measured_data(

@@ -94,7 +94,8 @@ def _measured(lines: Sequence[dict[str, Any]], name: str) -> list[tuple[int, flo
 
 def _curve(axes: Any, steps: Sequence[dict[str, Any]], name: str, percent: bool = False) -> None:
     """Every step faintly, and a running mean over a fiftieth of the run."""
-    values = np.array([np.nan if line[name] is None else line[name] for line in steps]) * (100 if percent else 1)
+    unit = 100 if percent else 1
+    values = np.array([np.nan if line[name] is None else unit * line[name] for line in steps])
     at = np.array([line["step"] + 1 for line in steps])
     window = max(1, len(values) // 50)
     smooth = np.convolve(np.nan_to_num(values), np.ones(window) / window, mode="valid")

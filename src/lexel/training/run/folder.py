@@ -6,7 +6,7 @@ tensorboard/         the same as events
 snapshots/           what the run goes on from after it was cut off
 training-pictures.safetensors   hashes of the pictures that the run has learned from so far
 bad-images.jsonl     pictures that could not be read, if any
-embeddings/          what a frozen tower has to say, computed once
+embeddings/          embeddings of a frozen tower, computed once
 curves.png           loss, accuracy and held-out numbers over the run
 model/               the model folder, once the run has finished
 report/              report.json and report.html of the held-out pairs
@@ -38,8 +38,8 @@ class RunFolder:
     def open(cls, path: Path, recipe: Recipe) -> Self:
         """Make the folder, or take up the run that is in it. Raises UsageError when that is of another recipe.
 
-        A folder with nothing but a recipe and embeddings in it is of a run that failed before its first step: it may
-        begin anew.
+        A folder with nothing but a recipe and embeddings in it is of a run that failed before its first step: another
+        may begin there.
         """
         folder = cls(path)
         folder._check_recipe(recipe)
@@ -73,7 +73,7 @@ class RunFolder:
             if differences := _differences(earlier.decisive(), recipe.decisive()):
                 raise UsageError(
                     f"{self.path} holds a run of another recipe: {'; '.join(differences[:3])}.\n"
-                    "Give another --output, or delete that folder to start anew."
+                    "Give another --output, or delete that folder to start again."
                 )
         elif there - {RECIPE}:
             raise UsageError(f"{self.path} is not empty and holds no run. Give another --output.")

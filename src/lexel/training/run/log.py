@@ -30,8 +30,8 @@ from lexel.training.optimization.optimizer import StepResult
 from lexel.training.step.gradients import StepLoss
 
 LOG, EVENTS = "log.jsonl", "tensorboard"
-WINDOW = 20  # steps over which speeds and losses are averaged for people
-BAR, TIME = 12, 9  # characters of the live line
+WINDOW_STEPS = 20  # over which speeds and losses are averaged for people
+BAR_WIDTH, TIME_WIDTH = 12, 9  # characters of the live line
 
 
 class RunLog:
@@ -48,9 +48,13 @@ class RunLog:
         self._file = open(folder / LOG, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - closed by __exit__
         self._events = SummaryWriter(str(folder / EVENTS), purge_step=start)
         self._write({"step": start, "machine": meter.facts()})
-        self._recent: deque[dict[str, float | None]] = deque(maxlen=WINDOW)
+        self._recent: deque[dict[str, float | None]] = deque(maxlen=WINDOW_STEPS)
         self._said = time.monotonic()
-        columns = (TextColumn("[bold]{task.completed}/{task.total}"), BarColumn(bar_width=BAR), TimeRemainingColumn())
+        columns = (
+            TextColumn("[bold]{task.completed}/{task.total}"),
+            BarColumn(bar_width=BAR_WIDTH),
+            TimeRemainingColumn(),
+        )
         live = sys.stderr.isatty()
         console = Console(file=unescaped(sys.stderr))
         self._progress = Progress(
@@ -148,7 +152,7 @@ class RunLog:
 
     def _fitting(self, facts: list[str]) -> str:
         """As many of the facts as the line has room for."""
-        room = self._progress.console.width - 2 * len(str(self._steps)) - BAR - TIME - 5
+        room = self._progress.console.width - 2 * len(str(self._steps)) - BAR_WIDTH - TIME_WIDTH - 5
         while facts and len("  ".join(facts)) > room:
             facts = facts[:-1]
         return "  ".join(facts)

@@ -23,7 +23,7 @@ class Overfitting:
 
 
 def find_overfitting(lines: Sequence[dict[str, Any]]) -> Overfitting | None:
-    """What the lines of a log tell of it; None where the held-out loss is lowest at the end, or nearly."""
+    """Read off the lines of a log; None where the held-out loss is lowest at the end, or nearly."""
     measured = [
         (line["step"], line["evaluation"]["loss"])
         for line in lines
