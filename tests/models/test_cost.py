@@ -8,6 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from lexel.models.clip import CLIP
 from lexel.models.config import CLIPConfig, TextTransformerConfig, VisionTransformerConfig
 from lexel.models.cost import TRAINING, cost_of, describe, image_operations, text_operations
+from lexel.models.towers import choose_patches
 from lexel.models.zoo import architecture
 
 COUNTED = [
@@ -31,11 +32,11 @@ def small(**image: object) -> CLIPConfig:
     return CLIPConfig.model_validate({"embedding": 24, "image": vision, "text": text})
 
 
-def counted_operations(module: nn.Module, *shapes: tuple[int, ...]) -> int:
+def counted_operations(module: nn.Module, *shapes: tuple[int, ...], **more: torch.Tensor) -> int:
     """Of a forward pass on examples of these shapes, and of a backward pass where the module learns."""
     examples = [torch.zeros(shape, dtype=torch.float32 if len(shape) > 2 else torch.int64) for shape in shapes]
     with FlopCounterMode(display=False) as counter:
-        outputs = module(*examples)
+        outputs = module(*examples, **more)
         if any(parameter.requires_grad for parameter in module.parameters()):
             sum(vectors.sum() for vectors in outputs).backward()
     return counter.get_total_flops()
@@ -148,7 +149,8 @@ def test_gflops_are_those_that_open_clip_publishes(name, gflops):
 def test_dropped_patches_cost_nothing_but_their_stem(share, pooling):
     config = small(patch_dropout=share, pooling=pooling)
     tower = CLIP(config).image.train().requires_grad_(False)
-    assert image_operations(config, 64, share) == counted_operations(tower, (1, 3, 64, 64))
+    kept = choose_patches(torch.zeros(1, config.image.patches(64)), share)
+    assert image_operations(config, 64, share) == counted_operations(tower, (1, 3, 64, 64), kept=kept)
 
 
 @pytest.mark.usefixtures("meta")

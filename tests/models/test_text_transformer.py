@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from lexel.models import packing
 from lexel.models.config import TextTransformerConfig
-from lexel.models.text_transformer import TextTransformer, coca_mask, first_end, pool_words
+from lexel.models.packing import first_end
+from lexel.models.text_transformer import TextTransformer, coca_mask, pool_words
 
 END = 98
 

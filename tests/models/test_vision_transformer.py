@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from lexel.models.config import VisionTransformerConfig
 from lexel.models.pooling import MapPool, QueryPool
-from lexel.models.vision_transformer import VisionTransformer, choose_patches
+from lexel.models.towers import choose_patches
+from lexel.models.vision_transformer import VisionTransformer
 
 
 def tower(**changes: object) -> VisionTransformer:

@@ -8,7 +8,7 @@ from tiny import tiny_recipe
 from torch import Tensor, nn
 
 from lexel.models.clip import CLIP, init_weights
-from lexel.training.distributed.sharding import is_spread, like, whole
+from lexel.training.distributed.sharding import is_sharded, like, whole
 from lexel.training.optimization.average import Average
 from lexel.training.optimization.optimizer import Optimizer, OptimizerSettings
 from lexel.training.optimization.schedule import Schedule
@@ -63,7 +63,7 @@ def work(rank: int, port: int, folder: Path) -> None:
 def steps(kind: str, folder: Path, writes: bool) -> dict[str, object]:
     """What comes out of a model that is spread."""
     clip, optimizer = make(spread=True, seed=0, kind=kind)
-    assert sum(is_spread(parameter) for parameter in clip.parameters()) > 50
+    assert sum(is_sharded(parameter) for parameter in clip.parameters()) > 50
     norms = [take_step(clip, optimizer, step) for step in range(STEPS)]
     with Snapshots(folder, keep=1, writes=writes) as snapshots:
         snapshots.save(STEPS, clip, optimizer, {})

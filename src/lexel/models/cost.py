@@ -122,12 +122,14 @@ def _vision_transformer(
     tokens = max(1, round(patches * (1 - patch_dropout))) + config.has_class_token
     if config.stem == "patch":
         yield _convolution(3, width, config.patch_size, patches)
-        yield _Part(width * config.patch_bias)
+        yield _Part(width if config.patch_bias else 0)
     else:
         yield from _convolutional_stem(config)
-    yield _Part(width * config.has_class_token)
-    yield _Part(width * (patches + config.has_class_token))
-    yield from [_norm(width)] * config.pre_norm
+    if config.has_class_token:
+        yield _Part(2 * width)  # the token and its position
+    yield _Part(width * patches)
+    if config.pre_norm:
+        yield _norm(width)
     yield from _blocks(config, tokens, tokens if whole or config.pooling != "class" else 1)
     if config.pooling == "map":
         yield _Part(width)
@@ -139,7 +141,8 @@ def _vision_transformer(
         yield from _attention_pool(width, embedding, tokens)
         width = embedding
     yield _norm(width)
-    yield from [_linear(width, embedding, tokens=1, bias=False)] * config.projection
+    if config.projection:
+        yield _linear(width, embedding, tokens=1, bias=False)
 
 
 def _attention_pool(before: int, width: int, tokens: int) -> Iterator[_Part]:
@@ -235,7 +238,7 @@ def _block(config: VisionTransformerConfig | TextTransformerConfig, tokens: int,
             _linear(width, width, looking),
             _norm(width),
             _mlp(width, config.hidden, looking),
-            _Part(2 * width * config.layer_scale),
+            _Part(2 * width if config.layer_scale else 0),
         ]
     )
 
@@ -245,7 +248,7 @@ def _mlp(width: int, hidden: int, tokens: int) -> _Part:
 
 
 def _linear(before: int, after: int, tokens: int, bias: bool = True) -> _Part:
-    return _Part(before * after + bias * after, 2 * before * after * tokens)
+    return _Part(before * after + (after if bias else 0), 2 * before * after * tokens)
 
 
 def _convolution(before: int, after: int, size: int, cells: int) -> _Part:

@@ -61,6 +61,12 @@ def take(tokens: Tensor, places: Tensor | int) -> Tensor:
     return tokens[torch.arange(tokens.shape[0], device=tokens.device), places]
 
 
+def first_end(ids: Tensor, end_of_text: int) -> Tensor:
+    """The place of each caption's first end-of-text, or T where there is none. (B, T) → (B,)."""
+    is_end = ids == end_of_text
+    return torch.where(is_end.any(dim=1), is_end.int().argmax(dim=1), ids.shape[1])
+
+
 @dataclass(frozen=True)
 class Stretch:
     """Rows `start` to `stop` − 1 of a sorted batch, and the length of the longest of them."""

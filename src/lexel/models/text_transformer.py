@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lexel.models.config import TextTransformerConfig
-from lexel.models.packing import Group, Packing, cut_by_length
+from lexel.models.packing import Group, Packing, cut_by_length, first_end
 from lexel.models.towers import Tower
 from lexel.models.transformer import Blocks
 
@@ -145,12 +145,6 @@ class TextTransformer(Tower):
                 return -1
             case "mean":
                 return None
-
-
-def first_end(ids: Tensor, end_of_text: int) -> Tensor:
-    """The place of each caption's first end-of-text, or T where there is none. (B, T) → (B,)."""
-    is_end = ids == end_of_text
-    return torch.where(is_end.any(dim=1), is_end.int().argmax(dim=1), ids.shape[1])
 
 
 def last_place(holds: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Image towers of the library timm, under OpenCLIP's rules of pooling and projection. Needs the extra `timm`."""
 
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -71,7 +72,9 @@ class TimmTower(Tower):
 def build_trunk(config: TimmConfig, embedding: int) -> Any:
     """timm's model with its pooling, and with its classifier only where that is the projection."""
     try:
-        import timm  # pyright: ignore[reportMissingImports]
+        timm: Any = import_module(
+            "timm"
+        )  # by name: in this module type checkers take `import timm` for the module itself
     except ImportError as error:
         raise missing_library(f'The image tower "{config.model}"', "timm", error) from None
     if not timm.is_model(config.model):

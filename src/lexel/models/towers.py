@@ -8,7 +8,7 @@ torch module, and because the answers here are right for a tower that says nothi
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import nn
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +72,11 @@ class Tower(nn.Module):
                 layer = top
             layer_of[name] = layer
         return TowerLayers(layer_of, top)
+
+
+def choose_patches(noise: Tensor, dropout: float) -> Tensor:
+    """The patches that are kept where each image drops the share `dropout` (FLIP, Li et al. 2023), at least one.
+
+    noise (B, patches), uniform: the patches with the highest noise are kept. → (B, kept) int64.
+    """
+    return noise.topk(max(1, round(noise.shape[1] * (1 - dropout))), dim=1).indices

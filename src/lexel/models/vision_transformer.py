@@ -54,14 +54,6 @@ def build_stem(config: VisionTransformerConfig) -> nn.Module:
     return nn.Sequential(*layers, nn.Conv2d(config.width, config.width, 1))
 
 
-def choose_patches(noise: Tensor, dropout: float) -> Tensor:
-    """The patches that are kept where each image drops the share `dropout` (FLIP, Li et al. 2023), at least one.
-
-    noise (B, patches), uniform: the patches with the highest noise are kept. → (B, kept) int64.
-    """
-    return noise.topk(max(1, round(noise.shape[1] * (1 - dropout))), dim=1).indices
-
-
 class VisionTransformer(Tower):
     """Image tower: normalised pixels (B, 3, H, W) → embeddings (B, E), not of unit length."""
 

@@ -69,7 +69,7 @@ class Snapshots:
             ...
             snapshots.save(step, clip, optimizer, facts)
 
-    Where the state is spread over processes all of them call `save`; only the one that `writes` touches the disk. A
+    Where the state is sharded over processes, all of them call `save`; only the one that `writes` touches the disk. A
     disk that is full or fails ends no run: there is a line on standard error for each snapshot that was not written,
     and the older ones stay. Leaving the block waits for the last one.
     """

@@ -43,7 +43,7 @@ def gradients(clip: CLIP) -> dict[str, Tensor | None]:
 
 def summed(bucket: int) -> list[dict[str, Tensor | None]]:
     """Of two steps, the second with other rows."""
-    gradient_sum.BUCKET = bucket
+    gradient_sum.BUCKET_BYTES = bucket
     found = []
     with World.join("cpu") as world:
         clip = make()
@@ -60,7 +60,7 @@ def summed(bucket: int) -> list[dict[str, Tensor | None]]:
 
 
 def two_last_passes() -> str:
-    gradient_sum.BUCKET = 1
+    gradient_sum.BUCKET_BYTES = 1
     with World.join("cpu"):
         clip = make()
         try:

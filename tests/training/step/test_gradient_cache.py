@@ -6,7 +6,7 @@ from made_up import batch, clip_of, furthest, gradients_for, gradients_of, plain
 from tiny_towers import KINDS, image, text
 
 from lexel.models.config import CLIPConfig, HuggingFaceTextConfig
-from lexel.models.vision_transformer import choose_patches
+from lexel.models.towers import choose_patches
 from lexel.training.step.seeds import draw_noise, seed_of
 
 DROPPING = CLIPConfig(embedding=24, image=image(patch_dropout=0.5), text=text())

@@ -1,7 +1,7 @@
-"""What the losses say between processes: rows gathered, rows' sums handed to their owners, numbers summed.
+"""Collectives for the losses: all-gather of rows, reduce-scatter of rows' gradients, all-reduce of sums.
 
-Each process owns some rows of a matrix, in the order of ranks; how many may differ, and may be none. Without a process
-group there is one process, which owns all, and nothing here does anything.
+Each process owns some rows of a matrix, in the order of ranks. How many it owns may differ, and may be none. Without a
+process group one process owns all rows, and each function returns what it is given.
 """
 
 from collections.abc import Sequence
@@ -12,47 +12,47 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def together() -> bool:
+def has_peers() -> bool:
     """Whether there are other processes."""
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
 def rank() -> int:
-    return dist.get_rank() if together() else 0
+    return dist.get_rank() if has_peers() else 0
 
 
 def rows_of_each(rows: int, device: torch.device) -> list[int]:
-    """How many rows each process owns, by rank; this one says `rows`."""
-    if not together():
+    """How many rows each process owns, by rank; this one owns `rows`."""
+    if not has_peers():
         return [rows]
     return gather_numbers(torch.tensor([rows], device=device)).flatten().tolist()
 
 
 def gather_numbers(numbers: Tensor) -> Tensor:
     """The `numbers` (K,) of every process: (processes, K)."""
-    if not together():
+    if not has_peers():
         return numbers[None]
-    everybody = numbers.new_empty(dist.get_world_size() * len(numbers))
-    _all_gather(everybody, numbers)
-    return everybody.view(-1, len(numbers))
+    gathered = numbers.new_empty(dist.get_world_size() * len(numbers))
+    _all_gather(gathered, numbers)
+    return gathered.view(-1, len(numbers))
 
 
 def gather_rows(rows: Tensor, rows_of_each: Sequence[int]) -> Tensor:
-    """The rows of all processes: (b, …) of this one → (B, …), b being what `rows_of_each` says of it."""
-    if not together():
+    """All-gather: (b, …) of this process → (B, …) of all, of which rank r owns `rows_of_each[r]`."""
+    if not has_peers():
         return rows
     longest = max(rows_of_each)
     padded = rows if len(rows) == longest else _pad(rows, longest)
-    everybody = rows.new_empty(len(rows_of_each) * longest, *rows.shape[1:])
-    _all_gather(everybody, padded.contiguous())
+    gathered = rows.new_empty(len(rows_of_each) * longest, *rows.shape[1:])
+    _all_gather(gathered, padded.contiguous())
     if min(rows_of_each) == longest:
-        return everybody
-    return torch.cat([part[:count] for part, count in zip(everybody.split(longest), rows_of_each, strict=True)])
+        return gathered
+    return torch.cat([part[:count] for part, count in zip(gathered.split(longest), rows_of_each, strict=True)])
 
 
 def sum_own_rows(rows: Tensor, rows_of_each: Sequence[int]) -> Tensor:
-    """What all processes have of the rows that this one owns, summed: (B, E) of each → (b, E)."""
-    if not together():
+    """Reduce-scatter: (B, E) of each process → the rows (b, E) that this one owns, summed over the processes."""
+    if not has_peers():
         return rows
     longest = max(rows_of_each)
     if min(rows_of_each) < longest:
@@ -63,8 +63,8 @@ def sum_own_rows(rows: Tensor, rows_of_each: Sequence[int]) -> Tensor:
 
 
 def sum_over_processes(tensor: Tensor) -> Tensor:
-    """The sum of all processes' `tensor`, in its place."""
-    if together():
+    """All-reduce: `tensor` becomes the sum over all processes, in place."""
+    if has_peers():
         dist.all_reduce(tensor)
     return tensor
 

@@ -1,4 +1,4 @@
-"""Tensors that may be spread over processes (FSDP2's DTensors), and how to have them whole, local, or spread again."""
+"""Sharding of the towers over processes (FSDP2), and tensors that may be sharded (DTensors)."""
 
 from typing import Literal
 
@@ -15,11 +15,11 @@ from lexel.runtimes.torch import build_clip
 class ParallelSettings(Config):
     """How the processes of a run keep the model. Changes speed and memory only."""
 
-    shard: Literal["none", "towers"] = "none"  # towers: each process keeps its part of them, for such as do not fit
+    shard: Literal["none", "towers"] = "none"  # towers: each process keeps a part of them, if they do not fit on one
 
 
-def is_spread(tensor: Tensor) -> bool:
-    """Whether this process holds a part of `tensor` only."""
+def is_sharded(tensor: Tensor) -> bool:
+    """Whether this process holds only a part of `tensor`."""
     if type(tensor) in (Tensor, torch.nn.Parameter):  # importing DTensor takes a second
         return False
     from torch.distributed.tensor import DTensor
@@ -28,19 +28,19 @@ def is_spread(tensor: Tensor) -> bool:
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """All of `tensor`, on every process; every process must ask for it."""
-    return tensor.full_tensor() if is_spread(tensor) else tensor  # pyright: ignore[reportAttributeAccessIssue]
+    """All of `tensor`, on every process; every process must call this."""
+    return tensor.full_tensor() if is_sharded(tensor) else tensor  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def local(tensor: Tensor) -> Tensor:
     """The part of `tensor` that this process holds, in the same memory."""
-    return tensor.to_local() if is_spread(tensor) else tensor  # pyright: ignore[reportAttributeAccessIssue]
+    return tensor.to_local() if is_sharded(tensor) else tensor  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def like(parameter: Tensor, value: Tensor) -> Tensor:
-    """`value`, whole and the same on every process, laid out as `parameter` is."""
+    """`value`, which is whole and the same on every process, sharded as `parameter` is."""
     value = value.to(parameter.device)
-    if not is_spread(parameter):
+    if not is_sharded(parameter):
         return value
     from torch.distributed.tensor import DTensor, distribute_tensor
 
@@ -49,10 +49,10 @@ def like(parameter: Tensor, value: Tensor) -> Tensor:
 
 
 def shard_towers(clip: CLIP, device: torch.device, precision: torch.dtype) -> None:
-    """Spread the towers over all processes, each of which keeps its part on `device` (FSDP2).
+    """Shard the towers over all processes, each of which keeps its part on `device` (FSDP2).
 
-    What is computed needs one block whole at a time, which is fetched while the one before is computed. Gradients are
-    summed, as `gradient_sum` does it for towers that are not spread. Under `precision` bfloat16 a GPU fetches blocks in
+    Computation needs one block whole at a time, which is gathered while the one before is computed. Gradients are
+    summed, as `gradient_sum` does it for towers that are not sharded. With `precision` bfloat16 a GPU gathers blocks in
     it, which is half the traffic; autocast would round their matrices anyway.
     """
     from torch.distributed.device_mesh import init_device_mesh
@@ -76,13 +76,13 @@ def shard_towers(clip: CLIP, device: torch.device, precision: torch.dtype) -> No
 
 
 def whole_weights(clip: CLIP) -> dict[str, np.ndarray]:
-    """The state dict of `clip` on the host; every process must ask for it."""
+    """The state dict of `clip` in the host's memory; every process must call this."""
     return {name: whole(value.detach()).cpu().contiguous().numpy() for name, value in clip.state_dict().items()}
 
 
 def whole_clip(clip: CLIP) -> CLIP:
-    """`clip`, or a copy of it that is whole where it is spread; every process must ask for it."""
-    if not any(is_spread(parameter) for parameter in clip.parameters()):
+    """`clip`, or a whole copy of it where it is sharded; every process must call this."""
+    if not any(is_sharded(parameter) for parameter in clip.parameters()):
         return clip
     return build_clip(clip.config, whole_weights(clip), str(clip.logit_scale.device))
 

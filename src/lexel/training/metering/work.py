@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from lexel.data.loader import Batch
 from lexel.models.clip import CLIP
 from lexel.models.cost import TRAINING, image_operations, text_operations
-from lexel.models.text_transformer import first_end
+from lexel.models.packing import first_end
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ class AverageSettings(Config):
 
 
 class Average:
-    """Of what is trained in `model`; build it when that is settled, and how it is spread over processes."""
+    """Of what is trained in `model`; build it when that is settled, and how it is sharded over processes."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from lexel.training.distributed.sharding import is_spread, local, whole
+from lexel.training.distributed.sharding import is_sharded, local, whole
 
 
 @torch.no_grad()
 def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> float:
     """Shorten the gradient to `limit` where it is longer; returns its norm before, the same number on every process."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    kinds = [[gradient for gradient in gradients if is_spread(gradient) is spread] for spread in (False, True)]
+    kinds = [[gradient for gradient in gradients if is_sharded(gradient) is sharded] for sharded in (False, True)]
     norms = [whole(nn.utils.get_total_norm(kind)) for kind in kinds if kind]
     if not norms:
         return 0.0

@@ -4,7 +4,7 @@
 
 With the factor 0.2 √max(A, B) an A × B matrix moves about as far as under AdamW, so that AdamW's learning rate and
 decay serve both (Liu et al. 2025). Unlike `torch.optim.Muon` this one can work in float32, so that no rounding grows;
-takes all matrices of one shape at once; and gathers each matrix that is spread over processes once, not in every round.
+takes all matrices of one shape at once; and gathers each sharded matrix once, not in every iteration.
 """
 
 import math
@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from lexel.training.distributed.sharding import like, local, whole
 
 MOMENTUM = 0.95
-ROUNDS = 5
+NEWTON_SCHULZ_STEPS = 5
 QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan's: so steep at zero that few rounds lift small singular values near to 1
-RMS = 0.2  # of AdamW's update, about
+UPDATE_RMS = 0.2  # about that of AdamW's update
 
 Member = tuple[nn.Parameter, Mapping[str, Any]]  # and the settings of its group
 
@@ -54,7 +54,7 @@ class Muon(torch.optim.Optimizer):
         torch._foreach_lerp_(gradients, momenta, MOMENTUM)  # pyright: ignore[reportPrivateImportUsage]
         matrices = torch.stack([whole(parameter.grad) for parameter in parameters if parameter.grad is not None])
         directions = orthogonal(matrices, self.precision)  # (parameters, A, B)
-        reach = RMS * math.sqrt(max(directions.shape[-2:]))
+        reach = UPDATE_RMS * math.sqrt(max(directions.shape[-2:]))
         for (parameter, group), direction in zip(members, directions, strict=True):
             parameter.mul_(1 - group["lr"] * group["weight_decay"])
             parameter.add_(like(parameter, direction), alpha=-group["lr"] * reach)
@@ -77,7 +77,7 @@ def orthogonal(matrices: Tensor, precision: torch.dtype = torch.float32) -> Tens
     x = matrices if wide else matrices.mT
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
     x = x.to(precision)
-    for _ in range(ROUNDS):
+    for _ in range(NEWTON_SCHULZ_STEPS):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return (x if wide else x.mT).float()

@@ -50,7 +50,7 @@ class StepResult:
 class Optimizer:
     """Takes one step on `clip` after gradients have been computed; parameters without one stay as they are.
 
-    Build it when it is settled which parameters are trained, and how they are spread over processes.
+    Build it when it is settled which parameters are trained, and how they are sharded over processes.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Optimizer:
         return nullcontext() if self.average is None else self.average.swapped()
 
     def state_tensors(self) -> dict[str, Tensor]:
-        """What a snapshot must hold beside the model, by name; all on their devices, some perhaps spread (DTensors).
+        """What a snapshot must hold beside the model, by name; all on their devices, some perhaps sharded (DTensors).
 
         `adamw.{parameter}.{moment}`, `muon.{parameter}.momentum`, `average.{parameter}`, `average.updates`.
         """

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from lexel.models.clip import CLIP
-from lexel.training.distributed.sharding import is_spread
+from lexel.training.distributed.sharding import is_sharded
 from lexel.training.optimization.tower_depth import TOP, places
 
 Group = dict[str, Any]  # as torch's optimizers take them, and with the `share` of the learning rate
@@ -22,8 +22,8 @@ class Treatment(NamedTuple):
 
     by_muon: bool
     decays: bool
-    share: float
-    spread: bool  # over processes: torch's fused kernels take no mixture
+    share: float  # of the learning rate
+    sharded: bool  # over processes: torch's fused kernels take no mixture
 
 
 def parameter_groups(
@@ -41,14 +41,16 @@ def parameter_groups(
             by_muon,
             _decays(clip, name, parameter),
             layer_decay**place.below_top,
-            is_spread(parameter),
+            is_sharded(parameter),
         )
         members[treatment].append(parameter)
-    groups: tuple[list[Group], list[Group]] = ([], [])
+    for_adamw: list[Group] = []
+    for_muon: list[Group] = []
     for treatment, parameters in members.items():
-        group: Group = {"params": parameters, "weight_decay": weight_decay * treatment.decays, "share": treatment.share}
-        groups[treatment.by_muon].append(group)
-    return groups
+        decay = weight_decay if treatment.decays else 0.0
+        group: Group = {"params": parameters, "weight_decay": decay, "share": treatment.share}
+        (for_muon if treatment.by_muon else for_adamw).append(group)
+    return for_adamw, for_muon
 
 
 def _is_linear(clip: CLIP, name: str) -> bool:

@@ -13,8 +13,7 @@ from torch import Tensor
 from lexel.data.loader import Batch
 from lexel.images import Preprocessing
 from lexel.models.clip import CLIP
-from lexel.models.towers import Tower
-from lexel.models.vision_transformer import choose_patches
+from lexel.models.towers import Tower, choose_patches
 from lexel.training.loss.contrastive import contrastive_loss
 from lexel.training.loss.positives import Groups
 from lexel.training.metering.phases import phase
