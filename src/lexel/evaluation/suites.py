@@ -21,7 +21,9 @@ class Suite(Config):
 
 SUITES = {
     "default": Suite(tasks=list(DEFAULT_TASKS)),
-    "small": Suite(tasks=["zero_shot", "retrieval", "linear_probe", "knn", "calibration", "geometry"]),
+    "small": Suite(
+        tasks=["zero_shot", "multi_label", "hierarchy", "retrieval", "linear_probe", "knn", "calibration", "geometry"]
+    ),
     "paper": Suite(tasks=[task.name for task in TASKS]),
 }
 

@@ -3,7 +3,8 @@ import pytest
 from colour_encoder import CollapsedEncoder, ColourEncoder, captioned_source, labelled_source
 
 from lexel.evaluation.evaluate import evaluate
-from lexel.evaluation.tasks.geometry import alignment, effective_dimension, hubness, jackknife, modality_gap, uniformity
+from lexel.evaluation.metrics import jackknife
+from lexel.evaluation.tasks.geometry import alignment, effective_dimension, hubness, modality_gap, uniformity
 
 
 def unit(count: int, width: int, seed: int) -> np.ndarray:
@@ -30,9 +31,9 @@ def test_each_statistic_equals_its_definition_on_random_vectors():
 
 def test_the_jackknife_of_a_mean_is_its_standard_error():
     images = unit(2000, 3, 2)
-    metric = jackknife(lambda images, _: float(images[:, 0].mean()), images, images)
-    error = images[:, 0].std() / 2000**0.5
-    assert metric.high - metric.value == pytest.approx(1.96 * error, rel=0.6)
+    value, low, high = jackknife(lambda rows: float(images[rows, 0].mean()), 2000)
+    assert value == pytest.approx(images[:, 0].mean())
+    assert high - value == pytest.approx(value - low) == pytest.approx(1.96 * images[:, 0].std() / 2000**0.5, rel=0.6)
 
 
 def test_a_collapsed_model_fills_no_dimension():

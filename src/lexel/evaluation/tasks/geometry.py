@@ -14,13 +14,12 @@ import numpy as np
 
 from lexel.data.captions import fill
 from lexel.errors import ModelError
-from lexel.evaluation.metrics import Z95, Metric, score_blocks
+from lexel.evaluation.metrics import JACKKNIFE_GROUPS, Metric, jackknife, score_blocks
 from lexel.evaluation.sections import Numbers, Section
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 
 MAX_PAIRS = 2000  # that are looked at, drawn at random
 MIN_PAIRS = 20
-JACKKNIFE_GROUPS = 10
 NEAREST = 10
 WORDS = {
     "modality_gap": "Distance between the mean image and the mean text",
@@ -45,7 +44,7 @@ class Geometry:
 
     def measure(self, given: TaskInput) -> Section:
         images, texts = _pairs(given)
-        metrics = {name: jackknife(statistic, images, texts) for name, statistic in STATISTICS.items()}
+        metrics = {name: _metric(statistic, images, texts) for name, statistic in STATISTICS.items()}
         gap, width = metrics["modality_gap"], metrics["effective_dimension_images"]
         return Section(
             task=self.name,
@@ -128,10 +127,6 @@ STATISTICS: dict[str, Statistic] = {
 }
 
 
-def jackknife(statistic: Statistic, images: np.ndarray, texts: np.ndarray) -> Metric:
-    """The statistic with a 95 % interval from leaving out one group of the pairs at a time."""
-    value = statistic(images, texts)
-    group = np.arange(len(images)) % JACKKNIFE_GROUPS
-    without = np.array([statistic(images[group != g], texts[group != g]) for g in range(JACKKNIFE_GROUPS)])
-    error = np.sqrt((JACKKNIFE_GROUPS - 1) / JACKKNIFE_GROUPS * ((without - without.mean()) ** 2).sum())
-    return Metric(value=value, low=value - Z95 * error, high=value + Z95 * error, chance=None, unit="number")
+def _metric(statistic: Statistic, images: np.ndarray, texts: np.ndarray) -> Metric:
+    value, low, high = jackknife(lambda rows: statistic(images[rows], texts[rows]), len(images))
+    return Metric(value=value, low=low, high=high, chance=None, unit="number")

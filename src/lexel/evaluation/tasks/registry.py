@@ -6,7 +6,9 @@ from lexel.errors import UsageError, did_you_mean
 from lexel.evaluation.tasks.base import Task
 from lexel.evaluation.tasks.confidence import Confidence
 from lexel.evaluation.tasks.geometry import Geometry
+from lexel.evaluation.tasks.hierarchy import Hierarchy
 from lexel.evaluation.tasks.linear_probe import LinearProbe
+from lexel.evaluation.tasks.multi_label import MultiLabel
 from lexel.evaluation.tasks.nearest_neighbours import NearestNeighbours
 from lexel.evaluation.tasks.prompt_sensitivity import PromptSensitivity
 from lexel.evaluation.tasks.published_retrieval import PublishedRetrieval
@@ -16,6 +18,8 @@ from lexel.evaluation.tasks.zero_shot import ZeroShot
 
 TASKS: tuple[Task, ...] = (
     ZeroShot(),
+    MultiLabel(),
+    Hierarchy(),
     Retrieval(),
     PublishedRetrieval(),
     LinearProbe(),

@@ -15,6 +15,7 @@ from lexel.evaluation.caveats import about_wide_interval, some
 from lexel.evaluation.classifier import label_embeddings, label_prompts
 from lexel.evaluation.embedded_source import EmbeddedSource, embed_source
 from lexel.evaluation.gallery import GRID_SIZE, rounded, varied
+from lexel.evaluation.label_structure import holds_several_labels
 from lexel.evaluation.labels import check_labels
 from lexel.evaluation.metrics import (
     Metric,
@@ -211,6 +212,11 @@ def _warnings(result: ZeroShotResult) -> list[str]:
         said.append(
             f"{len(absent):,} of the {len(result.labels):,} labels to choose from never occur in the images "
             f"({some(absent)}): how well they are named is unknown."
+        )
+    if holds_several_labels(result.labels):
+        said.append(
+            "The labels look like several in one, and each combination was taken for a label of its own: measure them "
+            "with --tasks multi-label."
         )
     top1 = result.metrics["top1"]
     said += about_wide_interval("Top-1 accuracy", top1, f"{len(result.pairs):,} labelled images")
