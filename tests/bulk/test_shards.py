@@ -191,7 +191,7 @@ def test_a_source_of_which_nothing_can_be_read_is_an_error(source, out, tmp_path
 def test_a_store_holds_what_a_folder_would(source, out, tmp_path, monkeypatch, kind):
     (tmp_path / "bucket" / "photos").mkdir(parents=True)
     if kind.endswith("closed"):
-        monkeypatch.setattr("lexel.bulk.output_folder.WHOLE_AT_ONCE", ("subtree",))
+        monkeypatch.setattr("lexel.bulk.output_folder.STORES_OF_WHOLE_FILES", ("subtree",))
     for number in (1, 2):
         embed_part(QuickEncoder(), source, store(tmp_path, "bucket/photos/"), EmbeddingPart(number, 2), ROWS)
     embed_part(QuickEncoder(), source, out, rows=ROWS)

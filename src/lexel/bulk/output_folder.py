@@ -15,7 +15,7 @@ from lexel.files import UNFINISHED, make_folder, write_atomically
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
-WHOLE_AT_ONCE = ("s3", "gcs", "abfs")  # stores in which a file appears when it is closed, and has no folders
+STORES_OF_WHOLE_FILES = ("s3", "gcs", "abfs")  # stores in which a file appears when it is closed, and has no folders
 
 
 def is_remote(given: str) -> bool:
@@ -45,8 +45,8 @@ class OutputFolder:
             folder = cls(given, *FileSystem.from_uri(given))
         except (ArrowException, OSError, ValueError, NotImplementedError) as error:
             raise UsageError(f"{given} cannot be written to: {_first_line(error)}") from None
-        if folder._filesystem.type_name not in WHOLE_AT_ONCE:
-            with folder._told():
+        if folder._filesystem.type_name not in STORES_OF_WHOLE_FILES:
+            with folder._translated_errors():
                 folder._filesystem.create_dir(folder._path, recursive=True)
         return folder
 
@@ -54,14 +54,14 @@ class OutputFolder:
         """Of the files there are, but those that are being written."""
         from pyarrow.fs import FileSelector
 
-        with self._told():
+        with self._translated_errors():
             found = self._filesystem.get_file_info(FileSelector(self._path, allow_not_found=True))
         return {info.base_name for info in found if info.is_file and not info.base_name.startswith(".")}
 
     @contextmanager
     def reading(self, name: str) -> Iterator[IO[bytes]]:
         """The file, for reading anywhere in it."""
-        with self._told(), self._filesystem.open_input_file(self._place(name)) as file:
+        with self._translated_errors(), self._filesystem.open_input_file(self._place(name)) as file:
             yield file  # pyright: ignore[reportReturnType]
 
     def read(self, name: str) -> bytes:
@@ -75,9 +75,9 @@ class OutputFolder:
         if kind == "local":  # the only one where flushing is ours to do
             write_atomically(Path(self._place(name)), content)
             return
-        with self._told():
+        with self._translated_errors():
             target = self._place(name)
-            path = target if kind in WHOLE_AT_ONCE else self._place(f".{name}.{uuid4().hex}{UNFINISHED}")
+            path = target if kind in STORES_OF_WHOLE_FILES else self._place(f".{name}.{uuid4().hex}{UNFINISHED}")
             with self._filesystem.open_output_stream(path) as file:
                 file.write(content)
             if path != target:
@@ -87,7 +87,7 @@ class OutputFolder:
         """Take a file away, if it is there."""
         from pyarrow.fs import FileType
 
-        with self._told():
+        with self._translated_errors():
             if self._filesystem.get_file_info(self._place(name)).type is not FileType.NotFound:
                 self._filesystem.delete_file(self._place(name))
 
@@ -95,8 +95,8 @@ class OutputFolder:
         return f"{self._path}/{name}"
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Errors of a store as a sentence; those of a disk are told by the command line as they are."""
+    def _translated_errors(self) -> Iterator[None]:
+        """Within it, errors of a store become DataError; those of a disk stay OSError."""
         try:
             yield
         except OSError as error:

@@ -24,9 +24,9 @@ from lexel.errors import DataError, LexelError, UsageError
 from lexel.extras import missing_library
 from lexel.progress import say, track
 
-LOCAL = "local"
+LOCAL_ADDRESS = "local"  # makes a cluster of this machine
 MAX_TRIES = 3  # of a shard, where the actor stays but an error comes, such as from a store that does not answer
-NOTE_AFTER = 30.0  # seconds without an answer, after which the user is told what is waited for
+NOTE_AFTER = 30.0  # seconds without an answer, after which a note says what is waited for
 
 Resources = dict[str, float]  # what an actor takes of a node: CPU, GPU
 
@@ -63,7 +63,7 @@ def _cluster(address: str) -> Iterator[None]:
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
     _check_answers(address)
-    where = {"include_dashboard": False} if address == LOCAL else {"address": address}
+    where = {"include_dashboard": False} if address == LOCAL_ADDRESS else {"address": address}
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **cast(Any, where))
     except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:  # pyright: ignore

@@ -77,12 +77,12 @@ def filter(
     from lexel.cli.paths import wants_paths
     from lexel.curation.concepts.filtering import filtered, write_scores
     from lexel.curation.concepts.review import write_review
-    from lexel.curation.concepts.threshold import RATE
+    from lexel.curation.concepts.threshold import FALSE_POSITIVE_RATE
     from lexel.progress import say
 
     paths = wants_paths(paths, zero, json)
     choice = chosen_model(model, runtime, number_format)
-    rate = RATE if false_positives is None else false_positives
+    rate = FALSE_POSITIVE_RATE if false_positives is None else false_positives
     if false_positives is not None and clean is None:
         raise UsageError("--false-positives needs --clean pictures without the concept, to choose the threshold by.")
     with filtered(photos, concept, choice, clean, rate) as found:

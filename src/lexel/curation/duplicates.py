@@ -32,12 +32,12 @@ from lexel.progress import say, track
 if TYPE_CHECKING:
     from lexel.library.library import Library
 
-LIKENESS = 0.95
-NEIGHBOURS = 16  # looked at first; more of a photo that has as many near ones
-MOST = 64  # neighbours of one photo; further ones are reached through these
-BLOCK = 256  # photos whose neighbours are sought at a time
-SIDE = 12  # pixels, of the pictures that are compared
-SHOWN = 500  # groups on a page
+DEFAULT_LIKENESS = 0.95
+FIRST_NEIGHBOURS = 16  # looked at first; more of a photo that has as many near ones
+MAX_NEIGHBOURS = 64  # neighbours of one photo; further ones are reached through these
+PHOTOS_PER_BLOCK = 256  # photos whose neighbours are sought at a time
+PRINT_SIDE = 12  # pixels, of the pictures that are compared
+GROUPS_ON_PAGE = 500  # groups on a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Duplicates:
         return all(other.hash == self.keep.hash for other in self.others)
 
 
-def find_duplicates(library: "Library", threshold: float = LIKENESS) -> list[Duplicates]:
+def find_duplicates(library: "Library", threshold: float = DEFAULT_LIKENESS) -> list[Duplicates]:
     """Groups of exact and near copies that are on the disk now, the largest first. Needs no model.
 
     Photos that are absent or changed, and further names of the same file, are left out; a note says how many.
@@ -84,7 +84,7 @@ def find_duplicates(library: "Library", threshold: float = LIKENESS) -> list[Dup
 def write_duplicates(path: Path, groups: list[Duplicates], records: Records) -> None:
     """The groups as a page. Raises OSError."""
     sections = []
-    for number, group in enumerate(groups[:SHOWN], start=1):
+    for number, group in enumerate(groups[:GROUPS_ON_PAGE], start=1):
         cells = [photo_cell(group.keep, records.thumbnail(group.keep.id), group.keep.shown, "keep", kept=True)]
         for other, likeness in zip(group.others, group.likeness, strict=True):
             said = "the same content" if other.hash == group.keep.hash else f"likeness {likeness:.3f}"
@@ -92,7 +92,7 @@ def write_duplicates(path: Path, groups: list[Duplicates], records: Records) -> 
         sections.append(
             Section(f"{number}. {len(cells)} files", "exact copies" if group.exact else "near copies", cells)
         )
-    more = f" The first {SHOWN} are shown." if len(groups) > SHOWN else ""
+    more = f" The first {GROUPS_ON_PAGE} are shown." if len(groups) > GROUPS_ON_PAGE else ""
     write_page(path, "Duplicates", f"{summary(groups)} Nothing has been deleted.{more}", sections)
 
 
@@ -103,10 +103,10 @@ def summary(groups: list[Duplicates]) -> str:
         return "No duplicates found."
     exact = sum(group.exact for group in groups)
     size = sum(other.size for other in others)
+    pictures = "1 picture is" if len(groups) == 1 else f"{len(groups):,} pictures are"
+    surplus = "1 file" if len(others) == 1 else f"{len(others):,} files"
     return (
-        f"{len(groups):,} picture{' is' if len(groups) == 1 else 's are'} there more than once "
-        f"({exact:,} as exact copies only): "
-        f"{len(others):,} file{'s' * (len(others) != 1)} too many, {size / 1e6:,.1f} MB."
+        f"{pictures} there more than once ({exact:,} as exact copies only): {surplus} too many, {size / 1e6:,.1f} MB."
     )
 
 
@@ -122,17 +122,17 @@ def _neighbours(library: "Library", ids: np.ndarray, threshold: float) -> Iterat
     vectors = library.vectors
     allowed = None if len(ids) == vectors.count else ids
     in_part = len(ids) > SCANNED
-    blocks = [ids[start : start + BLOCK] for start in range(0, len(ids), BLOCK)]
-    for block in track(blocks, f"Comparing photos, in blocks of {BLOCK}") if len(blocks) > 8 else blocks:
-        depth = min(NEIGHBOURS, len(ids))
+    blocks = [ids[start : start + PHOTOS_PER_BLOCK] for start in range(0, len(ids), PHOTOS_PER_BLOCK)]
+    for block in track(blocks, f"Comparing photos, in blocks of {PHOTOS_PER_BLOCK}") if len(blocks) > 8 else blocks:
+        depth = min(FIRST_NEIGHBOURS, len(ids))
         while len(block):
             scores, found = vectors.search(vectors.vectors_of(block), depth, allowed, approximate=in_part)
-            unfinished = (scores[:, -1] >= threshold) & (depth < min(MOST, len(ids)))
+            unfinished = (scores[:, -1] >= threshold) & (depth < min(MAX_NEIGHBOURS, len(ids)))
             near = (scores >= threshold) & ~unfinished[:, None]
             for row, column in zip(*np.nonzero(near), strict=True):
                 if block[row] != found[row, column]:
                     yield int(block[row]), int(found[row, column])
-            block, depth = block[unfinished], min(4 * depth, MOST, len(ids))
+            block, depth = block[unfinished], min(4 * depth, MAX_NEIGHBOURS, len(ids))
 
 
 def _stars(
@@ -238,7 +238,7 @@ def _through_links(photo: Photo) -> tuple[bool, int]:
 
 @dataclass
 class _Prints:
-    """Thumbnails at SIDE × SIDE pixels less their mean, of unit length: products are correlations."""
+    """Thumbnails at PRINT_SIDE × PRINT_SIDE pixels less their mean, of unit length: products are correlations."""
 
     records: Records
     known: dict[int, np.ndarray] = field(default_factory=dict)
@@ -252,7 +252,7 @@ class _Prints:
     def _print(self, id: int) -> np.ndarray:
         if id not in self.known:
             with Image.open(io.BytesIO(self.records.thumbnail(id))) as thumbnail:
-                small = thumbnail.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
+                small = thumbnail.convert("RGB").resize((PRINT_SIDE, PRINT_SIDE), Image.Resampling.BOX)
             pixels = np.asarray(small, np.float32)
             pixels = pixels - pixels.mean()  # not by channel: of flat pictures the colour tells
             length = float(np.linalg.norm(pixels))

@@ -17,12 +17,12 @@ from lexel.library.store.records import Photo
 if TYPE_CHECKING:
     from lexel.library.library import Library
 
-NAMES = 3  # for each group
-DESCRIBED = 500  # photos of each group whose words are read, and whose vectors make its middle
-OWN = 1500  # phrases from the photos' own words, at most
-WORD = re.compile(r"[^\W\d_]{3,}")
+NAMES_PER_GROUP = 3  # for each group
+PHOTOS_READ_PER_GROUP = 500  # photos of each group whose words are read, and whose vectors make its middle
+MAX_OWN_PHRASES = 1500  # phrases from the photos' own words, at most
+LONG_WORD = re.compile(r"[^\W\d_]{3,}")
 # Words that say nothing of what is seen.
-EMPTY = frozenset(
+STOP_WORDS = frozenset(
     """
     the and are with his her its their that this there some from for near into onto over under while who which
     has have had was were being been very many several lot lots two three four five one other another each both
@@ -50,13 +50,13 @@ VOCABULARY = (
 def name_groups(
     library: "Library", groups: Sequence[np.ndarray], phrases: Sequence[str] | None = None
 ) -> list[tuple[str, ...]]:
-    """Up to NAMES phrases for each group of ids (n,), the most typical first; no two groups share their first name.
+    """Up to NAMES_PER_GROUP phrases for each group of ids (n,), the most typical first.
 
-    Where there are fewer phrases than groups, the others are called "more of" the best that fits.
+    No two groups share their first name. Where there are fewer phrases than groups, the others are called "more of" the best that fits.
     """
     if phrases is not None and not phrases:
         raise UsageError("There are no phrases to name groups by.")
-    described = [ids[:DESCRIBED] for ids in groups]
+    described = [ids[:PHOTOS_READ_PER_GROUP] for ids in groups]
     own: Counter[str] = Counter()
     said: list[Counter[str]] = []
     if phrases is None:
@@ -64,7 +64,7 @@ def name_groups(
         for counts in said:
             own.update(counts)
     ranked = sorted(own.items(), key=lambda item: (-item[1], item[0]))
-    kept = [phrase for phrase, count in ranked[:OWN] if count > 1]
+    kept = [phrase for phrase, count in ranked[:MAX_OWN_PHRASES] if count > 1]
     candidates: list[str] = list(dict.fromkeys([*kept, *VOCABULARY] if phrases is None else phrases))
     fit = _fit(library, described, candidates)
     if kept:
@@ -105,7 +105,7 @@ def _chosen(fit: np.ndarray, phrases: list[str]) -> list[tuple[str, ...]]:
         if not names[group]:
             names[group].append(f"more of {phrases[order[0]]}")
         for phrase in order:
-            if len(names[group]) == NAMES or row[phrase] <= 0:
+            if len(names[group]) == NAMES_PER_GROUP or row[phrase] <= 0:
                 break
             if phrase not in taken and not _shares_a_word(phrases[phrase], names[group]):
                 names[group].append(phrases[phrase])
@@ -132,8 +132,8 @@ def _said(photos: Sequence[Photo]) -> Counter[str]:
 def _phrases(caption: str) -> set[str]:
     found = set()
     for line in caption.lower().splitlines():
-        words = WORD.findall(line)
-        found.update(word for word in words if word not in EMPTY)
+        words = LONG_WORD.findall(line)
+        found.update(word for word in words if word not in STOP_WORDS)
         neighbours = re.findall(r"(?=\b([^\W\d_]{3,} [^\W\d_]{3,})\b)", line)
-        found.update(pair for pair in neighbours if not EMPTY.intersection(pair.split()))
+        found.update(pair for pair in neighbours if not STOP_WORDS.intersection(pair.split()))
     return found

@@ -1,9 +1,8 @@
 """A library in groups of photos that look alike: spherical k-means over its vectors, and names for the groups.
 
-How many groups there are is found by itself where nobody says so: the number with the highest Bayesian information
-criterion (Pelleg & Moore 2000, X-means) of round Gaussians, counted in as many dimensions as the vectors effectively
-have (the participation ratio of their variances: embeddings fill few of theirs, and the penalty must not count the
-rest).
+By default the number of groups is chosen: that with the highest Bayesian information criterion (Pelleg & Moore 2000,
+X-means) of round Gaussians. Dimensions are counted as the vectors effectively fill them (the participation ratio of
+their variances): embeddings fill few of theirs, and the penalty must not count the rest.
 """
 
 from collections.abc import Sequence
@@ -25,11 +24,11 @@ from lexel.unit_vectors import unit
 if TYPE_CHECKING:
     from lexel.library.library import Library
 
-COUNTS = (2, 3, 4, 6, 8, 11, 16, 24, 32, 48, 64, 96)  # that are tried
-LEAST = 10  # photos in a group on average, for a count to be tried
-SAMPLE = 50_000  # photos that the groups are found on; all are then put into them
-ROUNDS, STARTS = 20, 3
-SHOWN = 12  # photos of a group on the page
+GROUP_COUNTS = (2, 3, 4, 6, 8, 11, 16, 24, 32, 48, 64, 96)  # that are tried
+MIN_PHOTOS_PER_GROUP = 10  # photos in a group on average, for a count to be tried
+SAMPLED_PHOTOS = 50_000  # photos that the groups are found on; all are then put into them
+KMEANS_ROUNDS, KMEANS_STARTS = 20, 3
+PHOTOS_PER_GROUP_ON_PAGE = 12  # photos of a group on the page
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def write_groups(path: Path, groups: Sequence[PhotoGroup], library: "Library") -
     """The groups as a page, each with its most typical photos. Raises OSError."""
     sections = []
     for group in groups:
-        photos = library.records.photos(group.ids[:SHOWN])
+        photos = library.records.photos(group.ids[:PHOTOS_PER_GROUP_ON_PAGE])
         cells = [photo_cell(photo, library.records.thumbnail(photo.id)) for photo in photos]
         also = f"; also {', '.join(group.names[1:])}" if group.names[1:] else ""
         sections.append(Section(group.names[0], f"{len(group.ids):,} photos{also}", cells))
@@ -84,8 +83,8 @@ def find_centres(vectors: np.ndarray, count: int) -> np.ndarray:
     means = faiss.Kmeans(
         vectors.shape[1],
         count,
-        niter=ROUNDS,
-        nredo=STARTS,
+        niter=KMEANS_ROUNDS,
+        nredo=KMEANS_STARTS,
         seed=1,
         spherical=True,
         min_points_per_centroid=1,
@@ -115,14 +114,14 @@ def effective_dimensions(vectors: np.ndarray) -> float:
 
 
 def _best(sample: np.ndarray) -> np.ndarray:
-    counts = [count for count in COUNTS if LEAST * count <= len(sample)] or [min(2, len(sample))]
+    counts = [count for count in GROUP_COUNTS if MIN_PHOTOS_PER_GROUP * count <= len(sample)] or [min(2, len(sample))]
     tried = [find_centres(sample, count) for count in counts]
     return max(tried, key=lambda centres: information(sample, centres))
 
 
 def _sample(vectors: Vectors, ids: np.ndarray) -> np.ndarray:
-    if len(ids) > SAMPLE:
-        ids = np.sort(np.random.default_rng(0).choice(ids, SAMPLE, replace=False))
+    if len(ids) > SAMPLED_PHOTOS:
+        ids = np.sort(np.random.default_rng(0).choice(ids, SAMPLED_PHOTOS, replace=False))
     return vectors.vectors_of(ids)
 
 

@@ -26,10 +26,14 @@ from lexel.progress import track
 if TYPE_CHECKING:
     from lexel.library.library import Library
 
-OTHER = "other"
+OTHER_FOLDER = "other"
 How = Literal["copy", "link"]
-STOPS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # not of one photo: what is there is whole, and a rerun goes on
-_UNFIT = re.compile(r'[/\\:*?"<>|\x00-\x1f]+')  # what some file system does not take
+STOPPING_ERRORS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+}  # not of one photo: what is there is whole, and a rerun goes on
+_UNFIT_FOR_NAMES = re.compile(r'[/\\:*?"<>|\x00-\x1f]+')  # what some file system does not take
 
 
 @dataclass
@@ -77,15 +81,15 @@ def sort_photos(
         if folder is None and leave:
             done.left += 1
             continue
-        if _put(photo, into / (folder or OTHER), how, dry_run, done):
-            done.folders[folder or OTHER] += 1
+        if _put(photo, into / (folder or OTHER_FOLDER), how, dry_run, done):
+            done.folders[folder or OTHER_FOLDER] += 1
     return done
 
 
 def folder_names(labels: Sequence[str], leave: bool = False) -> dict[str, str]:
     """The folder of each label: the label, less what no file system takes. Raises UsageError when two are the same."""
-    names = {label: _UNFIT.sub("-", label).strip(" .") or "-" for label in labels}
-    taken = Counter(name.casefold() for name in names.values()) + Counter([] if leave else [OTHER])
+    names = {label: _UNFIT_FOR_NAMES.sub("-", label).strip(" .") or "-" for label in labels}
+    taken = Counter(name.casefold() for name in names.values()) + Counter([] if leave else [OTHER_FOLDER])
     for label, name in names.items():
         if taken[name.casefold()] > 1:
             raise UsageError(f'The label "{label}" would share the folder "{name}" with another. Give it another name.')
@@ -110,7 +114,7 @@ def _put(photo: Photo, folder: Path, how: How, dry_run: bool, done: Sorted) -> b
         done.new += 1
         return True
     except OSError as error:
-        if error.errno in STOPS:
+        if error.errno in STOPPING_ERRORS:
             raise
         done.problems.append(SkippedFile(photo.shown, error.strerror or str(error)))
     except DataError as error:

@@ -13,7 +13,7 @@ from lexel.curation.concepts.filtering import filtered, train_from, write_scores
 from lexel.curation.concepts.head import Head, train_head
 from lexel.curation.concepts.review import write_review
 from lexel.curation.concepts.threshold import choose_threshold, outstanding
-from lexel.curation.concepts.words import BANKS, WordJudge, judge_pictures
+from lexel.curation.concepts.words import SENTENCE_BANKS, WordJudge, judge_pictures
 from lexel.errors import DataError, ModelError, UsageError
 from lexel.library.model import ModelChoice
 
@@ -215,7 +215,7 @@ def test_pictures_outside_a_library_are_reviewed_too(home, head, tmp_path):
 
 
 def test_the_banks_say_enough_on_both_sides():
-    for bank in BANKS.values():
+    for bank in SENTENCE_BANKS.values():
         assert len(bank.shown) >= 8
         assert len(bank.not_shown) > len(bank.shown)
         assert not set(bank.shown) & set(bank.not_shown)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from lexel.curation.concepts.head import Head, is_head, train_head
-from lexel.curation.concepts.threshold import RATE, FalsePositives, choose_threshold, outstanding
+from lexel.curation.concepts.threshold import FALSE_POSITIVE_RATE, FalsePositives, choose_threshold, outstanding
 from lexel.curation.concepts.words import Judge, Judged, WordJudge, flag, judge_library, judge_pictures, pictures_of
 from lexel.encoder import Encoder
 from lexel.errors import UsageError
@@ -53,7 +53,11 @@ class Filtered:
 
 @contextmanager
 def filtered(
-    photos: str, concept: str, choice: ModelChoice | None = None, clean: str | None = None, rate: float = RATE
+    photos: str,
+    concept: str,
+    choice: ModelChoice | None = None,
+    clean: str | None = None,
+    rate: float = FALSE_POSITIVE_RATE,
 ) -> Iterator[Filtered]:
     """Judge all pictures of a library, folder or source by a head's folder, a bank's name, or the user's own words.
 
@@ -102,7 +106,9 @@ def filtered(
         yield Filtered(judge.name, flagged, threshold, measured, bad, why_none, library)
 
 
-def train_from(name: str, yes: str, no: str, choice: ModelChoice, rate: float = RATE) -> tuple[Head, list[str]]:
+def train_from(
+    name: str, yes: str, no: str, choice: ModelChoice, rate: float = FALSE_POSITIVE_RATE
+) -> tuple[Head, list[str]]:
     """A head from two folders or sources of examples, and what in them could not be read. Raises UsageError."""
     given = pictures_of(yes), pictures_of(no)
     encoder = choice.load()

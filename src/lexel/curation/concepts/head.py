@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from lexel.config import Config
-from lexel.curation.concepts.threshold import RATE, FalsePositives, choose_threshold
+from lexel.curation.concepts.threshold import FALSE_POSITIVE_RATE, FalsePositives, choose_threshold
 from lexel.encoder import Encoder
 from lexel.errors import DataError, ModelError, UsageError
 from lexel.evaluation.metrics import wilson
@@ -25,9 +25,9 @@ from lexel.files import new_folder
 from lexel.safetensors_bytes import safetensors_bytes
 
 DESCRIPTION, WEIGHTS = "head.json", "head.safetensors"
-KEPT_APART = 0.3  # of the examples of each kind
-FEWEST = 10  # examples of each kind
-STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1000.0)  # inverse penalties that are tried, for features of unit length
+HELD_OUT_SHARE = 0.3  # of the examples of each kind
+MIN_EXAMPLES = 10  # examples of each kind
+INVERSE_PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)  # inverse penalties that are tried, for features of unit length
 
 
 class HeadFacts(Config):
@@ -107,15 +107,21 @@ def is_head(path: Path) -> bool:
 
 
 def train_head(
-    encoder: Encoder, name: str, yes: np.ndarray, no: np.ndarray, *, model: str | None = None, rate: float = RATE
+    encoder: Encoder,
+    name: str,
+    yes: np.ndarray,
+    no: np.ndarray,
+    *,
+    model: str | None = None,
+    rate: float = FALSE_POSITIVE_RATE,
 ) -> Head:
     """A head from the unit vectors of examples with the concept (Y, D) and without (N, D).
 
     Raises UsageError when they are too few or scikit-learn is missing.
     """
-    if min(len(yes), len(no)) < FEWEST:
+    if min(len(yes), len(no)) < MIN_EXAMPLES:
         raise UsageError(
-            f"{len(yes)} examples with {name} and {len(no)} without are too few: {FEWEST} of each are the least, "
+            f"{len(yes)} examples with {name} and {len(no)} without are too few: {MIN_EXAMPLES} of each are the least, "
             "hundreds are better."
         )
     random = np.random.default_rng(0)
@@ -149,7 +155,7 @@ def _split(vectors: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray
     """Examples to learn from, and those kept apart; the same picture twice stays on one side."""
     different, which = np.unique(vectors, axis=0, return_inverse=True)
     order = random.permutation(len(different))
-    apart = np.isin(which.ravel(), order[: max(1, round(KEPT_APART * len(different)))])
+    apart = np.isin(which.ravel(), order[: max(1, round(HELD_OUT_SHARE * len(different)))])
     return vectors[~apart], vectors[apart]
 
 
@@ -165,7 +171,7 @@ def _fit(yes: np.ndarray, no: np.ndarray) -> tuple[np.ndarray, float]:
     folds = StratifiedKFold(min(5, len(yes), len(no)), shuffle=True, random_state=0)
     search = GridSearchCV(
         LogisticRegression(class_weight="balanced", max_iter=1000),
-        {"C": STRENGTHS},
+        {"C": INVERSE_PENALTIES},
         scoring="neg_log_loss",
         cv=folds,
     )

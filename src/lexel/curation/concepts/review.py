@@ -14,22 +14,22 @@ from lexel.library.disk.file_picture import THUMBNAIL, make_thumbnail
 from lexel.library.pages.picture_page import Cell, Section, write_page
 from lexel.library.store.records import Records
 
-SHOWN = 1000  # flagged pictures
-NEARLY = 24  # of the others, those that came nearest
-MARKS = ("keep", "flag is wrong")  # it shows what was looked for and may stay; it does not show it
-MISSED = ("should be flagged",)
+MAX_FLAGGED_ON_PAGE = 1000  # flagged pictures
+NEARLY_FLAGGED_ON_PAGE = 24  # of the others, those that came nearest
+MARKS_OF_FLAGGED = ("keep", "flag is wrong")  # it shows what was looked for and may stay; it does not show it
+MARKS_OF_OTHERS = ("should be flagged",)
 
 
 def write_review(path: Path, found: Filtered) -> None:
     """Write the page; a library has to be open still. Raises OSError."""
     judged, records = found.judged, found.library.records if found.library else None
     flagged = [one for one in judged if one.flagged]
-    others = [one for one in judged if not one.flagged][:NEARLY]
-    more = f" The first {SHOWN:,} are shown." if len(flagged) > SHOWN else ""
+    others = [one for one in judged if not one.flagged][:NEARLY_FLAGGED_ON_PAGE]
+    more = f" The first {MAX_FLAGGED_ON_PAGE:,} are shown." if len(flagged) > MAX_FLAGGED_ON_PAGE else ""
     note = f"{len(flagged):,} pictures, the surest first.{more}"
     sections = [
-        Section("Flagged", note, _cells(flagged[:SHOWN], records), MARKS),
-        Section("Nearly", "These came nearest and are not flagged.", _cells(others, records), MISSED),
+        Section("Flagged", note, _cells(flagged[:MAX_FLAGGED_ON_PAGE], records), MARKS_OF_FLAGGED),
+        Section("Nearly", "These came nearest and are not flagged.", _cells(others, records), MARKS_OF_OTHERS),
     ]
     summary = (
         f"{len(judged):,} pictures. {found.measured} Click one to see it. Nothing has been moved or deleted: what you "

@@ -8,9 +8,9 @@ from lexel.calibration import STRONG, log_odds_of
 from lexel.errors import UsageError
 from lexel.evaluation.metrics import wilson
 
-RATE = 0.01
-FEWEST = 50  # pictures, of fewer one cannot tell what stands out
-DEVIATIONS = 2.0  # of chance above its middle, from which a picture stands out; chance flags some 2 %
+FALSE_POSITIVE_RATE = 0.01
+MIN_PICTURES = 50  # pictures, of fewer one cannot tell what stands out
+OUTSTANDING_DEVIATIONS = 2.0  # of chance above its middle, from which a picture stands out; chance flags some 2 %
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class FalsePositives:
         )
 
 
-def choose_threshold(clean: np.ndarray, rate: float = RATE) -> tuple[float, FalsePositives]:
+def choose_threshold(clean: np.ndarray, rate: float = FALSE_POSITIVE_RATE) -> tuple[float, FalsePositives]:
     """The lowest threshold at which at most that share of the scores (N,) of clean examples reaches it.
 
     Raises UsageError for a rate outside 0..1.
@@ -47,11 +47,11 @@ def choose_threshold(clean: np.ndarray, rate: float = RATE) -> tuple[float, Fals
 def outstanding(scores: np.ndarray) -> float:
     """A threshold for log-odds (N,) of pictures that may or may not show the concept, where nothing else is known.
 
-    What is flagged fits the concept rather than its contrast, and stands out from the other pictures or fits strongly
-    by itself: where most show the concept none stands out.
+    A picture is flagged where it fits the concept rather than its contrast, and either stands out from the other
+    pictures or fits strongly on its own: where most show the concept none stands out.
     """
     strongly = log_odds_of(STRONG)
-    if len(scores) < FEWEST:
+    if len(scores) < MIN_PICTURES:
         return strongly
     low, middle = np.percentile(scores, [15.87, 50])  # half of them are free of what is rare
-    return min(strongly, max(0.0, float(middle + DEVIATIONS * (middle - low))))
+    return min(strongly, max(0.0, float(middle + OUTSTANDING_DEVIATIONS * (middle - low))))

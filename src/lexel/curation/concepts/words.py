@@ -33,7 +33,7 @@ class Bank:
     not_shown: tuple[str, ...]
 
 
-BANKS = {
+SENTENCE_BANKS = {
     "nsfw": Bank(
         (
             "a photo of a naked person", "an explicit sexual picture", "pornography", "a nude body",
@@ -89,7 +89,7 @@ class WordJudge:
     """Judges by the sentences of a bank, or by the user's own words against neutral ones."""
 
     def __init__(self, encoder: Encoder, concept: str) -> None:
-        bank = BANKS.get(concept.lower())
+        bank = SENTENCE_BANKS.get(concept.lower())
         if bank is None:
             if not concept.strip():
                 raise UsageError("The concept is empty: name one of nsfw, violence, text, or say it in your own words.")
