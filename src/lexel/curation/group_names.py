@@ -52,7 +52,8 @@ def name_groups(
 ) -> list[tuple[str, ...]]:
     """Up to NAMES_PER_GROUP phrases for each group of ids (n,), the most typical first.
 
-    No two groups share their first name. Where there are fewer phrases than groups, the others are called "more of" the best that fits.
+    No two groups share their first name. Where there are fewer phrases than groups, the others are called "more of" the
+    best that fits.
     """
     if phrases is not None and not phrases:
         raise UsageError("There are no phrases to name groups by.")
