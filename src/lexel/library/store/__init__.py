@@ -1,0 +1,15 @@
+"""SQLite and nothing else: the truth of a library, and how it is read, changed and searched for words.
+
+Read in this order:
+
+    paths           paths as users give them, as SQLite keeps them, and as they are shown
+    tables          the tables, in SQL
+    schema          how the file is opened, and SQLite's errors
+    migration       from an older format to this one
+    checksums       of rows, to know damage by
+    changes         what can be changed within a transaction
+    records         Records: photos, vectors, thumbnails, words; Photo
+    budget          what a query that a user has written may cost
+    locking         one writer at a time
+    label_history   which labels were given, so that they can be taken back
+"""
