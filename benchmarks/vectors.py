@@ -20,7 +20,7 @@ import numpy as np
 from lexel.library.index.codes import lists_for
 from lexel.library.index.vectors import Vectors
 from lexel.library.store.changes import FileState, PhotoFacts
-from lexel.library.store.records import FLOAT16, Records
+from lexel.library.store.records import STORED_DTYPE, Records
 
 D, TOP, BLOCK = 512, 10, 50_000
 SHARES = (1.0, 0.5, 0.1, 0.01)
@@ -50,7 +50,7 @@ def library(folder: Path, count: int) -> Records:
         with records.changing() as changes:
             changes.set_fact("dimensions", D)
             changes.set_fact("fingerprint", "benchmark")
-            for vector in block.astype(FLOAT16):
+            for vector in block.astype(STORED_DTYPE):
                 content = changes.add_content(number.to_bytes(16), b"", vector.tobytes())
                 changes.add_file(f"/{number}.jpg", FileState(1, 1), content, PhotoFacts(4, 3))
                 number += 1

@@ -83,7 +83,7 @@ def test_a_disk_that_is_really_full(small_disk, pictures):
 
 
 def test_a_second_process_is_refused_with_a_sentence_and_may_search_meanwhile(library, pictures, monkeypatch):
-    monkeypatch.setattr(locking, "PATIENCE", 0.2)
+    monkeypatch.setattr(locking, "LOCK_PATIENCE", 0.2)
     script = (
         "import sys, time\n"
         "from lexel.library.store.locking import only_writer\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from lexel.library.store.changes import FileState, PhotoFacts
-from lexel.library.store.records import FLOAT16, Records
+from lexel.library.store.records import STORED_DTYPE, Records
 
 
 def unit_vectors(count: int, dimensions: int, seed: int = 0) -> np.ndarray:
@@ -13,7 +13,7 @@ def unit_vectors(count: int, dimensions: int, seed: int = 0) -> np.ndarray:
     random = np.random.default_rng(seed)
     centres = np.random.default_rng(99).normal(size=(max(1, count // 20), dimensions))
     vectors = centres[random.integers(len(centres), size=count)] + 0.7 * random.normal(size=(count, dimensions))
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(FLOAT16)
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(STORED_DTYPE)
 
 
 def filled(folder: Path, vectors: np.ndarray, fingerprint: str = "0011c0de") -> Records:

@@ -24,8 +24,8 @@ from PIL import Image
 from lexel.errors import UsageError
 from lexel.library.disk.present import why_absent
 from lexel.library.disk.same_file import Mounts, NamedFile, group_names, look_behind
-from lexel.library.index.codes import SCANNED
-from lexel.library.pages.picture_page import Section, photo_cell, write_page
+from lexel.library.index.codes import MAX_SCANNED_VECTORS
+from lexel.library.pages.picture_page import PictureSection, photo_cell, write_page
 from lexel.library.store.records import Photo, Records
 from lexel.progress import say, track
 
@@ -90,7 +90,7 @@ def write_duplicates(path: Path, groups: list[Duplicates], records: Records) -> 
             said = "the same content" if other.hash == group.keep.hash else f"likeness {likeness:.3f}"
             cells.append(photo_cell(other, records.thumbnail(other.id), other.shown, said))
         sections.append(
-            Section(f"{number}. {len(cells)} files", "exact copies" if group.exact else "near copies", cells)
+            PictureSection(f"{number}. {len(cells)} files", "exact copies" if group.exact else "near copies", cells)
         )
     more = f" The first {GROUPS_ON_PAGE} are shown." if len(groups) > GROUPS_ON_PAGE else ""
     write_page(path, "Duplicates", f"{summary(groups)} Nothing has been deleted.{more}", sections)
@@ -121,7 +121,7 @@ def _neighbours(library: "Library", ids: np.ndarray, threshold: float) -> Iterat
     """Pairs of these photos with a cosine from the threshold on, each once; a few may be missed in a huge library."""
     vectors = library.vectors
     allowed = None if len(ids) == vectors.count else ids
-    in_part = len(ids) > SCANNED
+    in_part = len(ids) > MAX_SCANNED_VECTORS
     blocks = [ids[start : start + PHOTOS_PER_BLOCK] for start in range(0, len(ids), PHOTOS_PER_BLOCK)]
     for block in track(blocks, f"Comparing photos, in blocks of {PHOTOS_PER_BLOCK}") if len(blocks) > 8 else blocks:
         depth = min(FIRST_NEIGHBOURS, len(ids))

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from filled_records import filled, put, unit_vectors
 
-from lexel.library.index import codes as faiss_index
-from lexel.library.index import index_files as vector_cache
-from lexel.library.index import vectors
+from lexel.library.index import codes, index_files, vectors
 from lexel.library.index.vectors import Vectors
 from lexel.library.store.records import Records
 
@@ -29,8 +27,8 @@ def queries() -> np.ndarray:
 @pytest.fixture
 def lists(monkeypatch):
     """Let small libraries be kept as large ones are."""
-    monkeypatch.setattr(faiss_index, "SCANNED", 100)
-    monkeypatch.setattr(vectors, "SCANNED", 100)
+    monkeypatch.setattr(codes, "MAX_SCANNED_VECTORS", 100)
+    monkeypatch.setattr(vectors, "MAX_SCANNED_VECTORS", 100)
 
 
 def brute_force(records: Records, queries: np.ndarray, count: int, ids=None) -> tuple[np.ndarray, np.ndarray]:
@@ -137,9 +135,9 @@ def damage_codes(folder):
 def test_a_damaged_or_missing_cache_is_made_anew(records, queries, harm):
     Vectors.open(records.folder, records)
     harm(records.folder)
-    assert not vector_cache.intact(records.folder)
+    assert not index_files.intact(records.folder)
     check_exact(records, queries)
-    assert vector_cache.intact(records.folder)
+    assert index_files.intact(records.folder)
 
 
 def test_the_cache_of_another_model_is_not_believed(tmp_path, records, queries):
@@ -234,4 +232,4 @@ def test_an_index_is_named_after_the_model_that_its_vectors_are_from(records, qu
     monkeypatch.setattr(records, "vector_blocks", blocks_before_others_embedded_anew)
     Vectors.open(records.folder, records)
     monkeypatch.undo()
-    assert vector_cache.read_cache(records.folder, "ffffffff", D) is None
+    assert index_files.read_cache(records.folder, "ffffffff", D) is None

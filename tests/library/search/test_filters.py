@@ -9,12 +9,12 @@ from lexel.errors import UsageError
 from lexel.library.search.filters import Filter, checked
 from lexel.library.store import budget
 from lexel.library.store.changes import FileState, PhotoFacts
-from lexel.library.store.records import FLOAT16
+from lexel.library.store.records import STORED_DTYPE
 
 
 @pytest.fixture
 def records(tmp_path):
-    vector = unit_vectors(1, 8)[0].astype(FLOAT16).tobytes()
+    vector = unit_vectors(1, 8)[0].astype(STORED_DTYPE).tobytes()
     facts = [
         ("/a/one.jpg", PhotoFacts(40, 30, "2023-12-31T23:59:59", camera="Canon R5")),
         ("/a/b/two.jpg", PhotoFacts(30, 40, "2024-01-01T00:00:00", camera="Nikon")),

@@ -6,7 +6,7 @@ from quick_encoder import QuickEncoder
 
 from lexel.library.library import Library
 from lexel.library.store import schema
-from lexel.library.store.locking import LOCK
+from lexel.library.store.locking import LOCK_NAME
 from lexel.library.store.records import Records
 from lexel.library.store.tables import VERSION
 
@@ -75,4 +75,4 @@ def test_an_old_library_that_cannot_be_written_is_read_as_it_is(old, monkeypatch
         assert len(library.vectors.vectors_of([1, 2])) == 2
         assert library.stats().photos == 2
     assert (old / "records.sqlite").read_bytes() == before
-    assert {file.name for file in old.iterdir()} <= {"records.sqlite", LOCK}
+    assert {file.name for file in old.iterdir()} <= {"records.sqlite", LOCK_NAME}

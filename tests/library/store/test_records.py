@@ -8,7 +8,7 @@ import pytest
 from lexel.errors import DataError, UsageError
 from lexel.library.store import locking, schema
 from lexel.library.store.changes import FileState, PhotoFacts
-from lexel.library.store.records import FLOAT16, Records
+from lexel.library.store.records import STORED_DTYPE, Records
 
 D = 8
 
@@ -23,7 +23,7 @@ def records(tmp_path):
 
 def unit(seed: int) -> np.ndarray:
     vector = np.random.default_rng(seed).normal(size=D)
-    return (vector / np.linalg.norm(vector)).astype(FLOAT16)
+    return (vector / np.linalg.norm(vector)).astype(STORED_DTYPE)
 
 
 def put(records: Records, path: str, seed: int, facts: PhotoFacts | None = None) -> int:
@@ -234,7 +234,7 @@ def test_other_programs_files_and_garbage_are_refused(tmp_path):
 
 
 def test_one_writer_at_a_time(records, monkeypatch):
-    monkeypatch.setattr(locking, "PATIENCE", 0.3)
+    monkeypatch.setattr(locking, "LOCK_PATIENCE", 0.3)
     with locking.only_writer(records.folder):
         with pytest.raises(UsageError, match="Another process is changing"), locking.only_writer(records.folder, 0.2):
             pass

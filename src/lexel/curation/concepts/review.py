@@ -11,7 +11,7 @@ from lexel.curation.concepts.words import Judged
 from lexel.errors import BadImageError
 from lexel.images import decode
 from lexel.library.disk.file_picture import THUMBNAIL, make_thumbnail
-from lexel.library.pages.picture_page import Cell, Section, write_page
+from lexel.library.pages.picture_page import Cell, PictureSection, write_page
 from lexel.library.store.records import Records
 
 MAX_FLAGGED_ON_PAGE = 1000  # flagged pictures
@@ -28,8 +28,8 @@ def write_review(path: Path, found: Filtered) -> None:
     more = f" The first {MAX_FLAGGED_ON_PAGE:,} are shown." if len(flagged) > MAX_FLAGGED_ON_PAGE else ""
     note = f"{len(flagged):,} pictures, the surest first.{more}"
     sections = [
-        Section("Flagged", note, _cells(flagged[:MAX_FLAGGED_ON_PAGE], records), MARKS_OF_FLAGGED),
-        Section("Nearly", "These came nearest and are not flagged.", _cells(others, records), MARKS_OF_OTHERS),
+        PictureSection("Flagged", note, _cells(flagged[:MAX_FLAGGED_ON_PAGE], records), MARKS_OF_FLAGGED),
+        PictureSection("Nearly", "These came nearest and are not flagged.", _cells(others, records), MARKS_OF_OTHERS),
     ]
     summary = (
         f"{len(judged):,} pictures. {found.measured} Click one to see it. Nothing has been moved or deleted: what you "

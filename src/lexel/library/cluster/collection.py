@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from qdrant_client import QdrantClient
 
 SCHEMES = {"qdrant://": "http://", "qdrants://": "https://"}
-TIMEOUT = 60  # seconds
+TIMEOUT_SECONDS = 60  # seconds
 
 
 def is_cluster(given: str | Path) -> bool:
@@ -43,7 +43,9 @@ class Collection:
             raise missing_library("A library on a cluster", "qdrant_client", error) from None
         key = os.environ.get("QDRANT_API_KEY")
         url = SCHEMES[scheme] + server
-        return cls(QdrantClient(url=url, api_key=key, timeout=TIMEOUT, check_compatibility=False), name, address)
+        return cls(
+            QdrantClient(url=url, api_key=key, timeout=TIMEOUT_SECONDS, check_compatibility=False), name, address
+        )
 
     @property
     def exists(self) -> bool:

@@ -19,8 +19,8 @@ from lexel.library.store.records import Photo, Records
 from lexel.progress import track
 from lexel.unit_vectors import check_finite
 
-BATCH = 512  # points in a request: some 5 MB of JSON at 512 numbers each
-INDEXED = {
+POINTS_PER_REQUEST = 512  # some 5 MB of JSON at 512 numbers each
+INDEXED_FIELDS = {
     "taken": "datetime",
     "orientation": "keyword",
     "tags": "keyword",
@@ -46,7 +46,7 @@ def fill_from_records(collection: Collection, records: Records) -> int:
     }
     _prepare(collection, facts)
     batches = _batches_of_records(records)
-    written = _fill(collection, track(batches, "Filling the cluster", -(-records.count // BATCH)))
+    written = _fill(collection, track(batches, "Filling the cluster", -(-records.count // POINTS_PER_REQUEST)))
     _remove_others(collection, records)
     return written
 
@@ -116,7 +116,7 @@ def _prepare(collection: Collection, facts: dict[str, Any]) -> None:
             on_disk_payload=True,
             metadata=facts,
         )
-        for field, kind in INDEXED.items():
+        for field, kind in INDEXED_FIELDS.items():
             collection.client.create_payload_index(collection.name, field, models.PayloadSchemaType(kind))
 
 
@@ -134,7 +134,7 @@ def _fill(collection: Collection, batches: Iterator[Batch]) -> int:
 
 
 def _batches_of_records(records: Records) -> Iterator[Batch]:
-    for ids, vectors in records.vector_blocks(BATCH):
+    for ids, vectors in records.vector_blocks(POINTS_PER_REQUEST):
         yield ids, vectors, [payload_of(photo) for photo in records.photos(ids)]
 
 
@@ -143,8 +143,8 @@ def _batches_of_shard(folder: OutputFolder, number: int, rows: int) -> Iterator[
 
     with folder.reading(shard_name(number)) as file:
         table = pq.read_table(file)
-    for start in range(0, len(table), BATCH):
-        piece = table.slice(start, BATCH)
+    for start in range(0, len(table), POINTS_PER_REQUEST):
+        piece = table.slice(start, POINTS_PER_REQUEST)
         flat = piece["embedding"].combine_chunks().flatten().to_numpy()
         ids = number * rows + start + np.arange(len(piece))
         texts = zip(*(piece[name].to_pylist() for name in ("key", "label", "captions")), strict=True)
@@ -163,7 +163,7 @@ def _remove_others(collection: Collection, records: Records) -> None:
     while True:
         with collection.translated_errors():
             points, place = collection.client.scroll(
-                collection.name, limit=BATCH, offset=place, with_payload=False, with_vectors=False
+                collection.name, limit=POINTS_PER_REQUEST, offset=place, with_payload=False, with_vectors=False
             )
         ids = np.array([point.id for point in points], np.int64)
         gone = ids[~np.isin(ids, live)].tolist()

@@ -12,8 +12,8 @@ from lexel.unit_vectors import unit
 if TYPE_CHECKING:
     from qdrant_client import models
 
-OVERSAMPLING = 4.0  # candidates by their codes for each result, rescored with the vectors
-SCROLLED = 1024  # points in a request
+CANDIDATES_PER_RESULT = 4.0  # found by their codes (Qdrant calls it oversampling), rescored with the vectors
+POINTS_PER_RETRIEVAL = 1024
 
 
 class ClusterVectors:
@@ -52,14 +52,14 @@ class ClusterVectors:
     ) -> tuple[np.ndarray, np.ndarray]:
         """The best photos for each of the unit vectors `queries` (Q, D), best first.
 
-        Only among `ids`, numbers or a filter. By itself through Qdrant's graph; with `approximate` False all vectors
+        Only among `ids`, numbers or a filter. By default through Qdrant's graph; with `approximate` False all vectors
         are compared. Returns cosines (Q, count) float32 and ids (Q, count) int64, −∞ and −1 where there are fewer.
         """
         from qdrant_client import models
 
         if isinstance(ids, np.ndarray):
             ids = models.Filter(must=[models.HasIdCondition(has_id=ids.tolist())])
-        rescored = models.QuantizationSearchParams(rescore=True, oversampling=OVERSAMPLING)
+        rescored = models.QuantizationSearchParams(rescore=True, oversampling=CANDIDATES_PER_RESULT)
         how = models.SearchParams(exact=approximate is False, quantization=rescored)
         asked = [
             models.QueryRequest(query=query.tolist(), filter=ids, params=how, limit=count, with_payload=False)
@@ -79,10 +79,13 @@ class ClusterVectors:
         """(N, D) float32 unit vectors of these photos, in their order. Raises KeyError for one that is not there."""
         asked = np.asarray(ids, np.int64).tolist()
         found: dict[int, Any] = {}
-        for start in range(0, len(asked), SCROLLED):
+        for start in range(0, len(asked), POINTS_PER_RETRIEVAL):
             with self._collection.translated_errors():
                 points = self._collection.client.retrieve(
-                    self._collection.name, asked[start : start + SCROLLED], with_payload=False, with_vectors=True
+                    self._collection.name,
+                    asked[start : start + POINTS_PER_RETRIEVAL],
+                    with_payload=False,
+                    with_vectors=True,
                 )
             found |= {int(point.id): point.vector for point in points}  # pyright: ignore[reportArgumentType]
         dimensions = self._collection.facts.get("dimensions", 0)

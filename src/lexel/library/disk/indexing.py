@@ -24,7 +24,7 @@ from lexel.library.disk.file_picture import Claims, FilePicture, Reading
 from lexel.library.disk.photo_facts import read_facts
 from lexel.library.store.changes import Changes, PhotoFacts
 from lexel.library.store.paths import is_below, readable
-from lexel.library.store.records import FLOAT16, Records
+from lexel.library.store.records import STORED_DTYPE, Records
 from lexel.progress import track
 from lexel.unit_vectors import check_finite
 
@@ -128,7 +128,7 @@ class Indexing:
                 changes.set_fact("dimensions", len(next(iter(vectors.values()))))
             for picture in chunk:
                 if picture.state == "decoded":
-                    vector = vectors[picture].astype(FLOAT16).tobytes()
+                    vector = vectors[picture].astype(STORED_DTYPE).tobytes()
                     self._store(changes, picture, changes.add_content(picture.digest, picture.thumbnail, vector))
                     self.added.embedded += 1
                 elif picture.state == "broken":

@@ -18,7 +18,7 @@ from lexel.images import Convention, decode
 from lexel.library.model import LibraryModel
 from lexel.library.store import checksums
 from lexel.library.store.paths import as_path, readable
-from lexel.library.store.records import FLOAT16, Records
+from lexel.library.store.records import STORED_DTYPE, Records
 from lexel.progress import say, track
 from lexel.unit_vectors import check_finite
 
@@ -99,7 +99,7 @@ def _put_in_place(records: Records, model: LibraryModel) -> None:
         changes.set_fact("next_fingerprint", None)
         model.write(changes)
         first = changes.connection.execute("SELECT vector FROM vectors LIMIT 1").fetchone()
-        changes.set_fact("dimensions", len(first[0]) // FLOAT16.itemsize if first else None)
+        changes.set_fact("dimensions", len(first[0]) // STORED_DTYPE.itemsize if first else None)
         changes.new_generation()
     if lost:
         first = readable(as_path(lost[0][1]))
@@ -112,5 +112,5 @@ def _paths(records: Records, content: int) -> list[str]:
 
 
 def _stored(vector: np.ndarray) -> tuple[bytes, int]:
-    stored = vector.astype(FLOAT16).tobytes()
+    stored = vector.astype(STORED_DTYPE).tobytes()
     return stored, checksums.of_bytes(stored)

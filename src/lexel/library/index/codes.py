@@ -1,9 +1,10 @@
 """The faiss indexes behind a library: which kind for how many vectors, how it is built, and how it is searched.
 
-Vectors are kept as 8-bit codes. Up to SCANNED all codes are scanned: exact but for the codes' rounding, which
-rescoring with the stored vectors undoes. Beyond, codes lie in the lists of an inverted file (IVF), whose scan all cores
-share, and beside them sketches of one bit a number (RaBitQ, Gao and Long 2024) in lists of their own. A search that
-need not be exact looks at the sketches in some of the lists: how many is measured when they are built.
+Vectors are kept as 8-bit codes (scalar quantization). Up to MAX_SCANNED_VECTORS all codes are scanned: exact but for
+the codes' rounding, which rescoring with the stored vectors undoes. Beyond that, the codes lie in the lists of an
+inverted file (IVF), whose scan all cores share, and beside them lie sketches of one bit a number (RaBitQ, Gao and Long
+2024) in lists of their own. An approximate search looks at the sketches in some of the lists (nprobe): how many is
+measured when the index is built.
 """
 
 import errno
@@ -18,16 +19,16 @@ import numpy as np
 from lexel.extras import missing_library
 from lexel.unit_vectors import unit
 
-SCANNED = 200_000  # vectors; a scan of as many takes some 20 ms on a core
-TRAINED_ON = 64  # vectors for each list; more gains nothing
-CODED_ON = 65_536  # vectors that the range of the codes is learned from
-PROBE_QUERIES = 200
-GOOD_RECALL = 0.98  # of the ten nearest codes, that are to be among the sketches that a search in part takes
-SKETCHED = 128  # candidates at least: sketches do not order them well
-MOSTLY = 0.25  # share of the vectors from which filtered sketches are worth it; few are sooner scanned by their codes
-MOVED = 0.5  # how far from a vector of the library a query lies that stands for one of its kind
-SEED = 0
-FULL = (errno.ENOSPC, errno.EDQUOT)  # how a system says that there is no room
+MAX_SCANNED_VECTORS = 200_000  # vectors; a scan of as many takes some 20 ms on a core
+TRAINING_VECTORS_PER_LIST = 64  # for k-means; more gains nothing
+CODE_TRAINING_VECTORS = 65_536  # from which the range of the codes is learned
+PROBE_QUERIES = 200  # by which the number of lists to look into is measured
+MIN_SKETCH_RECALL = 0.98  # share of the ten nearest codes that must be among the candidates of an approximate search
+MIN_SKETCH_CANDIDATES = 128  # for each query: sketches do not order them well
+MIN_SHARE_FOR_SKETCHES = 0.25  # a filter that passes less is faster by scanning the 8-bit codes
+QUERY_NOISE = 0.5  # length of the random vector by which a test query differs from a vector of the library
+INDEX_SEED = 0
+DISK_FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT)
 
 
 def load_faiss() -> Any:
@@ -65,7 +66,7 @@ class CodeIndex:
         if self.sketches is None:
             return self.codes.search(queries, count, params=faiss.SearchParameters(sel=selector))
         share = np.unpackbits(allowed).sum() / self.codes.ntotal if approximate and allowed is not None else 1.0
-        if not approximate or share < MOSTLY:
+        if not approximate or share < MIN_SHARE_FOR_SKETCHES:
             self._share_lists(self.codes, queries)
             everywhere = faiss.SearchParametersIVF(nprobe=self.codes.nlist, sel=selector)
             return self.codes.search(queries, count, params=everywhere)
@@ -75,11 +76,11 @@ class CodeIndex:
     def look_into(self, lists: int, queries: np.ndarray, count: int, selector: Any = None) -> tuple[Any, Any]:
         """The nearest sketches in so many lists."""
         some = load_faiss().IVFRaBitQSearchParameters(nprobe=lists, sel=selector)
-        return self.sketches.search(queries, max(count, SKETCHED), params=some)
+        return self.sketches.search(queries, max(count, MIN_SKETCH_CANDIDATES), params=some)
 
     @staticmethod
     def _share_lists(index: Any, queries: np.ndarray) -> None:
-        # Mode 1 shares the lists of each query among the cores; by itself faiss shares the queries.
+        # Mode 1 shares the lists of each query among the cores; by default faiss shares the queries.
         index.parallel_mode = 1 if len(queries) == 1 else 0
 
 
@@ -87,13 +88,13 @@ def build_index(count: int, dimensions: int, sample: np.ndarray, blocks: Iterabl
     """Index `count` vectors that come in float32 `blocks`, learning lists and codes from a `sample` of them."""
     faiss = load_faiss()
     kind, cosine = faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
-    if count <= SCANNED:
+    if count <= MAX_SCANNED_VECTORS:
         index = CodeIndex(faiss.IndexScalarQuantizer(dimensions, kind, cosine))
         index.codes.train(sample)
     else:
         lists, size = faiss.IndexFlatIP(dimensions), lists_for(count)
         codes = faiss.IndexIVFScalarQuantizer(lists, dimensions, size, kind, cosine, False)
-        codes.cp.seed = SEED
+        codes.cp.seed = INDEX_SEED
         codes.cp.min_points_per_centroid = 1
         codes.train(sample)
         index = CodeIndex(codes, faiss.IndexIVFRaBitQ(faiss.clone_index(lists), dimensions, size, cosine))
@@ -109,7 +110,12 @@ def build_index(count: int, dimensions: int, sample: np.ndarray, blocks: Iterabl
 
 def sample_size(count: int) -> int:
     """How many vectors the lists and codes for `count` are learned from."""
-    return min(count, CODED_ON if count <= SCANNED else max(CODED_ON, TRAINED_ON * lists_for(count)))
+    return min(
+        count,
+        CODE_TRAINING_VECTORS
+        if count <= MAX_SCANNED_VECTORS
+        else max(CODE_TRAINING_VECTORS, TRAINING_VECTORS_PER_LIST * lists_for(count)),
+    )
 
 
 def lists_for(count: int) -> int:
@@ -118,21 +124,21 @@ def lists_for(count: int) -> int:
 
 
 def probes_for(index: CodeIndex, vectors: np.ndarray) -> int:
-    """The fewest lists, each time a quarter more, in which GOOD_RECALL of the ten nearest of queries like these are.
+    """The fewest lists (growing by a quarter) that hold MIN_SKETCH_RECALL of the ten nearest of queries like these.
 
-    The queries lie a little beside the vectors, which would else be looked for where they are.
+    The queries lie a little beside the vectors: a vector itself would be found in the first list.
     """
     queries = moved(vectors)
     exact, probes = index.search(queries, 10, None, approximate=False)[1], 1
-    while probes < index.codes.nlist and shared(index.look_into(probes, queries, 10)[1], exact) < GOOD_RECALL:
+    while probes < index.codes.nlist and shared(index.look_into(probes, queries, 10)[1], exact) < MIN_SKETCH_RECALL:
         probes += max(1, probes // 4)
     return min(probes, index.codes.nlist)
 
 
 def moved(vectors: np.ndarray) -> np.ndarray:
     """Unit vectors (N, D) a little at random beside these: queries of their kind that are none of them."""
-    noise = np.random.default_rng(SEED).standard_normal(vectors.shape, np.float32)
-    return unit(vectors + MOVED * unit(noise))
+    noise = np.random.default_rng(INDEX_SEED).standard_normal(vectors.shape, np.float32)
+    return unit(vectors + QUERY_NOISE * unit(noise))
 
 
 def shared(found: np.ndarray, expected: np.ndarray) -> float:
@@ -160,7 +166,7 @@ def write_index(index: CodeIndex, path: Path) -> None:
     try:
         faiss.write_index(both, str(path))
     except RuntimeError as error:
-        for code in FULL:
+        for code in DISK_FULL_ERRORS:
             if os.strerror(code) in str(error):  # all that faiss lets through of it
                 raise OSError(code, os.strerror(code)) from None
         raise

@@ -15,10 +15,12 @@ from lexel.files import new_file, remove_unfinished, write_atomically
 from lexel.identity import sha256_of
 from lexel.library.index.codes import CodeIndex, read_index, write_index
 
-FORMAT = 2
-STAMP = "vectors.json"
-ENDS = 1 << 20  # bytes at each end of a file that are checked whenever it is opened
-CHECKED_WHOLE = 64 << 20  # bytes; larger files are checked whole only by `intact`, for it takes as long as a search
+INDEX_FORMAT = 2
+STAMP_NAME = "vectors.json"
+CHECKED_END_BYTES = 1 << 20  # at each end of a file, whenever it is opened
+MAX_BYTES_CHECKED_WHOLE = (
+    64 << 20
+)  # of a file; larger ones take as long as a search, so `intact` alone checks them whole
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def write_cache(folder: Path, cached: Cached, fingerprint: str) -> None:
     with new_file(ids) as temporary, open(temporary, "wb") as file:
         np.save(file, cached.ids)
     stamp = Stamp(
-        format=FORMAT,
+        format=INDEX_FORMAT,
         generation=cached.generation,
         fingerprint=fingerprint,
         count=len(cached.ids),
@@ -80,7 +82,7 @@ def write_cache(folder: Path, cached: Cached, fingerprint: str) -> None:
         probes=cached.index.probes,
         files={path.name: _facts(path) for path in (codes, ids)},
     )
-    write_atomically(folder / STAMP, json.dumps(asdict(stamp), indent=2) + "\n")
+    write_atomically(folder / STAMP_NAME, json.dumps(asdict(stamp), indent=2) + "\n")
     for old in folder.glob("vectors-*"):
         if old.name not in stamp.files:
             old.unlink(missing_ok=True)
@@ -101,10 +103,10 @@ def intact(folder: Path) -> bool:
 
 def _read_stamp(folder: Path) -> Stamp | None:
     try:
-        stamp = Stamp(**json.loads((folder / STAMP).read_text(encoding="utf-8")))
+        stamp = Stamp(**json.loads((folder / STAMP_NAME).read_text(encoding="utf-8")))
         names = sorted(stamp.files)
         named = [Path(name).suffix for name in names] == [".faiss", ".npy"] and all("/" not in name for name in names)
-        return stamp if stamp.format == FORMAT and named else None
+        return stamp if stamp.format == INDEX_FORMAT and named else None
     except (OSError, ValueError, TypeError, AttributeError):
         return None
 
@@ -117,12 +119,16 @@ def _fits(path: Path, facts: dict[str, str | int]) -> bool:
     size = path.stat().st_size
     if size != facts["size"]:
         return False
-    return sha256_of(path) == facts["sha256"] if size <= CHECKED_WHOLE else _sha256_of_ends(path) == facts["ends"]
+    return (
+        sha256_of(path) == facts["sha256"]
+        if size <= MAX_BYTES_CHECKED_WHOLE
+        else _sha256_of_ends(path) == facts["ends"]
+    )
 
 
 def _sha256_of_ends(path: Path) -> str:
     with open(path, "rb") as file:
-        digest = hashlib.sha256(file.read(ENDS))
-        file.seek(max(0, path.stat().st_size - ENDS))
-        digest.update(file.read(ENDS))
+        digest = hashlib.sha256(file.read(CHECKED_END_BYTES))
+        file.seek(max(0, path.stat().st_size - CHECKED_END_BYTES))
+        digest.update(file.read(CHECKED_END_BYTES))
     return digest.hexdigest()

@@ -1,7 +1,7 @@
 """The vectors of a library, ready to be searched: a faiss index as a cache, and the records, which are the truth.
 
 Photos that came or changed since the cache was written are held beside it in float32, and those that went are masked,
-until there are enough of them to build it anew. Candidates are rescored with the stored vectors, so that scores and
+until there are enough of them to build it again. Candidates are rescored with the stored vectors, so that scores and
 order are those of an exact search as long as the codes let the right ones through: `check` measures that.
 """
 
@@ -13,19 +13,19 @@ from typing import Self
 
 import numpy as np
 
-from lexel.library.index.codes import FULL, SCANNED, build_index, moved, sample_size, shared
+from lexel.library.index.codes import DISK_FULL_ERRORS, MAX_SCANNED_VECTORS, build_index, moved, sample_size, shared
 from lexel.library.index.index_files import Cached, read_cache, write_cache
-from lexel.library.store.records import BLOCK, Records
+from lexel.library.store.records import ROWS_PER_BLOCK, Records
 from lexel.progress import say, track
 from lexel.unit_vectors import unit
 
-EXACT_UP_TO = 2_000_000  # vectors, of which a scan of all takes some 200 ms on a core; beyond, it is in part by itself
-DEPTH = 4  # candidates that are rescored for each result
-AT_LEAST = 64  # candidates
-TOGETHER = 256  # queries whose candidates are read from the records at once
-FEW = 10_000  # changes that are held beside the cache whatever its size
-MANY = 0.05  # share of changes that is worth building it anew
-TOLD_FROM = 100_000  # vectors, from which building shows its progress
+MAX_EXACT_VECTORS = 2_000_000  # a whole scan of so many takes some 200 ms on a core; beyond, approximate is the default
+RESCORED_PER_RESULT = 4  # candidates
+MIN_RESCORED = 64  # candidates
+QUERIES_PER_READ = 256  # queries whose candidates are read from the records at once
+MAX_CHANGES_BESIDE_INDEX = 10_000  # photos that are held beside the index, whatever its size
+MAX_CHANGED_SHARE = 0.05  # of the photos; more are worth building the index again
+PROGRESS_FROM_VECTORS = 100_000  # from which building shows its progress
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,13 @@ class Vectors:
         """The best photos for each of the unit vectors `queries` (Q, D), best first.
 
         Only among the photos `ids`, where they are given: filtered search is as exact as unfiltered. `approximate`
-        looks at sketches in a part of a large library, in a tenth of the time or less; by itself only beyond two
-        million photos. Returns cosines (Q, count) float32 and ids (Q, count) int64, −∞ and −1 where there are fewer.
+        looks at sketches in a part of a large library, in a tenth of the time or less; the default beyond two million
+        photos. Returns cosines (Q, count) float32 and ids (Q, count) int64, −∞ and −1 where there are fewer.
         """
         queries = np.ascontiguousarray(queries, np.float32)
         beside = np.ones(len(self._fresh), bool) if ids is None else np.isin(self._fresh, ids)
-        in_part = self.count > EXACT_UP_TO if approximate is None else approximate
-        depth = min(max(DEPTH * count, AT_LEAST), max(1, len(self._cached.ids)))
+        in_part = self.count > MAX_EXACT_VECTORS if approximate is None else approximate
+        depth = min(max(RESCORED_PER_RESULT * count, MIN_RESCORED), max(1, len(self._cached.ids)))
         found = self._candidates(queries, depth, ids, in_part)
         scores = np.full((len(queries), count), -np.inf, np.float32)
         best = np.full((len(queries), count), -1, np.int64)
@@ -167,25 +167,25 @@ class Vectors:
 
     def _rescored(self, queries: np.ndarray, found: list[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """For each query the ids of its candidates, less what has been removed meanwhile, with their cosines."""
-        for start in range(0, len(queries), TOGETHER):
-            several = found[start : start + TOGETHER]
+        for start in range(0, len(queries), QUERIES_PER_READ):
+            several = found[start : start + QUERIES_PER_READ]
             known, vectors = self._records.vectors(np.unique(np.concatenate(several)))
             vectors = _unit(vectors)
-            for query, ids in zip(queries[start : start + TOGETHER], several, strict=True):
+            for query, ids in zip(queries[start : start + QUERIES_PER_READ], several, strict=True):
                 ids = np.intersect1d(ids, known, assume_unique=True)
                 # An empty library's vectors have no length yet.
                 yield ids, vectors[np.searchsorted(known, ids)] @ query if len(ids) else np.zeros(0, np.float32)
 
 
 def _fresh(records: Records, cached: Cached, live: np.ndarray) -> np.ndarray | None:
-    """What has to be held beside the cache; None when that is so much that it is better built anew."""
+    """What has to be held beside the cache; None when it is so much that building again is better."""
     if cached.generation == records.generation:
         return np.zeros(0, np.int64)
     fresh = records.changed_since(cached.generation)
     gone = len(cached.ids) - np.isin(live, cached.ids, assume_unique=True).sum()
-    outgrown = len(cached.ids) <= SCANNED < len(live)
-    most = FEW if len(live) > SCANNED else 0  # a small one is built anew in a second
-    return None if outgrown or len(fresh) + gone > max(most, MANY * len(live)) else fresh
+    outgrown = len(cached.ids) <= MAX_SCANNED_VECTORS < len(live)
+    most = MAX_CHANGES_BESIDE_INDEX if len(live) > MAX_SCANNED_VECTORS else 0  # a small one is built in a second
+    return None if outgrown or len(fresh) + gone > max(most, MAX_CHANGED_SHARE * len(live)) else fresh
 
 
 def _build(records: Records) -> tuple[Cached, str]:
@@ -209,9 +209,9 @@ def _build(records: Records) -> tuple[Cached, str]:
             yield _unit(vectors)
 
     steps = blocks()
-    if count >= TOLD_FROM:
+    if count >= PROGRESS_FROM_VECTORS:
         say(f"Building the index of {count:,} vectors.")
-        steps = track(steps, "Indexing vectors", -(-count // BLOCK))
+        steps = track(steps, "Indexing vectors", -(-count // ROWS_PER_BLOCK))
     training = random.permutation(_unit(sample))
     index = build_index(count, dimensions, training, steps)
     return Cached(index, np.concatenate([_NONE, *ids]), generation), fingerprint
@@ -224,11 +224,11 @@ def _keep(folder: Path, cached: Cached, records: Records, fingerprint: str) -> N
     try:
         write_cache(folder, cached, fingerprint)
     except (OSError, RuntimeError) as error:
-        is_full = isinstance(error, OSError) and error.errno in FULL
+        is_full = isinstance(error, OSError) and error.errno in DISK_FULL_ERRORS
         reason = "for lack of space on the disk" if is_full else f"({error})"
         say(
             f"The index of {folder} cannot be kept {reason}. Searches find the same, but take longer to start: "
-            "it is built anew each time."
+            "it is built again each time."
         )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lexel.library.pages.picture_page import Cell, Section, write_page
+from lexel.library.pages.picture_page import Cell, PictureSection, write_page
 from lexel.library.search.query import Hit
 
 
@@ -13,7 +13,7 @@ def write_sheet(path: Path, hits: Sequence[Hit], thumbnail: Callable[[int], byte
     count = f"{len(hits):,} photos" if len(hits) > 1 else "1 photo" if hits else "Nothing found"
     if hits and not any(hit.is_match for hit in hits):
         count += ", of which none fits well"
-    write_page(path, title, count, [Section("", "", cells)])
+    write_page(path, title, count, [PictureSection("", "", cells)])
 
 
 def _cell(place: int, hit: Hit, jpeg: bytes) -> Cell:

@@ -12,7 +12,7 @@ from lexel.files import write_atomically
 from lexel.library.store.paths import readable
 from lexel.library.store.records import Photo
 
-STYLE = """
+PAGE_STYLE = """
 :root { color-scheme: light dark; --ground: #fff; --ink: #1c1c1e; --soft: #6b6b70; --line: #e2e2e6; --good: #1a7f37; }
 @media (prefers-color-scheme: dark) {
   :root { --ground: #161618; --ink: #ececee; --soft: #a0a0a6; --line: #333338; --good: #4cc26a; }
@@ -45,7 +45,7 @@ button[aria-pressed="true"] { background: var(--good); border-color: var(--good)
 .absent img { opacity: .35; }
 """
 # Marks are kept by the page alone until they are downloaded, so it asks before it is closed with any that were not.
-SCRIPT = r"""
+PAGE_SCRIPT = r"""
 const buttons = [...document.querySelectorAll(".marks button")], save = document.querySelector(".save button");
 let unsaved = false;
 const pressed = button => button.getAttribute("aria-pressed") === "true";
@@ -88,7 +88,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class PictureSection:
     """Pictures that belong together."""
 
     title: str  # may be empty, as the note
@@ -104,20 +104,22 @@ def photo_cell(photo: Photo, jpeg: bytes, *lines: str, kept: bool = False) -> Ce
     )
 
 
-def write_page(path: Path, title: str, summary: str, sections: Sequence[Section], *, veiled: bool = False) -> None:
+def write_page(
+    path: Path, title: str, summary: str, sections: Sequence[PictureSection], *, veiled: bool = False
+) -> None:
     """Write the page; `veiled` pictures are blurred until they are clicked. Raises OSError.
 
     It holds a script only where a section has marks, which it gives as a CSV of paths and decisions.
     """
     has_marks = any(section.marks for section in sections)
     save = '<p class="save"><button type="button">Download 0 decisions as CSV</button></p>\n' if has_marks else ""
-    script = f"\n<script>{SCRIPT}</script>" if has_marks else ""
+    script = f"\n<script>{PAGE_SCRIPT}</script>" if has_marks else ""
     body = "\n".join(_section(section, veiled) for section in sections)
     write_atomically(
         path,
         f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{escape(title)}</title><style>{STYLE}</style></head>
+<title>{escape(title)}</title><style>{PAGE_STYLE}</style></head>
 <body><h1>{escape(title)}</h1><p>{escape(summary)}</p>
 {save}{body}{script}
 </body></html>
@@ -125,7 +127,7 @@ def write_page(path: Path, title: str, summary: str, sections: Sequence[Section]
     )
 
 
-def _section(section: Section, veiled: bool) -> str:
+def _section(section: PictureSection, veiled: bool) -> str:
     cells = "\n".join(_cell(cell, section.marks, veiled) for cell in section.cells)
     head = f"<h2>{escape(section.title)}</h2><p>{escape(section.note)}</p>\n" if section.title else ""
     return f"{head}<ol>\n{cells}\n</ol>"

@@ -20,11 +20,11 @@ from lexel.library.store.budget import QueryRefusedError, as_refusal, set_budget
 from lexel.library.store.paths import absolute, readable
 from lexel.library.store.records import Records
 
-COLUMNS = (
+PHOTO_COLUMNS = (
     "id", "path", "folder", "name", "size", "width", "height", "taken", "latitude", "longitude", "camera", "caption",
     "tags", "orientation", "added", "keywords", "description",
 )  # fmt: skip
-FUNCTIONS = {
+ALLOWED_FUNCTIONS = {
     "abs", "coalesce", "date", "datetime", "glob", "ifnull", "iif", "instr", "json_array_length", "json_extract",
     "julianday", "length", "like", "lower", "ltrim", "max", "min", "nullif", "replace", "round", "rtrim", "strftime",
     "substr", "substring", "time", "trim", "upper",
@@ -34,7 +34,7 @@ MAX_SHOWN_CHARACTERS = 200  # of a condition that is refused
 _QUOTED = re.compile(
     r"""'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/|`(?:[^`]|``)*`|\[[^\]]*\]|"(?P<column>(?:[^"]|"")*)\"""", re.DOTALL
 )
-DAY = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
+DAY_PATTERN = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
 Orientation = Literal["landscape", "portrait", "square"]
 
 
@@ -111,7 +111,7 @@ def checked(condition: str) -> str:
     """
     given, condition = condition, _QUOTED.sub(_as_column_name, condition)
     scratch = sqlite3.connect(":memory:")
-    scratch.execute(f"CREATE TABLE photos ({', '.join(COLUMNS)})")
+    scratch.execute(f"CREATE TABLE photos ({', '.join(PHOTO_COLUMNS)})")
     set_budget(scratch)
     scratch.set_authorizer(_authorize)
     try:
@@ -138,15 +138,15 @@ def _as_column_name(quoted: re.Match[str]) -> str:
 def _authorize(action: int, first: str | None, second: str | None, *_: str | None) -> int:
     allowed: dict[int, Callable[[], bool]] = {
         sqlite3.SQLITE_SELECT: lambda: True,
-        sqlite3.SQLITE_READ: lambda: first == "photos" and (not second or second in COLUMNS),
-        sqlite3.SQLITE_FUNCTION: lambda: second in FUNCTIONS,
+        sqlite3.SQLITE_READ: lambda: first == "photos" and (not second or second in PHOTO_COLUMNS),
+        sqlite3.SQLITE_FUNCTION: lambda: second in ALLOWED_FUNCTIONS,
     }
     return sqlite3.SQLITE_OK if allowed.get(action, lambda: False)() else sqlite3.SQLITE_DENY
 
 
 def _refusal(condition: str, reason: str) -> UsageError:
     unknown = re.search(r"no such column: (.+)", reason, re.DOTALL)
-    hint = did_you_mean(unknown[1], COLUMNS) if unknown else ""
+    hint = did_you_mean(unknown[1], PHOTO_COLUMNS) if unknown else ""
     if unknown and f'"{unknown[1]}"' in condition and not hint:
         hint = f" A text stands in single quotes: '{unknown[1]}'."
     if len(condition) > MAX_SHOWN_CHARACTERS:
@@ -158,14 +158,14 @@ def _refusal(condition: str, reason: str) -> UsageError:
         reason = "it may only compare columns"
     return UsageError(
         f'The condition "{condition}" cannot be used: {reason.rstrip(".")}.{hint}\n'
-        f"  Columns: {', '.join(COLUMNS)}.\n"
+        f"  Columns: {', '.join(PHOTO_COLUMNS)}.\n"
         "  Example: taken >= '2024-01-01' AND width > 1000"
     )
 
 
 def first_day(given: str) -> str:
     """The day that a year, a month or a day begins with, as ISO 8601."""
-    match = DAY.fullmatch(given.strip())
+    match = DAY_PATTERN.fullmatch(given.strip())
     try:
         if match is None:
             raise ValueError

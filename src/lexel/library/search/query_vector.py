@@ -28,10 +28,10 @@ from lexel.library.store.paths import absolute
 from lexel.progress import say
 from lexel.unit_vectors import unit
 
-LETTER = "A-Za-zÀ-ɏ"  # Latin: elsewhere a sentence may have no spaces
-WORD = rf"[{LETTER}]+(?:['’-][{LETTER}]+)*"
-LABEL = re.compile(rf"(?:(?:an?|the) )?({WORD}(?: {WORD})?)", re.IGNORECASE)
-SENTENCE = re.compile(r"(?<=[.!?;:。])\s+|\s*\n\s*")
+LATIN_LETTER = "A-Za-zÀ-ɏ"  # Latin: elsewhere a sentence may have no spaces
+WORD_PATTERN = rf"[{LATIN_LETTER}]+(?:['’-][{LATIN_LETTER}]+)*"
+LABEL_PATTERN = re.compile(rf"(?:(?:an?|the) )?({WORD_PATTERN}(?: {WORD_PATTERN})?)", re.IGNORECASE)
+SENTENCE_END = re.compile(r"(?<=[.!?;:。])\s+|\s*\n\s*")
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,12 @@ def compose(library: Searchable[Any], parts: Sequence[QueryPart]) -> np.ndarray:
 
 def _prompts(text: str) -> list[str]:
     """Sentences about a word or two; none about anything longer."""
-    label = LABEL.fullmatch(" ".join(text.split()))
+    label = LABEL_PATTERN.fullmatch(" ".join(text.split()))
     return [fill(template, label[1]) for template in templates("photo")] if label else []
 
 
 def _sentences(encoder: Encoder, text: str) -> list[str]:
-    pieces = [piece for piece in SENTENCE.split(text.strip()) if piece]
+    pieces = [piece for piece in SENTENCE_END.split(text.strip()) if piece]
     is_long = "\n" in text.strip() or len(pieces) > 2 or encoder.count_truncated([text]) > 0
     return pieces if is_long and pieces else [text]
 

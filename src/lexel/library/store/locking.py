@@ -10,9 +10,9 @@ from pathlib import Path
 from lexel.errors import UsageError
 from lexel.progress import say
 
-LOCK = ".lock"
-PATIENCE = 10.0  # seconds: longer than what a watching process needs for a few files
-_SAID_AFTER = 1.0
+LOCK_NAME = ".lock"
+LOCK_PATIENCE = 10.0  # seconds: longer than what a watching process needs for a few files
+_SILENT_SECONDS = 1.0
 
 
 @contextmanager
@@ -23,13 +23,13 @@ def only_writer(folder: Path, patience: float | None = None) -> Iterator[None]:
     written.
     """
     try:
-        lock = open(folder / LOCK, "wb")  # noqa: SIM115
+        lock = open(folder / LOCK_NAME, "wb")  # noqa: SIM115
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise UsageError(f"{folder} cannot be written here: it can be searched, not changed.") from None
         raise
     with lock:
-        _take(lock.fileno(), folder, PATIENCE if patience is None else patience)
+        _take(lock.fileno(), folder, LOCK_PATIENCE if patience is None else patience)
         yield
 
 
@@ -47,7 +47,7 @@ def _take(lock: int, folder: Path, patience: float) -> None:
                 f"Another process is changing {folder}. Wait until it is done, then give the same command again.\n"
                 "Searching it meanwhile is fine."
             )
-        if waited >= _SAID_AFTER and not said:
+        if waited >= _SILENT_SECONDS and not said:
             said = True
             say(f"Another process is changing {folder}; waiting for it.")
         time.sleep(0.1)

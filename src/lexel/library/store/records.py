@@ -23,8 +23,8 @@ from lexel.library.store.locking import only_writer
 from lexel.library.store.paths import as_path, readable
 from lexel.library.store.schema import DATABASE, check_for_others, connect, translated_errors
 
-BLOCK = 65536  # rows
-FLOAT16 = np.dtype("<f2")
+ROWS_PER_BLOCK = 65536  # rows
+STORED_DTYPE = np.dtype("<f2")
 
 _PHOTO = """SELECT files.id, files.path, size, mtime_ns, hash, width, height, taken, latitude, longitude, camera,
     caption, CASE WHEN label IS NULL THEN tags ELSE json_insert(tags, '$[#]', label) END, missing,
@@ -172,7 +172,7 @@ class Records:
             return self._vectors([])
         return np.concatenate([ids for ids, _ in blocks]), np.concatenate([vectors for _, vectors in blocks])
 
-    def vector_blocks(self, rows: int = BLOCK) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def vector_blocks(self, rows: int = ROWS_PER_BLOCK) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """What `vectors` gives of all photos, in blocks of so many rows; all of one generation."""
         self._check_open()
         own, _ = connect(self.folder)  # so that nobody waits while the blocks are worked on
@@ -281,8 +281,8 @@ class Records:
         return self.rows(query)[0][0]
 
     def _vectors(self, rows: Sequence[tuple[int, bytes]]) -> tuple[np.ndarray, np.ndarray]:
-        dimensions = len(rows[0][1]) // FLOAT16.itemsize if rows else self.dimensions
-        flat = np.frombuffer(b"".join(vector for _, vector in rows), FLOAT16)
+        dimensions = len(rows[0][1]) // STORED_DTYPE.itemsize if rows else self.dimensions
+        flat = np.frombuffer(b"".join(vector for _, vector in rows), STORED_DTYPE)
         return np.array([id for id, _ in rows], np.int64), flat.reshape(len(rows), dimensions)
 
     def _ids(self, query: str, parameters: Sequence[Any]) -> np.ndarray:

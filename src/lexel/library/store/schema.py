@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lexel.errors import DataError, UsageError
-from lexel.library.store.locking import LOCK, only_writer
+from lexel.library.store.locking import LOCK_NAME, only_writer
 from lexel.library.store.migration import OLDEST_VERSION, show_as_current, upgrade
 from lexel.library.store.tables import APPLICATION, SCHEMA, VERSION
 
@@ -107,7 +107,7 @@ def _check_version(connection: sqlite3.Connection, folder: Path, *, create: bool
 
 def check_for_others(folder: Path) -> None:
     """Raise UsageError when a folder in which a library is to be made holds other things."""
-    if {entry.name for entry in folder.iterdir()} - {LOCK}:
+    if {entry.name for entry in folder.iterdir()} - {LOCK_NAME}:
         raise UsageError(_no_library(folder))
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from lexel.library.store import checksums
 from lexel.library.store.paths import as_path, readable
-from lexel.library.store.records import FLOAT16, Records
+from lexel.library.store.records import STORED_DTYPE, Records
 from lexel.progress import track
 
 LENGTH_TOLERANCE = 0.01  # of a float16 vector
@@ -42,7 +42,7 @@ def look_at_rows(records: Records) -> DamagedRows:
             damaged.facts.append(id)
         if not _is_entry(entry, generation):
             damaged.entry.append(id)
-    length = records.dimensions * FLOAT16.itemsize
+    length = records.dimensions * STORED_DTYPE.itemsize
     contents = [id for (id,) in records.rows("SELECT DISTINCT content FROM files WHERE NOT missing ORDER BY content")]
     for content in track(contents, "Verifying", len(contents)):
         thumbnail, thumbnail_checksum, vector, checksum = records.rows(_CONTENTS, (content,))[0]
@@ -84,7 +84,7 @@ def _is_list_of_texts(column: object) -> bool:
 def _is_vector(vector: object, checksum: int | None, length: int) -> bool:
     if not isinstance(vector, bytes) or len(vector) != length:
         return False
-    norm = np.linalg.norm(np.frombuffer(vector, FLOAT16).astype(np.float64))
+    norm = np.linalg.norm(np.frombuffer(vector, STORED_DTYPE).astype(np.float64))
     return bool(abs(norm - 1) < LENGTH_TOLERANCE) and checksum in (None, checksums.of_bytes(vector))
 
 

@@ -52,7 +52,7 @@ def repair(records: Records) -> int:
     Photos without a sound vector or thumbnail count as vanished until the next look at their files, which embeds them;
     their numbers, tags and captions stay. Damage of the database itself cannot be mended: see `verify`.
     """
-    from lexel.library.index.index_files import STAMP
+    from lexel.library.index.index_files import STAMP_NAME
 
     if _of_the_file(records):
         return 0
@@ -67,7 +67,7 @@ def repair(records: Records) -> int:
         connection.executemany(
             "UPDATE files SET keywords = NULL, facts_checksum = NULL WHERE id = ?", ((id,) for id in rows.facts)
         )
-        (records.folder / STAMP).unlink(missing_ok=True)
+        (records.folder / STAMP_NAME).unlink(missing_ok=True)
     return len({*photos, *rows.facts})
 
 
@@ -154,12 +154,12 @@ def _name_photos(records: Records, ids: Sequence[int], query: str, what: str) ->
 
 def _of_the_index(records: Records) -> list[Damage]:
     """Whether a search in the index finds the photos that the records have."""
-    from lexel.library.index.index_files import STAMP, intact
+    from lexel.library.index.index_files import STAMP_NAME, intact
     from lexel.library.index.vectors import Vectors
 
     if not records.count:
         return []
-    if (records.folder / STAMP).exists() and not intact(records.folder):
+    if (records.folder / STAMP_NAME).exists() and not intact(records.folder):
         return [Damage("The index of the vectors is damaged.", _REPAIR)]
     vectors = Vectors.open(records.folder, records)
     ids = records.ids_where("1")
