@@ -4,8 +4,8 @@ BIN := .venv/bin
 DEMO ?=
 LEXEL_PEER ?=
 
-# A worker a core, and a thread a worker. A file's tests stay together, for what they share is made once.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 8 --dist loadfile
+# A process a core, and a thread a process. What a process runs together is in tests/conftest.py.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 8
 # What computes, on a processor without AVX-512 and AMX.
 NUMERICS := tests/models tests/runtimes tests/training/loss tests/training/optimization tests/training/step \
 	tests/checkpoints/onnx tests/test_encoder.py

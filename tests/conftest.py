@@ -1,6 +1,7 @@
-"""A tiny trained run that many tests look at, made once."""
+"""A tiny trained run that many tests look at, made once in each test process, and which tests share a process."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny import tiny_recipe
@@ -18,3 +19,16 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def tiny_model(tiny_run: Run) -> Path:
     """Its model folder."""
     return tiny_run.model
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of a file together, and those of the runtimes, which share models whose export takes seconds."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "runtimes" if file.endswith(("test_onnx_runtime.py", "test_openvino_runtime.py")) else file
+
+    return ByFile(config, log)
