@@ -176,7 +176,7 @@ def _whole_cells(image_size: int) -> None:
 
 
 class TextTransformerConfig(Config):
-    """Text Transformer, causal and pooled at end-of-text (Radford et al. 2021) unless told otherwise."""
+    """Text Transformer, causal and pooled at end-of-text (Radford et al. 2021) by default."""
 
     kind: Literal["text_transformer"] = "text_transformer"
     context_length: PositiveInt = 77  # tokens, start and end included

@@ -1,4 +1,4 @@
-"""What towers of other libraries need in common: values for the buffers that no state dict carries, and a seed."""
+"""What towers of other libraries need: values for buffers that are not in the state dict, and seeded weights."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,7 +43,7 @@ def is_on_meta() -> bool:
 
 @contextmanager
 def drawing_from(seed: int) -> Iterator[None]:
-    """Whatever is drawn inside, on the CPU, follows from `seed`, and the global random state is left alone."""
+    """Within the block, random numbers on the CPU are drawn from `seed`; the global random state stays as it is."""
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.manual_seed(seed)
         yield

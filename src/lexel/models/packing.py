@@ -1,8 +1,7 @@
-"""Captions without their padding, laid behind each other as one row of tokens.
+"""Sequence packing: captions without their padding, concatenated to one row of tokens.
 
 Linear layers, norms and MLPs take all tokens of a batch at once, (S, D), whatever caption they belong to; attention
-takes the captions in groups of about equal length. What a caption is padded with to the longest of its group is all
-the padding that is left.
+takes the captions in groups of about equal length. The only padding left is that to the longest caption of a group.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """The pre-LayerNorm Transformer block that both towers are built of.
 
-Where only one token of each row is read in the end, the last block is told so: that token still sees all others, but
-none of these needs a query, nor what attention and MLP would add to it.
+Where only one token of each row is pooled in the end, the last block computes only that token: it attends to all
+others, but these need no query, no attention output and no MLP.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ ACTIVATIONS: dict[Activation, type[nn.Module]] = {"gelu": nn.GELU, "quick_gelu":
 
 
 class MLP(nn.Module):
-    """Two linear layers around the activation, on each token by itself."""
+    """Two linear layers around the activation, on each token separately."""
 
     def __init__(self, width: int, hidden: int, activation: Activation) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class Blocks(nn.ModuleList):
         *,
         recomputed: bool = False,
     ) -> Tensor:
-        """As a block; only the last one is told what is read. `recomputed`: the backward pass makes them again."""
+        """As a block; only the last one gets `read`. `recomputed`: the backward pass computes activations again."""
         for number, block in enumerate(self._compiled if self.training and self._compiled else self, start=1):
             arguments = (tokens, mask, read if number == len(self) else None, packing)
             tokens = recompute(block, *arguments) if recomputed else block(*arguments)
@@ -124,8 +124,9 @@ class Blocks(nn.ModuleList):
 
 
 def recompute(block: Callable[..., Tensor], *arguments: object) -> Tensor:
-    """What `block` gives, without its activations kept: the backward pass computes them anew (Chen et al. 2016).
+    """Activation checkpointing (Chen et al. 2016): the output of `block`, whose activations are computed again in the
+    backward pass instead of being kept.
 
-    Nothing in it may be random, nor count what it sees, as BatchNorm does.
+    The block must not draw random numbers, nor change a state, as BatchNorm does.
     """
     return checkpoint(block, *arguments, use_reentrant=False, preserve_rng_state=False)

@@ -1,8 +1,8 @@
-"""Cheap steps first: small pictures, or few patches of each, and whole ones towards the end of the run.
+"""Progressive resizing and patch dropout: small pictures, or few patches of each, first, and whole ones at the end.
 
-Most of what a tower learns early it can see in small pictures (Tan and Le 2021; for CLIP Li et al. 2023), or in part
-of their patches (FLIP, Li et al. 2023); with the last steps it gets used to what it will see ever after. All sizes are
-pure functions of the step. They change in a few stairs: a compiled tower is compiled once for each.
+Most of what a tower learns early it can learn from small pictures (Tan and Le 2021; for CLIP Li et al. 2023), or from
+part of their patches (FLIP, Li et al. 2023); the last steps adapt it to whole ones. Sizes are pure functions of the
+step. They change in a few stairs, because a compiled tower is compiled once for each size.
 """
 
 from dataclasses import dataclass

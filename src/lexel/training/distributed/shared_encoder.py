@@ -1,4 +1,4 @@
-"""An Encoder whose work the processes of a training share."""
+"""An Encoder whose work is divided among the processes of a training run."""
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property

@@ -81,7 +81,7 @@ class World:
 
     @property
     def share(self) -> Share:
-        """The part of divided work that is this process's."""
+        """This process's part of work that is divided."""
         return Share(self.rank, self.size)
 
     def once(self, work: Callable[[], Value]) -> Value:
@@ -108,7 +108,7 @@ class World:
             yield
 
     def gather(self, value: Value) -> list[Value]:
-        """The values of all processes, in the order of ranks."""
+        """All-gather of any object: the values of all processes, in the order of ranks."""
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size
@@ -116,7 +116,7 @@ class World:
         return values
 
     def tensors(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The main process's `tensors`, of the host's memory, on every process."""
+        """Broadcast: the main process's `tensors`, in the host's memory, on every process."""
         if self.size == 1:
             return dict(tensors)
         kinds = self.once(lambda: {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()})
@@ -127,7 +127,7 @@ class World:
         return everywhere
 
     def sum(self, *numbers: int) -> list[int]:
-        """Each number, summed over all processes. Quick enough for every step."""
+        """All-reduce: each number, summed over all processes. Quick enough for every step."""
         if self.size == 1:
             return list(numbers)
         sums = torch.tensor(numbers, device=self.device)

@@ -20,12 +20,12 @@ softplus = torch.ops.aten.softplus.out  # log(1 + exp(x)); linear from 40 on, wh
 
 
 def first_bias(batch_size: int) -> float:
-    """The bias to begin with: then an image's one right answer weighs as much as the batch's wrong ones together."""
+    """The first bias: with it an image's one right answer weighs as much as all its wrong answers together."""
     return -math.log(batch_size - 1)
 
 
 def sigmoid_loss(images: Tensor, texts: Tensor, scale: Tensor, bias: Tensor, groups: Groups) -> ContrastiveLoss:
-    """−log of the probability of each right answer, summed over an image's texts, averaged over images.
+    """−log of the probability of the right answer (yes or no), summed over an image's texts, averaged over images.
 
     images, texts (b, E) float32 or float64, the rows of this process; scale and bias scalars, the factor and offset of
     the cosines; every text that belongs to an image is a yes. Processes as in `softmax_loss`: the loss of all, the

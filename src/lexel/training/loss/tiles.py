@@ -38,7 +38,7 @@ class Tiles:
                 yield rows, columns, torch.addmm(self.shift, scaled, texts.T, out=tile).to(self.dtype)
 
     def beside(self, tile: Tensor) -> Tensor:
-        """Room like that of `tile`, for as long: new memory for each tile would cost more than what is done in it."""
+        """A second buffer like `tile`, valid as long: new memory for each tile would cost more than the work."""
         if self._beside is None:
             self._beside = tile.new_empty(self._size)
         return self._beside[: tile.numel()].view_as(tile)

@@ -1,4 +1,4 @@
-"""Named parts of a training step, whose time a profile takes; they cost next to nothing when none does."""
+"""Named phases of a training step, which a profile times; without a profile they cost next to nothing."""
 
 import time
 from collections import defaultdict
@@ -16,7 +16,7 @@ _watching: "Stopwatch | None" = None
 
 @contextmanager
 def phase(name: str) -> Iterator[None]:
-    """What happens in the block is the part `name` of a step."""
+    """The block is the phase `name` of a step."""
     if _watching is None:
         yield
         return
@@ -30,8 +30,8 @@ def phase(name: str) -> Iterator[None]:
 class Stopwatch:
     """Adds up the seconds of each phase, without those of the phases within it.
 
-    With `waits` it waits for the device at every boundary, so that what was asked for in a phase is done in it too;
-    without, only the names go into a trace.
+    With `waits` it synchronizes with the device at every boundary, so that a phase includes the kernels that it starts;
+    without, it only puts the names into a trace.
     """
 
     def __init__(self, device: torch.device, *, waits: bool) -> None:

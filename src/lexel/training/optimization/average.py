@@ -1,7 +1,7 @@
 """A moving average of the weights, which is often the better model while the learning rate is high.
 
 After update t it is  a ← a + (1 − d)(w − a)  with  d = min(decay, (1 + t) / (10 + t)), so that the first weights, which
-mean little, do not linger. BatchNorm's running statistics are taken as they are: averaged too they do no better.
+mean little, do not linger. BatchNorm's running statistics are not averaged: it did no better.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,10 @@ class AverageSettings(Config):
 
 
 class Average:
-    """Of what is trained in `model`; build it when that is settled, and how it is sharded over processes."""
+    """The average of all parameters of `model` that are trained.
+
+    Make it after the choice of frozen towers and after sharding.
+    """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
@@ -40,7 +43,7 @@ class Average:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the weights as they are now."""
+        """Add the current weights to the average."""
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         torch._foreach_lerp_(*self._pairs(), 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
@@ -66,7 +69,7 @@ class Average:
             averaged.copy_(like(averaged, tensors[name]))
 
     def _pairs(self) -> tuple[list[Tensor], list[Tensor]]:
-        """What this process holds of the averages and of the current values."""
+        """This process's parts of the averages and of the current values."""
         return [local(value) for value in self._averaged.values()], [local(value) for value in self._current.values()]
 
     @torch.no_grad()

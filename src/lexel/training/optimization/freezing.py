@@ -1,4 +1,4 @@
-"""Towers that learn nothing: locked-image tuning (LiT, Zhai et al. 2022), or the other way round."""
+"""Frozen towers: locked-image tuning (LiT, Zhai et al. 2022), or a locked text tower."""
 
 from typing import Self
 
@@ -9,7 +9,7 @@ from lexel.models.clip import CLIP
 
 
 class FreezeSettings(Config):
-    """Which tower keeps the weights that it starts from, to the bit."""
+    """Which tower is frozen: it keeps the weights that it starts from, bit for bit."""
 
     image: bool = False  # keep the image tower as it is
     text: bool = False  # keep the text tower as it is
@@ -24,9 +24,9 @@ class FreezeSettings(Config):
 
 
 def freeze(clip: CLIP, settings: FreezeSettings) -> None:
-    """Take the gradients from the towers that are to stay as they are, projection and all.
+    """Let the frozen towers, projections included, have no gradients.
 
-    From then on they are in evaluation mode always: no dropout, and no running statistics that move.
+    From then on they are always in evaluation mode: no dropout, and BatchNorm's running statistics do not change.
     """
     for tower, frozen in ((clip.image, settings.image), (clip.text, settings.text)):
         if frozen:

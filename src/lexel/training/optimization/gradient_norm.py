@@ -1,4 +1,4 @@
-"""The norm of the whole gradient, of whatever mixture of plain and sharded tensors, and clipping to it."""
+"""Clipping of the gradient by its global norm, for any mixture of plain and sharded tensors."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from lexel.training.distributed.sharding import is_sharded, local, whole
 
 @torch.no_grad()
 def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> float:
-    """Shorten the gradient to `limit` where it is longer; returns its norm before, the same number on every process."""
+    """Scale the gradient to norm `limit` if it is longer. Returns its norm before, the same on every process."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     kinds = [[gradient for gradient in gradients if is_sharded(gradient) is sharded] for sharded in (False, True)]
     norms = [whole(nn.utils.get_total_norm(kind)) for kind in kinds if kind]

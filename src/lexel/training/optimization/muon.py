@@ -26,7 +26,7 @@ Member = tuple[nn.Parameter, Mapping[str, Any]]  # and the settings of its group
 
 
 class Muon(torch.optim.Optimizer):
-    """Of two-dimensional parameters. `precision` is that in which they are made orthogonal."""
+    """Muon for two-dimensional parameters. `precision` is that of the Newton–Schulz iterations."""
 
     def __init__(
         self, groups: Iterable[Mapping[str, Any]], *, lr: float, precision: torch.dtype = torch.float32
@@ -36,7 +36,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Move every parameter that has a gradient. What is in the gradients afterwards means nothing."""
+        """Move every parameter that has a gradient. The gradients are overwritten."""
         alike: defaultdict[torch.Size, list[Member]] = defaultdict(list)
         for group in self.param_groups:
             for parameter in group["params"]:

@@ -40,7 +40,7 @@ class OptimizerSettings(Config):
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What became of one step."""
+    """The outcome of one step."""
 
     learning_rate: float  # of the topmost layers
     gradient_norm: float  # before clipping
@@ -48,9 +48,9 @@ class StepResult:
 
 
 class Optimizer:
-    """Takes one step on `clip` after gradients have been computed; parameters without one stay as they are.
+    """Takes one step on `clip` after gradients have been computed; parameters without a gradient do not change.
 
-    Build it when it is settled which parameters are trained, and how they are sharded over processes.
+    Make it after the choice of frozen towers and after sharding.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Optimizer:
         return nullcontext() if self.average is None else self.average.swapped()
 
     def state_tensors(self) -> dict[str, Tensor]:
-        """What a snapshot must hold beside the model, by name; all on their devices, some perhaps sharded (DTensors).
+        """What a snapshot must hold beside the model, by name: on their devices, DTensors where they are sharded.
 
         `adamw.{parameter}.{moment}`, `muon.{parameter}.momentum`, `average.{parameter}`, `average.updates`.
         """

@@ -1,4 +1,4 @@
-"""Which rule moves each weight, by what share of the learning rate, and whether it decays.
+"""Parameter groups: which rule moves each weight, with what share of the learning rate, and whether it decays.
 
 Rates fall from the top of each tower to its bottom (Clark et al. 2020): `layer_decay` to the power of the layers above.
 Muon takes the matrices of linear layers within blocks; stem, embeddings, norms, biases and what ends a tower are

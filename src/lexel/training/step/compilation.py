@@ -1,8 +1,8 @@
 """Compiled blocks of Transformer towers for training, where there is a compiler.
 
 Only blocks whose input has the same shape in every step are compiled: those of Vision Transformers, and of text towers
-that see their padding. What a compiler makes for one shape does not depend on which others it has seen, so a run that
-was cut off goes on with the same bits; and evaluation, whose shapes vary, runs the blocks as they are.
+that see their padding. The code compiled for one shape does not depend on the shapes seen before, so a run that was
+cut off goes on with the same bits. Evaluation, whose shapes vary, runs the blocks uncompiled.
 """
 
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ def compile_towers(towers: Mapping[str, Tower], wanted: Compile, device: torch.d
 
 
 def _why_not(device: torch.device) -> str | None:
-    """What keeps torch.compile from working on `device`, in a few words; None: nothing."""
+    """Why torch.compile does not work on `device`, in a few words; None: it works."""
     probe = nn.GELU()
     try:
         torch.compile(probe)(torch.zeros(64, device=device))

@@ -1,7 +1,7 @@
-"""How many pairs go through the towers at once: the whole share of a process, or parts of it that fit into its memory.
+"""The micro-batch: how many pairs go through the towers at once, as the memory of the device allows.
 
-Found from the memory that a device has, never from what happens to be free, so that a run's bits do not depend on the
-moment.
+It follows from the memory that a device has, never from what happens to be free, so that a run's bits do not depend on
+the moment.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""What is random in a step: a function of seed, step and place in the batch alone.
+"""Random numbers of a step: a function of seed, step and place in the batch alone.
 
-So a snapshot needs no generator's state, and neither the micro-batch nor the number of processes changes what is drawn.
+So a snapshot needs no generator's state, and neither the micro-batch nor the number of processes changes them.
 """
 
 import hashlib
@@ -19,6 +19,6 @@ def draw_noise(seed: int, step: int, batch_size: int, patches: int, places: Tens
 
 
 def seed_of(*names: int | str) -> int:
-    """A 56-bit seed for what goes by these names."""
+    """A 56-bit seed, a hash of these names."""
     name = "/".join(map(str, names)).encode()
     return int.from_bytes(hashlib.blake2b(name, digest_size=7).digest(), "big")
