@@ -59,6 +59,24 @@ def test_a_run_is_named_after_the_last_telling_part_of_its_source(monkeypatch, s
     assert default_recipe(source).name == name
 
 
+@pytest.mark.parametrize(
+    ("source", "pairs", "changes", "advised"),
+    [
+        ("shop.csv", 900, [], True),
+        ("shop.csv", 50_000, [], False),
+        ("shop.csv", 900, ["model.weights=MODEL"], False),
+        ("scenes:900", 900, [], False),
+    ],
+)
+def test_whoever_has_few_pairs_is_advised_to_begin_from_a_model(
+    monkeypatch, capsys, tiny_model, source, pairs, changes, advised
+):
+    with_pairs(monkeypatch, pairs)
+    capsys.readouterr()
+    default_recipe(source, [change.replace("MODEL", str(tiny_model)) for change in changes])
+    assert ("--from ViT-B-32/openai" in capsys.readouterr().err) == advised
+
+
 def test_changes_have_the_last_word(monkeypatch):
     with_pairs(monkeypatch, 100)
     recipe = default_recipe("photos/", ["batch_size=7", "steps=3", "name=mine"])

@@ -28,7 +28,7 @@ def demo(
     """
     from lexel.cli.printing import print_json, print_pictures, print_ranking
     from lexel.demo import demo_recipe, run_demo
-    from lexel.progress import say
+    from lexel.progress import duration, say
 
     done = run_demo(demo_recipe(as_changes(changes, seed=seed, steps=steps)), output, lambda part: say(f"\n{part}."))
     if json:
@@ -41,7 +41,7 @@ def demo(
     numbers = done.to_json()
     print(
         f"\nIt names {numbers['zero_shot_top1']:.1%} of the pictures of {done.classes} combinations that it had never "
-        f"seen; guessing names {numbers['chance']:.1%}.\nTrained in {done.run.training_seconds:.0f} seconds.\n\n"
+        f"seen; guessing names {numbers['chance']:.1%}.\nTrained in {duration(done.run.training_seconds)}.\n\n"
         f"Report  {done.page}\nModel   {done.run.model}\n\nNow you:\n"
         f"  lexel classify {done.run.model} {output / 'pictures'} --templates scene "
         f'--labels "{",".join(dict.fromkeys(shown.label for shown in done.shown))}"\n'

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lexel.errors import UsageError
+from lexel.progress import say
 from lexel.training.inputs.input_reader import InputReader
 from lexel.training.inputs.starting_weights import StartingWeights
 from lexel.training.recipe import DataSettings, ModelSettings, Recipe
@@ -25,6 +26,9 @@ BY_PAIRS: tuple[tuple[float, str, int, float], ...] = (
 # that a high rate would wipe out; small ones have more to learn than to lose (docs/experiments.md).
 FINE_TUNING_EPOCHS = 10
 FINE_TUNING_RATES: tuple[tuple[float, float], ...] = ((30e6, 3e-4), (float("inf"), 1e-5))
+
+FEW_PAIRS = 10_000  # with which a model that begins with random weights hardly learns what is general
+PUBLISHED_MODEL = "ViT-B-32/openai"  # an example of one to begin from
 
 
 def find_recipe(described: Recipe | str | Path, changes: Sequence[str], reader: InputReader) -> Recipe:
@@ -68,6 +72,11 @@ def default_recipe(source: str, changes: Sequence[str], reader: InputReader) -> 
         content |= {"epochs": min(epochs, FINE_TUNING_EPOCHS)} | _fine_tuning(reader.starting_weights(model))
     else:
         content["model"] = {"architecture": architecture}
+        if pairs <= FEW_PAIRS and not source.startswith("scenes:"):
+            say(
+                f"{pairs:,} pairs are few to learn from with random weights. "
+                f"A model that knows much already learns more from them: --from {PUBLISHED_MODEL}"
+            )
     return Recipe.build(content, changes, where=source)
 
 

@@ -16,6 +16,7 @@ from processes import together
 from safetensors.torch import load_file
 from tiny import tiny_recipe
 
+from lexel.checkpoints.model_folder.folder import open_model_folder
 from lexel.data.readers import read_source
 from lexel.errors import DataError
 from lexel.training import trainer
@@ -123,7 +124,18 @@ def lines(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
 
 
+def training_pictures(run: Path) -> list[int]:
+    learned = open_model_folder(run / "model").training_pictures()
+    return [] if learned is None else learned.hashes.tolist()
+
+
 MANNERS = ("2", "3", "2 sharded", "2, 1", "1, 2", "1, 2 sharded")
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+def test_the_model_knows_the_same_pictures_as_of_one_process(runs, manner):
+    assert training_pictures(runs / manner) == training_pictures(runs / "1")
+    assert len(training_pictures(runs / "1")) > 30
 
 
 @pytest.mark.parametrize("manner", MANNERS)
