@@ -8,18 +8,18 @@ from sklearn.linear_model import LogisticRegression
 from lexel.calibration import sigmoid
 from lexel.data.pairs import Pair, Source
 from lexel.errors import DataError, ModelError
-from lexel.evaluation.calibrate import BINS, CENTRES, FEWEST, calibrate, calibration_error, fit
+from lexel.evaluation.calibrate import BIN_CENTRES, COSINE_BINS, MIN_PAIRS, calibrate, calibration_error, fit
 from lexel.evaluation.embedded_source import embed_source
 
 
 def counted(other: np.ndarray, true: np.ndarray) -> np.ndarray:
-    return np.stack([np.histogram(cosines, BINS, (-1, 1))[0] for cosines in (other, true)]).astype(float)
+    return np.stack([np.histogram(cosines, COSINE_BINS, (-1, 1))[0] for cosines in (other, true)]).astype(float)
 
 
 def synthetic(slope: float, intercept: float, count: int = 200_000) -> np.ndarray:
     """Counts of cosines of which, at equal numbers of both kinds, just those shares are true that the curve says."""
-    density = np.exp(-(((CENTRES + intercept / slope) / 0.3) ** 2))  # even about the cosine of one half
-    p = sigmoid(slope * CENTRES + intercept)
+    density = np.exp(-(((BIN_CENTRES + intercept / slope) / 0.3) ** 2))  # even about the cosine of one half
+    p = sigmoid(slope * BIN_CENTRES + intercept)
     counts = np.stack([density * (1 - p), density * p])
     return count * counts / counts.sum(axis=1, keepdims=True)
 
@@ -122,8 +122,8 @@ def test_what_was_embedded_already_is_not_embedded_again():
     "pairs",
     [
         [painted("one", "red", captions=("red",))],
-        [painted(f"{i}", "red", captions=("red",)) for i in range(FEWEST)],
-        captioned_source().pairs[: FEWEST - 1],
+        [painted(f"{i}", "red", captions=("red",)) for i in range(MIN_PAIRS)],
+        captioned_source().pairs[: MIN_PAIRS - 1],
     ],
 )
 def test_too_little_to_calibrate_on_is_said(pairs):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lexel.cli.options import Json, NumberFormat, Output, Runtime, Templates, chosen_templates
+from lexel.terminal import one_line
 
 if TYPE_CHECKING:
     from lexel.evaluation.compare import Comparison
@@ -135,14 +136,14 @@ def _names(models: list[str], reports: "list[Report]") -> list[str]:
 
 def _print(comparison: "Comparison") -> None:
     for name in comparison.models:
-        print(f"{name} against {comparison.baseline}, in percentage points")
+        print(f"{one_line(name)} against {one_line(comparison.baseline)}, in percentage points")
         source = None
         for row in comparison.differences:
             if row.model != name:
                 continue
             if row.source != source:
                 source = row.source
-                print(f"  {source}")
+                print(f"  {one_line(source)}")
             low, high = row.interval
             values = f"{row.baseline_value:.1%} → {row.model_value:.1%}"
             print(

@@ -36,7 +36,8 @@ def inspect(
       lexel data inspect products.csv
       lexel data inspect products.csv --set data.caption='"{colour} {title}"'
     """
-    from lexel.cli.printing import print_audit, print_json
+    from lexel.cli.print_audit import print_audit
+    from lexel.cli.printing import print_json
     from lexel.data.audit import audit
     from lexel.data.readers import read_source
     from lexel.data.readers.column_settings import ColumnSettings

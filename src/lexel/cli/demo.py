@@ -26,7 +26,8 @@ def demo(
     Example:
       lexel demo --output demo
     """
-    from lexel.cli.printing import print_json, print_pictures, print_ranking
+    from lexel.cli.print_demo import print_pictures, print_ranking
+    from lexel.cli.printing import print_json
     from lexel.demo import demo_recipe, run_demo
     from lexel.progress import duration, say
 

@@ -33,7 +33,8 @@ def list_models(
     """
     from dataclasses import asdict
 
-    from lexel.cli.printing import print_architectures, print_json, print_pretrained
+    from lexel.cli.print_models import print_architectures, print_pretrained
+    from lexel.cli.printing import print_json
 
     if pretrained:
         from lexel.checkpoints.hub.locate import pretrained_rows
@@ -162,7 +163,8 @@ def calibrate(
       lexel models calibrate clip-vit-b-32 holiday-photos/
     """
     from lexel.checkpoints.model_folder.folder import open_model_folder
-    from lexel.cli.printing import print_calibration, print_json
+    from lexel.cli.print_models import print_calibration
+    from lexel.cli.printing import print_json
     from lexel.data.readers import read_source
     from lexel.evaluation.calibrate import calibrate as fit
     from lexel.loading import load

@@ -8,14 +8,14 @@ from lexel.terminal import one_line
 if TYPE_CHECKING:
     from lexel.evaluation.ranking import JudgedText
 
-BAR = 20  # characters
+BAR_LENGTH = 20  # characters
 
 
 def print_judged(judged: "Sequence[JudgedText]", compared: int, indent: str = "") -> None:
     """A line for each text, best first: probability and bar where `compared` texts are two or more, match, the text."""
     for text in judged:
-        filled = round(text.probability * BAR)
-        share = f"{text.probability:7.1%}  {'█' * filled:<{BAR}}  " if compared > 1 else ""
+        filled = round(text.probability * BAR_LENGTH)
+        share = f"{text.probability:7.1%}  {'█' * filled:<{BAR_LENGTH}}  " if compared > 1 else ""
         print(f"{indent}{share}match {text.match:4.0%} {text.strength:<8}  {one_line(text.text)}")
 
 

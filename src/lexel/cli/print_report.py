@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from lexel.terminal import one_line
+
 if TYPE_CHECKING:
     from lexel.evaluation.metrics import Metric
     from lexel.evaluation.report import Report
@@ -11,11 +13,11 @@ if TYPE_CHECKING:
 def print_metrics(report: "Report") -> None:
     """A line for each number of each task: value, 95 % interval, chance; then what to know before believing them."""
     for source in report.sources:
-        print(f"{source.title}: {source.images:,} images")
+        print(f"{one_line(source.title)}: {source.images:,} images")
         for section in source.sections:
             _print_section(section)
         for warning in source.all_warnings:
-            print(f"  Note: {warning}")
+            print(f"  Note: {one_line(warning)}")
 
 
 def _print_section(section: "Section") -> None:

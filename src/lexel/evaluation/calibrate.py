@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lexel.batches import ceil_div
 from lexel.calibration import Calibration, sigmoid
 from lexel.data.captions import fill, meaning_of_label
 from lexel.data.pairs import Pair, Source
@@ -23,13 +24,13 @@ from lexel.evaluation.prompts import templates as read_templates
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
 
-FEWEST = 20  # pairs; of fewer, the error on unseen pairs was up to twice that of all
-MOST = 5000  # pairs; two parameters need no more
-BINS = 2**14  # of cosines, 0.00012 wide
-FOLDS = 5
+MIN_PAIRS = 20  # with fewer, the error on unseen pairs was up to twice that of all
+MAX_PAIRS = 5000  # two parameters need no more
+COSINE_BINS = 2**14  # 0.00012 wide
+CALIBRATION_FOLDS = 5
 RELIABILITY_BINS = 15  # of probabilities
 NEWTON_STEPS = 100
-CENTRES = (np.arange(BINS) + 0.5) * (2 / BINS) - 1  # cosine of each bin
+BIN_CENTRES = (np.arange(COSINE_BINS) + 0.5) * (2 / COSINE_BINS) - 1  # cosine of each bin
 
 
 def calibrate(
@@ -42,10 +43,10 @@ def calibrate(
     """
     embedded = embed_source(encoder, _at_most(source))
     texts, texts_of_image = _texts(embedded.pairs, read_templates(templates))
-    if len(embedded.pairs) < FEWEST or len(texts) < 2:
+    if len(embedded.pairs) < MIN_PAIRS or len(texts) < 2:
         raise DataError(
             f"{embedded.source.name} has {len(embedded.pairs)} readable pairs with {len(texts)} distinct texts: "
-            f"too few to calibrate on.\nGive at least {FEWEST} pairs that the model was not trained on."
+            f"too few to calibrate on.\nGive at least {MIN_PAIRS} pairs that the model was not trained on."
         )
     vectors = encoder.embed_texts(texts)
     if not (np.isfinite(embedded.vectors).all() and np.isfinite(vectors).all()):
@@ -67,7 +68,7 @@ def calibrate(
 
 
 def fit(counts: np.ndarray) -> tuple[float, float]:
-    """Slope and intercept of the log-odds of a match, for counts (2, BINS) of other and of true pairs' cosines.
+    """Slope and intercept of the log-odds of a match, for counts (2, COSINE_BINS) of other and of true pairs' cosines.
 
     Both kinds weigh the same. Targets are drawn in by Platt's rule (1999), so that few pairs or perfectly separated
     ones do not make the curve a step. A slope of 0 or less means that the cosines do not tell the two apart.
@@ -80,7 +81,7 @@ def fit(counts: np.ndarray) -> tuple[float, float]:
     true, other = counts[1] / totals[1], counts[0] / totals[0]
     weight, wanted = true + other, true * target + other * (1 - target)
     used = weight > 0
-    weight, wanted, x = weight[used], wanted[used], CENTRES[used]
+    weight, wanted, x = weight[used], wanted[used], BIN_CENTRES[used]
     centre, spread = np.average(x, weights=weight), x.std()
     if spread == 0:
         return 0.0, 0.0
@@ -102,12 +103,12 @@ def fit(counts: np.ndarray) -> tuple[float, float]:
 
 
 def calibration_error(counts: np.ndarray, slope: float, intercept: float) -> float:
-    """Expected calibration error (Guo et al. 2017) of the curve on counts (2, BINS), both kinds weighing the same."""
+    """Expected calibration error (Guo et al. 2017) of the curve on counts (2, bins), both kinds weighing the same."""
     return _gap(*_reliability(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), slope, intercept))
 
 
 def _error_on_unseen(counts: np.ndarray) -> float:
-    """The error of curves fitted without one fold of the images, on that fold. counts (FOLDS, 2, BINS)"""
+    """The error of curves fitted without one fold of the images, on that fold. counts (folds, 2, bins)"""
     shares = counts / counts.sum(axis=(0, 2))[:, None]
     said, seen = np.zeros(RELIABILITY_BINS), np.zeros(RELIABILITY_BINS)
     for fold in range(len(counts)):
@@ -117,8 +118,8 @@ def _error_on_unseen(counts: np.ndarray) -> float:
 
 
 def _reliability(shares: np.ndarray, slope: float, intercept: float) -> tuple[np.ndarray, np.ndarray]:
-    """For each bin of probabilities, what was said and what is true, weighed by shares (2, BINS)."""
-    p = sigmoid(slope * CENTRES + intercept)
+    """For each bin of probabilities, what was said and what is true, weighed by shares (2, COSINE_BINS)."""
+    p = sigmoid(slope * BIN_CENTRES + intercept)
     place = np.minimum((p * RELIABILITY_BINS).astype(int), RELIABILITY_BINS - 1)
     said = np.bincount(place, weights=p * shares.sum(axis=0), minlength=RELIABILITY_BINS)
     return said, np.bincount(place, weights=shares[1], minlength=RELIABILITY_BINS)
@@ -134,10 +135,10 @@ def _loss(parameters: np.ndarray, design: np.ndarray, weight: np.ndarray, wanted
 
 
 def _at_most(source: Source | EmbeddedSource) -> Source | EmbeddedSource:
-    """At most MOST of the pairs, spread evenly over them."""
+    """At most MAX_PAIRS of the pairs, spread evenly over them."""
     if isinstance(source, EmbeddedSource):
         return source
-    every = -(-len(source.pairs) // MOST)
+    every = ceil_div(len(source.pairs), MAX_PAIRS)
     return Source(source.name, source.pairs[::every], source.notes, source.split) if every > 1 else source
 
 
@@ -164,13 +165,13 @@ def _texts(pairs: Sequence[Pair], prompts: Sequence[str]) -> tuple[list[str], li
 
 
 def _count(images: np.ndarray, texts: np.ndarray, texts_of_image: list[list[int]]) -> np.ndarray:
-    """How many cosines of other and of true pairs fall into each bin, by fold of the image. → (FOLDS, 2, BINS)"""
-    counts = np.zeros((FOLDS, 2, BINS))
+    """How many cosines of other and of true pairs fall into each bin, by fold of the image. → (folds, 2, bins)"""
+    counts = np.zeros((CALIBRATION_FOLDS, 2, COSINE_BINS))
     for rows, cosines in score_blocks(images, texts):
-        place = np.clip(((cosines + 1) * (BINS / 2)).astype(np.int32), 0, BINS - 1)
+        place = np.clip(((cosines + 1) * (COSINE_BINS / 2)).astype(np.int32), 0, COSINE_BINS - 1)
         for row, own in enumerate(texts_of_image[rows]):
-            of_fold = counts[(rows.start + row) % FOLDS]
-            true = np.bincount(place[row, own], minlength=BINS)
+            of_fold = counts[(rows.start + row) % CALIBRATION_FOLDS]
+            true = np.bincount(place[row, own], minlength=COSINE_BINS)
             of_fold[1] += true
-            of_fold[0] += np.bincount(place[row], minlength=BINS) - true
+            of_fold[0] += np.bincount(place[row], minlength=COSINE_BINS) - true
     return counts

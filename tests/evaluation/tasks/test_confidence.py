@@ -4,15 +4,15 @@ from colour_encoder import CollapsedEncoder, ColourEncoder, labelled_source, pai
 
 from lexel.data.pairs import Source
 from lexel.evaluation.evaluate import evaluate
-from lexel.evaluation.tasks.confidence import BINS, calibration_error, fit_temperature
+from lexel.evaluation.tasks.confidence import CONFIDENCE_BINS, calibration_error, fit_temperature
 
 
 def test_the_calibration_error_equals_its_definition():
     random = np.random.default_rng(0)
     confidence, right = random.random(300), random.random(300) < 0.4
     expected = 0.0
-    for low in np.arange(BINS) / BINS:
-        inside = (confidence >= low) & (confidence < low + 1 / BINS)
+    for low in np.arange(CONFIDENCE_BINS) / CONFIDENCE_BINS:
+        inside = (confidence >= low) & (confidence < low + 1 / CONFIDENCE_BINS)
         if inside.any():
             expected += inside.sum() / 300 * abs(confidence[inside].mean() - right[inside].mean())
     assert calibration_error(confidence, right) == pytest.approx(expected, abs=1e-12)

@@ -20,7 +20,7 @@ from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
 
-BINS = 15
+CONFIDENCE_BINS = 15
 MIN_BIN_IMAGES = 5  # fewer are not drawn: their share of hits says nothing
 MAX_IMAGES = 20_000  # that are measured; logits of all their labels are held at once
 TEMPERATURES = np.geomspace(0.01, 100, 185)  # that are tried, relative to the model's own
@@ -77,7 +77,7 @@ class Confidence:
                 _diagram(result),
             ],
             method=(
-                f"Calibration: the probability of the best label, in {BINS} bins of equal width; the error is the mean "
+                f"Calibration: the probability of the best label, in {CONFIDENCE_BINS} bins of equal width; the error is the mean "
                 "gap between what was claimed and how often it was right. The temperature was fitted on one half of "
                 "the images and applied to the other, both ways.",
             ),
@@ -126,8 +126,8 @@ def fit_temperature(encoder: Encoder, cosines: np.ndarray, truth: np.ndarray) ->
 def calibration_error(confidence: np.ndarray, right: np.ndarray, weights: np.ndarray | None = None) -> float:
     """The expected calibration error: Σ over bins of |sum of confidences − number right| / N. All (N,)"""
     weights = np.ones(len(right)) if weights is None else weights
-    place = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gap = np.bincount(place, weights=weights * (confidence - right), minlength=BINS)
+    place = np.minimum((confidence * CONFIDENCE_BINS).astype(int), CONFIDENCE_BINS - 1)
+    gap = np.bincount(place, weights=weights * (confidence - right), minlength=CONFIDENCE_BINS)
     return float(np.abs(gap).sum() / weights.sum())
 
 
@@ -154,8 +154,8 @@ def _diagram(result: ConfidenceResult) -> Chart:
 
 
 def _reliability(name: str, confidence: np.ndarray, right: np.ndarray) -> Line:
-    place = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    filled = [number for number in range(BINS) if (place == number).sum() >= MIN_BIN_IMAGES]
+    place = np.minimum((confidence * CONFIDENCE_BINS).astype(int), CONFIDENCE_BINS - 1)
+    filled = [number for number in range(CONFIDENCE_BINS) if (place == number).sum() >= MIN_BIN_IMAGES]
     return Line(
         name=name,
         x=[round(float(confidence[place == number].mean()), 4) for number in filled],
