@@ -7,7 +7,7 @@ from lexel.terminal import one_line
 if TYPE_CHECKING:
     from lexel.evaluation.metrics import Metric
     from lexel.evaluation.report import Report
-    from lexel.evaluation.sections import Section
+    from lexel.evaluation.sections import TaskSection
 
 
 def print_metrics(report: "Report") -> None:
@@ -20,7 +20,7 @@ def print_metrics(report: "Report") -> None:
             print(f"  Note: {one_line(warning)}")
 
 
-def _print_section(section: "Section") -> None:
+def _print_section(section: "TaskSection") -> None:
     from lexel.evaluation.sections import Numbers
 
     print(f"  {section.title}")

@@ -18,7 +18,7 @@ from lexel.errors import UsageError
 from lexel.evaluation.metrics import resampled_means
 from lexel.evaluation.outcomes import Outcome
 from lexel.evaluation.report import Report, SourceReport
-from lexel.evaluation.sections import Section
+from lexel.evaluation.sections import TaskSection
 
 Verdict = Literal["better", "worse", "cannot tell"]
 Side = Literal["baseline", "model"]
@@ -190,7 +190,7 @@ def verdict(gap: float, interval: tuple[float, float], p_value: float) -> Verdic
     return "better" if gap > 0 else "worse"
 
 
-def _section(source: SourceReport, task: str) -> Section:
+def _section(source: SourceReport, task: str) -> TaskSection:
     return next(section for section in source.sections if section.task == task)
 
 

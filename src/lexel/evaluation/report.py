@@ -13,7 +13,7 @@ from lexel.errors import DataError, UsageError
 from lexel.evaluation.metrics import Metric
 from lexel.evaluation.outcomes import FILE_NAME, Outcome, load_outcomes, save_outcomes
 from lexel.evaluation.page import render
-from lexel.evaluation.sections import Block, Section
+from lexel.evaluation.sections import Block, TaskSection
 from lexel.files import write_atomically
 
 FORMAT = 2  # of report.json; 2: sections made of blocks
@@ -29,7 +29,7 @@ class SourceReport(Config):
     unreadable: int
     notes: list[str]  # how the source was read
     warnings: list[str]  # about reading it; each section has its own
-    sections: list[Section]  # one for each task
+    sections: list[TaskSection]  # one for each task
     _pictures: dict[str, Picture] = PrivateAttr(default_factory=dict)  # that the page shows
     _keys: list[str] = PrivateAttr(default_factory=list)  # of the images that were read
 

@@ -187,7 +187,7 @@ Block = Annotated[
 ]
 
 
-class Section(Config):
+class TaskSection(Config):
     """What one task found on one source."""
 
     task: str  # its name

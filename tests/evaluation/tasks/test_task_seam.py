@@ -8,7 +8,7 @@ from lexel.evaluation.evaluate import evaluate
 from lexel.evaluation.metrics import Metric
 from lexel.evaluation.outcomes import Outcome
 from lexel.evaluation.report import Report
-from lexel.evaluation.sections import Chart, Line, Numbers, Section
+from lexel.evaluation.sections import Chart, Line, Numbers, TaskSection
 
 BRIGHTNESS = Metric(value=0.25, low=0.2, high=0.31, chance=0.5)
 
@@ -23,7 +23,7 @@ class Brightness:
         return bool(wanted.source.labels)
 
     def measure(self, given):
-        section = Section(
+        section = TaskSection(
             task=self.name,
             title="How bright it looks",
             headline="Looks bright a quarter of the time.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from lexel.data.pairs import Source
 from lexel.errors import LexelError
 from lexel.evaluation.embedded_source import EmbeddedSource, embed_source
-from lexel.evaluation.sections import Section
+from lexel.evaluation.sections import TaskSection
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
@@ -91,6 +91,6 @@ class Task(Protocol):
         """Whether the source has what the task needs."""
         ...
 
-    def measure(self, given: TaskInput) -> Section:
+    def measure(self, given: TaskInput) -> TaskSection:
         """Measure, and say in one section of the report what was found, with warnings and a headline."""
         ...

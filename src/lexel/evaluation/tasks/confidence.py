@@ -14,7 +14,7 @@ import numpy as np
 from lexel.evaluation.classifier import label_embeddings
 from lexel.evaluation.metrics import Metric, best_positions, bootstrap
 from lexel.evaluation.phrases import interval, percent
-from lexel.evaluation.sections import Chart, Line, Numbers, Section
+from lexel.evaluation.sections import Chart, Line, Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Confidence:
     def fits(self, wanted: TaskRequest) -> bool:
         return bool(wanted.source.labels) and len(wanted.candidates) >= 2
 
-    def measure(self, given: TaskInput) -> Section:
+    def measure(self, given: TaskInput) -> TaskSection:
         result = measure_confidence(given)
         metrics = {"error": _error_metric(result.confidence, result.right)}
         if result.confidence_after is not None and result.temperature is not None:
@@ -64,7 +64,7 @@ class Confidence:
         temperature = ""
         if result.temperature is not None:
             temperature = f" The temperature that fits best is {result.temperature:.2g} times its own."
-        return Section(
+        return TaskSection(
             task=self.name,
             title="Whether its probabilities hold (calibration)",
             headline=(
@@ -77,8 +77,8 @@ class Confidence:
                 _diagram(result),
             ],
             method=(
-                f"Calibration: the probability of the best label, in {CONFIDENCE_BINS} bins of equal width; the error is the mean "
-                "gap between what was claimed and how often it was right. The temperature was fitted on one half of "
+                f"Calibration: the probability of the best label, in {CONFIDENCE_BINS} bins of equal width; the error is the "
+                "mean gap between what was claimed and how often it was right. The temperature was fitted on one half of "
                 "the images and applied to the other, both ways.",
             ),
             headline_metrics=[],

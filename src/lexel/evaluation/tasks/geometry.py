@@ -15,7 +15,7 @@ import numpy as np
 from lexel.data.captions import fill
 from lexel.errors import ModelError
 from lexel.evaluation.metrics import JACKKNIFE_GROUPS, Metric, jackknife, score_blocks
-from lexel.evaluation.sections import Numbers, Section
+from lexel.evaluation.sections import Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 
 MAX_PAIRS = 2000  # that are looked at, drawn at random
@@ -42,11 +42,11 @@ class Geometry:
     def fits(self, wanted: TaskRequest) -> bool:
         return sum(bool(pair.captions) or pair.label is not None for pair in wanted.source.pairs) >= MIN_PAIRS
 
-    def measure(self, given: TaskInput) -> Section:
+    def measure(self, given: TaskInput) -> TaskSection:
         images, texts = _pairs(given)
         metrics = {name: _metric(statistic, images, texts) for name, statistic in STATISTICS.items()}
         gap, width = metrics["modality_gap"], metrics["effective_dimension_images"]
-        return Section(
+        return TaskSection(
             task=self.name,
             title="How images and texts lie in the shared space (geometry)",
             headline=(

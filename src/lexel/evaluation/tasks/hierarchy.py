@@ -12,7 +12,7 @@ from lexel.evaluation.label_structure import is_hierarchy, label_path
 from lexel.evaluation.metrics import Metric, proportion, score_blocks, top_candidates
 from lexel.evaluation.outcomes import Outcome
 from lexel.evaluation.phrases import interval, percent
-from lexel.evaluation.sections import Numbers, Section
+from lexel.evaluation.sections import Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 from lexel.unit_vectors import unit
 
@@ -26,7 +26,7 @@ class Hierarchy:
     def fits(self, wanted: TaskRequest) -> bool:
         return is_hierarchy(wanted.candidates) and bool(set(wanted.candidates) & set(wanted.source.labels))
 
-    def measure(self, given: TaskInput) -> Section:
+    def measure(self, given: TaskInput) -> TaskSection:
         pairs = given.embedded.pairs
         occurring = sorted({pair.label for pair in pairs if pair.label is not None})
         labels = list(given.labels) if given.labels is not None else occurring
@@ -41,7 +41,7 @@ class Hierarchy:
         hits["exact"] = (truth == said).astype(float)
         metrics = {name: proportion(values, _chance(paths, truth, name)) for name, values in hits.items()}
         first, exact = metrics["level_1"], metrics["exact"]
-        section = Section(
+        section = TaskSection(
             task=self.name,
             title="Naming level by level (hierarchy)",
             headline=(

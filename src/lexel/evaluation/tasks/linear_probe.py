@@ -18,7 +18,7 @@ from lexel.evaluation.classifier import label_embeddings
 from lexel.evaluation.metrics import Metric, best_positions, grouped_mean, mean_per_class, proportion
 from lexel.evaluation.outcomes import Outcome
 from lexel.evaluation.phrases import chance, interval, percent
-from lexel.evaluation.sections import Chart, Line, Numbers, Paragraph, Section
+from lexel.evaluation.sections import Chart, Line, Numbers, Paragraph, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 from lexel.evaluation.tasks.learning import (
     FOLDS,
@@ -60,7 +60,7 @@ class LinearProbe:
     def fits(self, wanted: TaskRequest) -> bool:
         return can_learn(wanted)
 
-    def measure(self, given: TaskInput) -> Section:
+    def measure(self, given: TaskInput) -> TaskSection:
         result = linear_probe(given)
         data, guess = result.data, 1 / len(result.data.labels)
         tested = data.test_classes >= 0
@@ -71,7 +71,7 @@ class LinearProbe:
         shots = {f"shots_{n}": grouped_mean(hits, data.test_rows, guess) for n, hits in result.shot_hits.items()}
         outcomes = {"top1": Outcome(result.hits, data.test_rows)}
         outcomes |= {f"shots_{n}": Outcome(hits, data.test_rows) for n, hits in result.shot_hits.items()}
-        section = Section(
+        section = TaskSection(
             task=self.name,
             title="Learning from labelled images (linear probe)",
             headline=_headline(metrics["top1"], result),

@@ -11,7 +11,7 @@ from lexel.evaluation.label_structure import holds_several_labels, label_parts
 from lexel.evaluation.metrics import Metric, best_positions, jackknife, proportion
 from lexel.evaluation.outcomes import Outcome
 from lexel.evaluation.phrases import chance, interval, percent
-from lexel.evaluation.sections import Examples, Numbers, Section
+from lexel.evaluation.sections import Examples, Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 
 LISTED_LABELS = 40
@@ -30,7 +30,7 @@ class MultiLabel:
     def fits(self, wanted: TaskRequest) -> bool:
         return holds_several_labels(wanted.source.labels)
 
-    def measure(self, given: TaskInput) -> Section:
+    def measure(self, given: TaskInput) -> TaskSection:
         pairs = given.embedded.pairs
         rows = np.array([row for row, pair in enumerate(pairs) if pair.label is not None])
         parts = [label_parts(str(pairs[row].label)) for row in rows]
@@ -52,7 +52,7 @@ class MultiLabel:
             "top1": proportion(hits, float(truth[named].mean())),
         }
         found = metrics["mean_average_precision"]
-        section = Section(
+        section = TaskSection(
             task=self.name,
             title="Images with several labels",
             headline=(

@@ -11,7 +11,7 @@ from lexel.evaluation.caveats import about_wide_interval
 from lexel.evaluation.metrics import best_positions, mean_per_class, proportion, score_blocks
 from lexel.evaluation.outcomes import Outcome
 from lexel.evaluation.phrases import chance, interval, percent
-from lexel.evaluation.sections import Numbers, Section
+from lexel.evaluation.sections import Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 from lexel.evaluation.tasks.learning import LearningData, can_learn, learning_data
 from lexel.evaluation.tasks.probe import as_hits
@@ -34,7 +34,7 @@ class NearestNeighbours:
     def fits(self, wanted: TaskRequest) -> bool:
         return can_learn(wanted)
 
-    def measure(self, given: TaskInput) -> Section:
+    def measure(self, given: TaskInput) -> TaskSection:
         data = learning_data(given)
         best_positions(data.test_vectors[:1], data.vectors, [[0]])  # refuses embeddings that are not finite
         guess = 1 / len(data.labels)
@@ -44,7 +44,7 @@ class NearestNeighbours:
         metrics["mean_per_class"] = mean_per_class(hits["top1"][known], data.test_classes[known], guess)
         top1 = metrics["top1"]
         where = "of the training split" if data.folds is None else "of the other images"
-        section = Section(
+        section = TaskSection(
             task=self.name,
             title="Naming by the nearest images (k-nearest neighbours)",
             headline=(

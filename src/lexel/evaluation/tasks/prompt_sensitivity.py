@@ -8,7 +8,7 @@ from lexel.evaluation.classifier import label_embeddings
 from lexel.evaluation.metrics import Metric, best_positions, proportion
 from lexel.evaluation.outcomes import Outcome
 from lexel.evaluation.phrases import interval, percent
-from lexel.evaluation.sections import Examples, Numbers, Section
+from lexel.evaluation.sections import Examples, Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 
 WORDS = {
@@ -29,7 +29,7 @@ class PromptSensitivity:
     def fits(self, wanted: TaskRequest) -> bool:
         return bool(wanted.source.labels) and len(wanted.candidates) >= 2
 
-    def measure(self, given: TaskInput) -> Section:
+    def measure(self, given: TaskInput) -> TaskSection:
         embedded = given.embedded
         occurring = sorted({pair.label for pair in embedded.pairs if pair.label is not None})
         labels = list(given.labels) if given.labels is not None else occurring
@@ -47,7 +47,7 @@ class PromptSensitivity:
         found |= {"mean": np.mean(list(single.values()), axis=0), "bare": hits(("{}",))}
         metrics = {name: proportion(found[name], 1 / len(labels)) for name in WORDS}
         spread = metrics["best"].value - metrics["worst"].value
-        section = Section(
+        section = TaskSection(
             task=self.name,
             title="How much the prompt matters",
             headline=(

@@ -21,7 +21,7 @@ from lexel.evaluation.metrics import (
 )
 from lexel.evaluation.outcomes import Outcome
 from lexel.evaluation.phrases import interval, percent
-from lexel.evaluation.sections import Numbers, Section
+from lexel.evaluation.sections import Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 
 RECALL_AT = (1, 5, 10)
@@ -44,7 +44,7 @@ class PublishedRetrieval:
         captioned = [pair for pair in wanted.source.pairs if pair.captions]
         return len(captioned) >= 2 and any(len(pair.captions) > 1 for pair in captioned)
 
-    def measure(self, given: TaskInput) -> Section:
+    def measure(self, given: TaskInput) -> TaskSection:
         embedded = given.embedded
         rows = np.array([row for row, pair in enumerate(embedded.pairs) if pair.captions])
         image_of = np.repeat(np.arange(len(rows)), [len(embedded.pairs[row].captions) for row in rows])
@@ -57,7 +57,7 @@ class PublishedRetrieval:
         to_text, text_hits = _direction(images, texts, [columns.tolist() for columns in own], np.arange(len(rows)))
         to_image, image_hits = _direction(texts, images, image_of[:, None].tolist(), image_of)
         first, back = to_image["recall@1"], to_text["recall@1"]
-        section = Section(
+        section = TaskSection(
             task=self.name,
             title="Retrieval by the published protocol",
             headline=(

@@ -35,8 +35,8 @@ from lexel.evaluation.sections import (
     ImageQueries,
     ImageQuery,
     Numbers,
-    Section,
     SimilarityGrid,
+    TaskSection,
 )
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 
@@ -64,10 +64,10 @@ class Retrieval:
         captioned = [pair for pair in wanted.source.pairs if pair.captions]
         return len(captioned) >= 2 and len({caption for pair in captioned for caption in pair.captions}) >= 2
 
-    def measure(self, given: TaskInput) -> Section:
+    def measure(self, given: TaskInput) -> TaskSection:
         result = retrieval(given.encoder, given.embedded)
         first_rows = result.rows[[images[0] for images in result.images_of_caption]]
-        section = Section(
+        section = TaskSection(
             task=self.name,
             title="Finding images by captions, and captions by images",
             headline=_headline(result),

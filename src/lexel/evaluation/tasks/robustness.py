@@ -13,7 +13,7 @@ from lexel.evaluation.gallery import varied
 from lexel.evaluation.metrics import best_positions, grouped_mean, proportion
 from lexel.evaluation.outcomes import Outcome
 from lexel.evaluation.phrases import interval, percent
-from lexel.evaluation.sections import Chart, Line, Numbers, Section
+from lexel.evaluation.sections import Chart, Line, Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 from lexel.progress import track
 
@@ -34,7 +34,7 @@ class Robustness:
     def fits(self, wanted: TaskRequest) -> bool:
         return bool(wanted.source.labels) and len(wanted.candidates) >= 2
 
-    def measure(self, given: TaskInput) -> Section:
+    def measure(self, given: TaskInput) -> TaskSection:
         rows, truth, count = _sample(given)
         pairs = [given.embedded.pairs[row] for row in rows]
         clean, by_strength = _hits(given, pairs, rows, truth)
@@ -45,7 +45,7 @@ class Robustness:
         metrics |= {name: grouped_mean(values, groups, guess) for name, values in of_kind.items()}
         worst = min(of_kind, key=lambda name: of_kind[name].mean())
         drop = 100 * (clean.mean() - corrupted.mean())
-        section = Section(
+        section = TaskSection(
             task=self.name,
             title="What damage to the pictures does (robustness)",
             headline=(

@@ -38,8 +38,8 @@ from lexel.evaluation.sections import (
     NamedImage,
     Numbers,
     Paragraph,
-    Section,
     SimilarityGrid,
+    TaskSection,
 )
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 
@@ -66,9 +66,9 @@ class ZeroShot:
     def fits(self, wanted: TaskRequest) -> bool:
         return bool(wanted.source.labels) and len(wanted.candidates) >= 2
 
-    def measure(self, given: TaskInput) -> Section:
+    def measure(self, given: TaskInput) -> TaskSection:
         result = zero_shot(given.encoder, given.embedded, given.templates, given.labels)
-        section = Section(
+        section = TaskSection(
             task=self.name,
             title="Naming what is in an image",
             headline=_headline(result),
