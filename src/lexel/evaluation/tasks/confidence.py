@@ -77,9 +77,9 @@ class Confidence:
                 _diagram(result),
             ],
             method=(
-                f"Calibration: the probability of the best label, in {CONFIDENCE_BINS} bins of equal width; the error is the "
-                "mean gap between what was claimed and how often it was right. The temperature was fitted on one half of "
-                "the images and applied to the other, both ways.",
+                f"Calibration: the probability of the best label, in {CONFIDENCE_BINS} bins of equal width; the error "
+                "is the mean gap between what was claimed and how often it was right. The temperature was fitted on "
+                "one half of the images and applied to the other, both ways.",
             ),
             headline_metrics=[],
         )
