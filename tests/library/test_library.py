@@ -14,7 +14,7 @@ from quick_encoder import QuickEncoder
 
 import lexel
 from lexel.errors import UsageError
-from lexel.library.disk import changes_on_disk as plan
+from lexel.library.disk import changes_on_disk
 from lexel.library.library import Library
 from lexel.loading import ModelChoice
 
@@ -120,7 +120,7 @@ def test_reembedding_that_was_cut_off_leaves_the_old_model_and_goes_on(library, 
     class PowerCut(BaseException):
         """Like kill -9, nothing in the program expects it."""
 
-    monkeypatch.setattr(reembedding, "CHUNK", 1)
+    monkeypatch.setattr(reembedding, "PICTURES_PER_TRANSACTION", 1)
     other = QuickEncoder("other", "ffffffff")
     embed, calls = other.embed_readable, iter(range(9))
 
@@ -181,15 +181,15 @@ def test_a_drive_that_is_away_leaves_an_empty_folder_and_keeps_its_photos(librar
     """As /media/usb is when nothing is plugged in."""
     drive = str(pictures / "deep")
     mounted = True
-    walk = plan.walk
+    walk = changes_on_disk.walk
 
     def as_if(roots, excluded=()):
         for folder in walk(roots, excluded):
             folder.walked.is_mount = mounted and folder.path == drive
             yield folder
 
-    monkeypatch.setattr(plan, "walk", as_if)
-    monkeypatch.setattr(plan, "is_mount", lambda path: mounted and path == drive)
+    monkeypatch.setattr(changes_on_disk, "walk", as_if)
+    monkeypatch.setattr(changes_on_disk, "is_mount", lambda path: mounted and path == drive)
     library.add(pictures)
     mounted = False
     shutil.move(f"{drive}/3.png", pictures.parent / "3.png")

@@ -22,10 +22,10 @@ from lexel.errors import LexelError, UsageError
 from lexel.library.disk.captions import annotate, files_of, take_tables
 from lexel.library.disk.changes_on_disk import (
     Scope,
+    compare_with_disk,
     describe_absent,
     describe_kept,
     describe_left_out,
-    make_plan,
     places,
 )
 from lexel.library.disk.indexing import Added, Indexing
@@ -161,14 +161,14 @@ class Library(SearchMethods):
         added.notes += notes
         return added
 
-    def watch(self, tell: Callable[[Added], None], stop: Callable[[], bool] = lambda: False) -> None:
+    def watch(self, on_change: Callable[[Added], None], stop: Callable[[], bool] = lambda: False) -> None:
         """Refresh, then follow the folders until Ctrl-C or `stop()`; new files are found within seconds.
 
-        `tell` is given what came of each change. Needs the package watchfiles.
+        `on_change` is called with what came of each change. Needs the package watchfiles.
         """
         from lexel.library.disk.watching import watch
 
-        watch(self, tell, stop)
+        watch(self, on_change, stop)
 
     def remove(self, given: str | Path | Iterable[int]) -> int:
         """Forget photos, by their numbers or by the file or folder; how many there were. No picture file is touched.
@@ -254,12 +254,12 @@ class Library(SearchMethods):
         encoder = self.encoder
         with only_writer(self.path):
             self._model.remember(self.records)
-            plan = make_plan(self.records, scope)
-            indexing = Indexing(self.records, encoder, plan)
+            disk = compare_with_disk(self.records, scope)
+            indexing = Indexing(self.records, encoder, disk)
             added = indexing.run()
-            added.notes += describe_kept(plan) + describe_left_out(plan)
-            added.unreadable += plan.problems
-            added.notes += take_tables(self.records, plan.tables, indexing.ids)
+            added.notes += describe_kept(disk) + describe_left_out(disk)
+            added.unreadable += disk.problems
+            added.notes += take_tables(self.records, disk.tables, indexing.ids)
             if pairs:
                 with self.records.changing() as changes:
                     annotate(changes, pairs)

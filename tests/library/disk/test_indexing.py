@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 from quick_encoder import QuickEncoder
 
 from lexel.errors import ModelError, UsageError
-from lexel.library.disk import indexing
+from lexel.library.disk import changes_on_disk, indexing
 from lexel.library.disk.indexing import Added
 from lexel.library.library import Library
 
@@ -583,3 +584,35 @@ def test_reembedding_by_a_damaged_model_keeps_the_old_vectors(tmp_path):
         Library.open(tmp_path / "l.lexel", Damaged(name="other", fingerprint="ffff"), reembed=True)
     with Library.open(tmp_path / "l.lexel") as library:
         np.testing.assert_array_equal(library.records.vectors()[1], before)
+
+
+def test_a_file_that_is_renamed_in_case_only_is_followed_where_case_is_ignored(library, pictures, monkeypatch):
+    """A link stands for how such a file system finds a file under both names."""
+    library.add(pictures)
+    library.records.set_tags({1: ["kept"]})
+    (pictures / "0.png").rename(pictures / "0.PNG")
+    (pictures / "0.png").symlink_to("0.PNG")
+    listdir, scandir = os.listdir, os.scandir
+    monkeypatch.setattr(os, "listdir", lambda path: [name for name in listdir(path) if name != "0.png"])
+
+    @contextmanager
+    def listing(path):
+        with scandir(path) as entries:
+            yield [entry for entry in entries if entry.name != "0.png"]
+
+    monkeypatch.setattr(os, "scandir", listing)
+    assert counts(library.add(pictures)) == {"moved": 1, "unchanged": 4}
+    assert (library.records.photo(1).name, library.records.photo(1).tags) == ("0.PNG", ("kept",))
+
+
+def test_new_photos_of_a_folder_that_is_away_are_pointed_out(library, pictures, tmp_path, monkeypatch):
+    """As when a drive has another mount point than before."""
+    monkeypatch.setattr(changes_on_disk, "MOUNT_FOLDERS", (str(tmp_path),))
+    library.add(pictures)
+    shutil.copytree(pictures, tmp_path / "again")
+    shutil.rmtree(pictures)
+    added = library.add(tmp_path / "again")
+    assert counts(added) == {"new": 5}
+    (note,) = added.notes
+    assert note.startswith(f"5 of the new photos are also in {pictures}, which is not there now.")
+    assert "lexel library relocate" in note

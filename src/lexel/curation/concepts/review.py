@@ -10,7 +10,7 @@ from lexel.curation.concepts.filtering import Filtered
 from lexel.curation.concepts.words import Judged
 from lexel.errors import BadImageError
 from lexel.images import decode
-from lexel.library.disk.file_picture import THUMBNAIL, make_thumbnail
+from lexel.library.disk.file_picture import MAX_THUMBNAIL_SIDE, make_thumbnail
 from lexel.library.pages.picture_page import Cell, PictureSection, write_page
 from lexel.library.store.records import Records
 
@@ -50,6 +50,6 @@ def _cells(judged: Sequence[Judged], records: Records | None) -> list[Cell]:
 def _thumbnail(one: Judged) -> bytes | None:
     try:
         is_file = isinstance(one.picture, str | Path | bytes)
-        return make_thumbnail(decode(one.picture, THUMBNAIL) if is_file else one.picture.load())
+        return make_thumbnail(decode(one.picture, MAX_THUMBNAIL_SIDE) if is_file else one.picture.load())
     except BadImageError:  # gone since it was judged
         return None

@@ -14,7 +14,7 @@ from lexel.library.store.changes import Changes
 from lexel.library.store.paths import absolute, as_column, as_path, is_below
 from lexel.library.store.records import Records
 
-FROM_TABLE = -1  # the stamp of a caption that a table gave
+TABLE_STAMP = -1  # of a caption that a table gave
 MAX_TEXT_BYTES = 1_000_000  # of a text file; the rest of a longer one is no caption
 
 
@@ -70,7 +70,7 @@ def annotate(changes: Changes, pairs: Iterable[Pair]) -> None:
         """UPDATE files SET caption = ?1, caption_stamp = ?2, label = ?3
         WHERE path = ?4 AND (caption IS NOT ?1 OR caption_stamp IS NOT ?2 OR label IS NOT ?3)""",
         (
-            ("\n".join(pair.captions) or None, FROM_TABLE, pair.label, as_column(absolute(pair.picture.path)))
+            ("\n".join(pair.captions) or None, TABLE_STAMP, pair.label, as_column(absolute(pair.picture.path)))
             for pair in pairs
             if isinstance(pair.picture, ImageFile) and (pair.captions or pair.label)
         ),

@@ -1,11 +1,12 @@
-"""What is to be done to bring a library up to date: what is on the disk, laid beside what is in the records.
+"""What has changed on the disk since a library was brought up to date: the disk compared with the records.
 
-Nothing is read but directory entries and, in one query, the records: a file whose size and time are known is unchanged.
+Only directory entries are read and, in one query, the records: a file whose size and time are known is unchanged.
 A file that is not there has vanished only where the disk could be looked at: not below a folder that could not be
 read, not on a drive that was there once and is not now, and not where a folder stands as empty as a mount point.
 """
 
 import os
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -47,12 +48,12 @@ class Scope:
 
 
 @dataclass
-class Plan:
-    """What `Indexing` carries out."""
+class DiskChanges:
+    """What is new, changed, back or gone. `Indexing` reads the files of `to_read` and writes all of it down."""
 
     roots: list[str]  # folders that were ever added
     drives: list[str]  # that were once mounted at or below them
-    todo: list[tuple[FoundFile, KnownFile | None]] = field(default_factory=list)  # to be read
+    to_read: list[tuple[FoundFile, KnownFile | None]] = field(default_factory=list)
     unchanged: int = 0
     found: list[int] = field(default_factory=list)  # photos that had vanished and are back as they were
     captions: list[tuple[int, FoundFile]] = field(default_factory=list)  # of photos whose text file is another now
@@ -72,26 +73,26 @@ class Plan:
     vanished_confirmed: bool = False
 
 
-def make_plan(records: Records, scope: Scope) -> Plan:
+def compare_with_disk(records: Records, scope: Scope) -> DiskChanges:
     """Look through the scope and compare it with the records."""
-    plan = Plan(roots=places(records, "folder"), drives=places(records, "mount"))
-    exclusions = Exclusions.of(records, plan.roots)
+    disk = DiskChanges(roots=places(records, "folder"), drives=places(records, "mount"))
+    exclusions = Exclusions.of(records, disk.roots)
     known = _known(records, scope)
-    plan.excluded = [row.id for path, row in known.items() if not row.missing and exclusions.match(path)]
-    plan.vanished_confirmed = scope.vanished_confirmed
-    plan.root_counts = _root_counts(plan, scope, known)
-    plan.was_unreadable = _unreadable(records, scope)
-    unseen = dict(plan.was_unreadable)
+    disk.excluded = [row.id for path, row in known.items() if not row.missing and exclusions.match(path)]
+    disk.vanished_confirmed = scope.vanished_confirmed
+    disk.root_counts = _root_counts(disk, scope, known)
+    disk.was_unreadable = _unreadable(records, scope)
+    unseen = dict(disk.was_unreadable)
     no_vector = _without_vector(records)
     with_files: list[str] = []  # folders
 
     def see(file: FoundFile) -> None:
         unseen.pop(file.path, None)
-        _compare(plan, file, known.pop(file.path, None), no_vector)
+        _compare(disk, file, known.pop(file.path, None), no_vector)
 
     folders = exclusions.to_walk(scope.folders)
     for folder in track(walk(folders, exclusions.leave_out), "Looking through folders") if folders else ():
-        _note_folder(plan, folder)
+        _note_folder(disk, folder)
         if folder.files:
             with_files.append(folder.path)
         for file in folder.files:
@@ -100,20 +101,20 @@ def make_plan(records: Records, scope: Scope) -> Plan:
         if exclusions.match(path):
             exclusions.matches += 1
         elif not exclusions.is_removed(path):
-            _look_at(plan, path, see)
+            _look_at(disk, path, see)
 
-    away = _places_away(plan, scope, with_files)
-    plan.all_kept = [path for path, _ in plan.problems] + away
-    plan.kept = [(path, count) for path in away if (count := sum(is_below(file, path) for file in known))]
-    excluded = set(plan.excluded)
-    plan.vanished = {
+    away = _places_away(disk, scope, with_files)
+    disk.all_kept = [path for path, _ in disk.problems] + away
+    disk.kept = [(path, count) for path in away if (count := sum(is_below(file, path) for file in known))]
+    excluded = set(disk.excluded)
+    disk.vanished = {
         row.id: path
         for path, row in known.items()
-        if not row.missing and row.id not in excluded and not _is_kept(plan, path)
+        if not row.missing and row.id not in excluded and not _is_kept(disk, path)
     }
-    plan.gone_unreadable = [path for path in unseen if not _is_kept(plan, path)]
-    plan.exclude_matches = exclusions.matches
-    return plan
+    disk.gone_unreadable = [path for path in unseen if not _is_kept(disk, path)]
+    disk.exclude_matches = exclusions.matches
+    return disk
 
 
 def places(records: Records, *kinds: str) -> list[str]:
@@ -122,17 +123,35 @@ def places(records: Records, *kinds: str) -> list[str]:
     return sorted(as_path(path) for path, kind in rows if kind in kinds)
 
 
-def has_left(plan: Plan, path: str) -> bool:
-    """Whether a known photo is no longer at its path, and that is not for want of its drive."""
-    if os.path.lexists(path) or _is_kept(plan, path):
+def has_left(disk: DiskChanges, path: str, now: str) -> bool:
+    """Whether a known photo is no longer at its path, and not because its drive is away. `now` is a file like it."""
+    if (os.path.lexists(path) and not _is_respelt(path, now)) or _is_kept(disk, path):
         return False
-    above = [place for place in (*plan.roots, *plan.drives) if is_below(path, place)]
-    return all(_is_reachable(plan, place) or is_removed(plan, place) for place in above)
+    above = [place for place in (*disk.roots, *disk.drives) if is_below(path, place)]
+    return all(_is_reachable(disk, place) or is_removed(disk, place) for place in above)
 
 
-def is_removed(plan: Plan, root: str) -> bool:
+def _is_respelt(path: str, now: str) -> bool:
+    """Whether `now` is the name that a file has, and `path` finds it only because the file system ignores case.
+
+    Or because it ignores how accents are encoded.
+    """
+    if path == now or _folded(path) != _folded(now):
+        return False
+    try:
+        same = os.path.samefile(path, now)  # noqa: PTH121
+        return same and os.path.basename(path) not in os.listdir(os.path.dirname(path))  # noqa: PTH119, PTH120, PTH208
+    except OSError:
+        return False
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", path).casefold()
+
+
+def is_removed(disk: DiskChanges, root: str) -> bool:
     """Whether a root was moved, renamed or deleted, rather than being away with its drive."""
-    if os.path.lexists(root) or any(is_below(root, drive) for drive in plan.drives):
+    if os.path.lexists(root) or any(is_below(root, drive) for drive in disk.drives):
         return False
     ancestor = root
     while not os.path.isdir(ancestor):  # noqa: PTH112
@@ -140,44 +159,49 @@ def is_removed(plan: Plan, root: str) -> bool:
     return not any(is_below(ancestor, folder) for folder in MOUNT_FOLDERS)
 
 
-def doubtful_roots(plan: Plan) -> list[str]:
+def root_away(disk: DiskChanges, path: str) -> str | None:
+    """The folder that was added, which a known photo lies below, if that folder is not there now."""
+    return next((root for root in disk.roots if is_below(path, root) and not _is_reachable(disk, root)), None)
+
+
+def doubtful_roots(disk: DiskChanges) -> list[str]:
     """Roots of which all or nearly all photos would vanish at once: more likely a drive that is not mounted."""
-    if plan.vanished_confirmed:
+    if disk.vanished_confirmed:
         return []
     doubtful = []
-    for root, count in plan.root_counts.items():
-        vanished = sum(is_below(path, root) for path in plan.vanished.values())
+    for root, count in disk.root_counts.items():
+        vanished = sum(is_below(path, root) for path in disk.vanished.values())
         nearly_all = count >= MIN_PHOTOS_FOR_SHARE and vanished > MAX_VANISHED_SHARE * count
         if vanished and (vanished == count or nearly_all):
             doubtful.append(root)
     return doubtful
 
 
-def _compare(plan: Plan, file: FoundFile, row: KnownFile | None, no_vector: set[int]) -> None:
-    if plan.was_unreadable.get(file.path) == (file.size, file.mtime_ns):
+def _compare(disk: DiskChanges, file: FoundFile, row: KnownFile | None, no_vector: set[int]) -> None:
+    if disk.was_unreadable.get(file.path) == (file.size, file.mtime_ns):
         return
     if row is None or row.id in no_vector:
-        plan.todo.append((file, row))
+        disk.to_read.append((file, row))
         return
     if (row.size, row.mtime_ns) != (file.size, file.mtime_ns) or not row.settled:
-        plan.todo.append((file, row))
+        disk.to_read.append((file, row))
     else:
-        plan.unchanged += not row.missing
+        disk.unchanged += not row.missing
         if row.missing:
-            plan.found.append(row.id)
+            disk.found.append(row.id)
         if not row.has_facts:
-            plan.no_facts.append((row.id, file.path))
+            disk.no_facts.append((row.id, file.path))
     if row.caption_stamp not in (-1, file.text):
-        plan.captions.append((row.id, file))
+        disk.captions.append((row.id, file))
 
 
-def _note_folder(plan: Plan, folder: FoundFolder) -> None:
+def _note_folder(disk: DiskChanges, folder: FoundFolder) -> None:
     if folder.problem is not None:
-        plan.problems.append((folder.path, folder.problem))
-    plan.tables |= folder.tables
-    plan.left_out.add(folder.walked)
+        disk.problems.append((folder.path, folder.problem))
+    disk.tables |= folder.tables
+    disk.left_out.add(folder.walked)
     if folder.walked.is_mount:
-        plan.mounts.add(folder.path)
+        disk.mounts.add(folder.path)
 
 
 def _known(records: Records, scope: Scope) -> dict[str, KnownFile]:
@@ -191,9 +215,9 @@ def _known(records: Records, scope: Scope) -> dict[str, KnownFile]:
     return {as_path(path): KnownFile(*row) for path, *row in rows}
 
 
-def _root_counts(plan: Plan, scope: Scope, known: dict[str, KnownFile]) -> dict[str, int]:
-    roots = [root for root in plan.roots if any(is_below(root, folder) for folder in scope.folders)]
-    excluded = set(plan.excluded)
+def _root_counts(disk: DiskChanges, scope: Scope, known: dict[str, KnownFile]) -> dict[str, int]:
+    roots = [root for root in disk.roots if any(is_below(root, folder) for folder in scope.folders)]
+    excluded = set(disk.excluded)
     present = [path for path, row in known.items() if not row.missing and row.id not in excluded]
     return {root: sum(is_below(path, root) for path in present) for root in roots}
 
@@ -214,44 +238,44 @@ def _without_vector(records: Records) -> set[int]:
     return {id for (id,) in records.rows(query)}
 
 
-def _is_kept(plan: Plan, path: str) -> bool:
-    return any(is_below(path, folder) for folder in plan.all_kept)
+def _is_kept(disk: DiskChanges, path: str) -> bool:
+    return any(is_below(path, folder) for folder in disk.all_kept)
 
 
-def _look_at(plan: Plan, path: str, see: Callable[[FoundFile], None]) -> None:
+def _look_at(disk: DiskChanges, path: str, see: Callable[[FoundFile], None]) -> None:
     try:
         file = look_at(path)
     except OSError as error:
-        plan.problems.append((path, error.strerror or str(error)))
+        disk.problems.append((path, error.strerror or str(error)))
         return
     if file is not None:
         see(file)
 
 
-def _places_away(plan: Plan, scope: Scope, with_files: list[str]) -> list[str]:
+def _places_away(disk: DiskChanges, scope: Scope, with_files: list[str]) -> list[str]:
     """The roots and drives in or above the scope that are not there, or stand as empty as a mount point does."""
     asked = (*scope.folders, *scope.files)
     away = [
         place
-        for place in (*plan.roots, *plan.drives)
-        if any(is_below(path, place) for path in asked) and not _is_reachable(plan, place)
+        for place in (*disk.roots, *disk.drives)
+        if any(is_below(path, place) for path in asked) and not _is_reachable(disk, place)
     ]
     away += [
         drive
-        for drive in plan.drives
+        for drive in disk.drives
         if any(is_below(drive, folder) for folder in scope.folders)
-        and not (drive in plan.mounts and any(is_below(folder, drive) for folder in with_files))
+        and not (drive in disk.mounts and any(is_below(folder, drive) for folder in with_files))
     ]
     return sorted(set(away))
 
 
-def _is_reachable(plan: Plan, place: str) -> bool:
-    return os.path.isdir(place) and (place not in plan.drives or is_mount(place))  # noqa: PTH112
+def _is_reachable(disk: DiskChanges, place: str) -> bool:
+    return os.path.isdir(place) and (place not in disk.drives or is_mount(place))  # noqa: PTH112
 
 
-def describe_kept(plan: Plan) -> list[str]:
+def describe_kept(disk: DiskChanges) -> list[str]:
     """What to tell of drives that are away."""
-    return [f"{describe_absent(path, count)} (Or its drive is not mounted.)" for path, count in plan.kept]
+    return [f"{describe_absent(path, count)} (Or its drive is not mounted.)" for path, count in disk.kept]
 
 
 def describe_absent(folder: str, photos: int) -> str:
@@ -262,11 +286,11 @@ def describe_absent(folder: str, photos: int) -> str:
     )
 
 
-def describe_left_out(plan: Plan) -> list[str]:
+def describe_left_out(disk: DiskChanges) -> list[str]:
     """What to tell of files and folders that were not looked at."""
     notes = []
-    if plan.exclude_matches:
-        notes.append(f"Left out by --exclude: {plan.exclude_matches:,} files and folders")
-    if plan.excluded:
-        notes.append(f"{len(plan.excluded):,} photos of the library are found no more: their files are now left out")
-    return notes + plan.left_out.notes(readable)
+    if disk.exclude_matches:
+        notes.append(f"Left out by --exclude: {disk.exclude_matches:,} files and folders")
+    if disk.excluded:
+        notes.append(f"{len(disk.excluded):,} photos of the library are found no more: their files are now left out")
+    return notes + disk.left_out.notes(readable)

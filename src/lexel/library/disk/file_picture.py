@@ -1,7 +1,7 @@
-"""A picture file on its way into a library: read, hashed and decoded once, for the towers and the thumbnail alike.
+"""A picture file on its way into a library: it is read, hashed and decoded once, for the towers and the thumbnail.
 
-It is a Picture, so that an Encoder's own threads do all this beside its towers' work. What is known already, broken or
-gone is no picture to the Encoder; what it is then says `state`.
+It implements `Picture`, so the Encoder's decoder threads call `load()` while the towers compute. For a file that needs
+no embedding `load()` raises BadImageError, and `state` says why.
 """
 
 import hashlib
@@ -20,9 +20,9 @@ from lexel.library.disk.photo_facts import read_facts
 from lexel.library.store.changes import FileState, PhotoFacts
 from lexel.library.store.records import Records
 
-THUMBNAIL = 256  # pixels of the longer side, at most
-QUALITY = 75
-_ATTEMPTS = 3  # at a file that changes while it is read
+MAX_THUMBNAIL_SIDE = 256  # pixels
+JPEG_QUALITY = 75
+MAX_ATTEMPTS = 3  # at a file that changes while it is read
 
 State = Literal["waiting", "decoded", "known", "broken", "unread", "gone", "stopped"]
 
@@ -53,7 +53,7 @@ class Claims:
 
 
 @dataclass(slots=True)
-class Reading:
+class ReadingRules:
     """How files are read for one encoder."""
 
     claims: Claims
@@ -71,7 +71,7 @@ class FilePicture:
     """
 
     path: str
-    reading: Reading
+    reading: ReadingRules
     text: int = 0  # stamp of the text file beside it
     state: State = "waiting"
     reason: str = ""
@@ -85,7 +85,7 @@ class FilePicture:
         if self.reading.stop.is_set():
             raise self._ended("stopped", "stopped")
         try:
-            for _ in range(_ATTEMPTS):
+            for _ in range(MAX_ATTEMPTS):
                 image = self._read()
                 if image is not None:
                     return image
@@ -139,12 +139,12 @@ def make_thumbnail(image: Image.Image) -> bytes:
         image.info.pop("exif", None)  # it is upright, and would be turned again
         image.info.pop("XML:com.adobe.xmp", None)
         image = to_rgb(image)
-    scale = THUMBNAIL / max(image.size)
+    scale = MAX_THUMBNAIL_SIDE / max(image.size)
     if scale < 1:
         size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
         image = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2)
     content = io.BytesIO()
-    image.save(content, "JPEG", quality=QUALITY, comment=b"")
+    image.save(content, "JPEG", quality=JPEG_QUALITY, comment=b"")
     return content.getvalue()
 
 

@@ -1,13 +1,13 @@
-"""Carrying out a plan: files are read, hashed, decoded and embedded side by side, and written down in transactions.
+"""Bringing a library up to date: files are read, hashed, decoded and embedded, and committed in chunks.
 
-Chunks of files go through the Encoder one after the other, of a size that takes a few seconds each; when one is done
-its photos are committed, while the next is under way. Killed at any instant, a library has whole chunks, and the next
-call finds the rest.
+A chunk takes the Encoder a few seconds; it is committed while the next one is embedded. A library whose process is
+killed at any instant has whole chunks, and the next call finds the rest.
 """
 
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
@@ -19,8 +19,8 @@ import numpy as np
 from lexel.batches import ahead
 from lexel.encoder import Encoder
 from lexel.library.disk.captions import read_text_beside
-from lexel.library.disk.changes_on_disk import KnownFile, Plan, doubtful_roots, has_left, is_removed
-from lexel.library.disk.file_picture import Claims, FilePicture, Reading
+from lexel.library.disk.changes_on_disk import DiskChanges, KnownFile, doubtful_roots, has_left, is_removed, root_away
+from lexel.library.disk.file_picture import Claims, FilePicture, ReadingRules
 from lexel.library.disk.photo_facts import read_facts
 from lexel.library.store.changes import Changes, PhotoFacts
 from lexel.library.store.paths import is_below, readable
@@ -56,28 +56,29 @@ class Added:
 
 
 class Indexing:
-    """One run over a plan."""
+    """One run over what has changed on the disk."""
 
-    def __init__(self, records: Records, encoder: Encoder, plan: Plan) -> None:
+    def __init__(self, records: Records, encoder: Encoder, disk: DiskChanges) -> None:
         self.records = records
         self.encoder = encoder
-        self.plan = plan
-        self.added = Added(unchanged=plan.unchanged)
+        self.disk = disk
+        self.added = Added(unchanged=disk.unchanged)
         self.ids: list[int] = []  # of the photos that are new, changed or moved
         at_least = None if encoder.exact else encoder.preprocessing.image_size
-        self._reading = Reading(Claims(records), at_least, encoder.preprocessing.convention, threading.Event())
-        self._rows = {file.path: row for file, row in plan.todo if row is not None}
+        self._reading = ReadingRules(Claims(records), at_least, encoder.preprocessing.convention, threading.Event())
+        self._rows = {file.path: row for file, row in disk.to_read if row is not None}
         self._taken = {row.id for row in self._rows.values()}  # photos that have a file, if not the one that they had
         self._waiting: list[FilePicture] = []  # for a copy that is being embedded
         self._broken: dict[bytes, str] = {}  # contents that are no pictures
+        self._copies_of_away: Counter[str] = Counter()  # new photos whose content a folder has that is not there now
         self._chunk = MIN_CHUNK
 
     def run(self) -> Added:
         """Read what is to be read, then write down what has vanished or come back."""
         with self.records.changing() as changes:  # first, or a copy elsewhere would pass for a photo that has moved
-            changes.mark_found(self.plan.found)
-        self.added.new += len(self.plan.found)
-        todo = sorted((file for file, _ in self.plan.todo), key=lambda file: file.path)
+            changes.mark_found(self.disk.found)
+        self.added.new += len(self.disk.found)
+        todo = sorted((file for file, _ in self.disk.to_read), key=lambda file: file.path)
         while todo:
             pictures = [self._picture(file.path, file.text) for file in todo]
             done = self._committed(pictures)
@@ -161,7 +162,7 @@ class Indexing:
 
     def _store(self, changes: Changes, picture: FilePicture, content: int) -> None:
         row = self._rows.get(picture.path)
-        if picture.path in self.plan.was_unreadable:
+        if picture.path in self.disk.was_unreadable:
             changes.forget_unreadable([picture.path])
         if row is not None and row.content == content and not row.missing:
             changes.touch_file(row.id, picture.file)
@@ -179,11 +180,14 @@ class Indexing:
             self.added.new += row.content == content
             return row.id
         for id, path, missing in changes.with_content(content):
-            if id not in self._taken and (missing or has_left(self.plan, path)):
+            if id not in self._taken and (missing or has_left(self.disk, path, picture.path)):
                 changes.move_file(id, picture.path, picture.file)
-                self.plan.vanished.pop(id, None)
+                self.disk.vanished.pop(id, None)
                 self.added.moved += 1
                 return id
+            if not missing and (root := root_away(self.disk, path)) is not None:
+                self._copies_of_away[root] += 1
+                break
         self.added.new += 1
         return changes.add_file(picture.path, picture.file, content, picture.facts)
 
@@ -193,24 +197,29 @@ class Indexing:
             self.added.vanished += changes.mark_missing([row.id])
 
     def _finish(self) -> None:
-        plan = self.plan
+        disk = self.disk
         self._keep_doubtful()
+        for root, count in self._copies_of_away.items():
+            self.added.notes.append(
+                f"{count:,} of the new photos are also in {readable(root)}, which is not there now. If it is the same "
+                f"folder, make each pair one again: lexel library relocate LIBRARY {readable(root)} NEW"
+            )
         with self.records.changing() as changes:
-            changes.mark_missing(plan.excluded)
-            self.added.vanished += changes.mark_missing(plan.vanished)
-            changes.forget_unreadable(plan.gone_unreadable)
-            for id, file in plan.captions:
+            changes.mark_missing(disk.excluded)
+            self.added.vanished += changes.mark_missing(disk.vanished)
+            changes.forget_unreadable(disk.gone_unreadable)
+            for id, file in disk.captions:
                 changes.set_caption(id, read_text_beside(file.path) if file.text else None, file.text)
-            for mount in plan.mounts:
+            for mount in disk.mounts:
                 changes.add_place(mount, "mount")
-            for root in plan.roots:
-                if self.added.moved and is_removed(plan, root) and not changes.below(root):
+            for root in disk.roots:
+                if self.added.moved and is_removed(disk, root) and not changes.below(root):
                     changes.forget_place(root)
             changes.drop_orphans()
 
     def _read_facts(self) -> None:
         """Read what files tell of themselves, where an older Lexel has not: only their headers."""
-        rest = iter(self.plan.no_facts)
+        rest = iter(self.disk.no_facts)
         with ThreadPoolExecutor() as readers:
             while chunk := list(islice(rest, MAX_CHUNK)):
                 found = list(readers.map(_facts_of, (path for _, path in chunk)))
@@ -221,12 +230,12 @@ class Indexing:
 
     def _keep_doubtful(self) -> None:
         """Mark nothing as vanished in a root that stands as empty as a mount point; say so."""
-        for root in doubtful_roots(self.plan):
-            kept = [id for id, path in self.plan.vanished.items() if is_below(path, root)]
+        for root in doubtful_roots(self.disk):
+            kept = [id for id, path in self.disk.vanished.items() if is_below(path, root)]
             for id in kept:
-                del self.plan.vanished[id]
+                del self.disk.vanished[id]
             self.added.notes.append(
-                f"{readable(root)}: {len(kept):,} of {self.plan.root_counts[root]:,} photos are not there; none was "
+                f"{readable(root)}: {len(kept):,} of {self.disk.root_counts[root]:,} photos are not there; none was "
                 "marked as vanished, for a drive may not be mounted.\n"
                 "If they are gone for good, confirm it: lexel index LIBRARY --vanished. "
                 f"If the folder lies elsewhere now: lexel library relocate LIBRARY {readable(root)} NEW"

@@ -1,7 +1,7 @@
-"""Another model for a library: every picture is embedded anew, beside the old vectors, which then give way at once.
+"""Another model for a library: every picture is embedded again, and one transaction puts the new vectors in place.
 
-The new vectors grow in a table of their own, tied to their model's fingerprint. Cut off at any instant, the library is
-still the old model's and whole; the same call goes on. One transaction puts the new table in the place of the old.
+The new vectors grow in a table of their own, under their model's fingerprint. A library whose process is killed at any
+instant still has all vectors of the old model; the same call goes on.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from lexel.library.store.records import STORED_DTYPE, Records
 from lexel.progress import say, track
 from lexel.unit_vectors import check_finite
 
-CHUNK = 128  # pictures in a transaction
+PICTURES_PER_TRANSACTION = 128
 
 _TABLE = """CREATE TABLE IF NOT EXISTS next_vectors (
     content INTEGER PRIMARY KEY REFERENCES contents ON DELETE CASCADE, vector BLOB NOT NULL, checksum INTEGER)"""
@@ -66,15 +66,15 @@ def reembed(records: Records, model: LibraryModel) -> None:
         changes.connection.execute(_TABLE)
     left = records.rows(_LEFT)
     if kept := records.rows("SELECT count(*) FROM next_vectors")[0][0]:
-        say(f"{kept:,} pictures are embedded anew already; {len(left):,} are left.")
-    for _ in track(_embedded(records, encoder, left), "Embedding anew", len(left)):
+        say(f"{kept:,} pictures are embedded by the new model already; {len(left):,} are left.")
+    for _ in track(_embedded(records, encoder, left), "Embedding again", len(left)):
         pass
     _put_in_place(records, model)
 
 
 def _embedded(records: Records, encoder: Encoder, left: Sequence[tuple[int, bytes]]) -> Iterator[int]:
     rest = iter(left)
-    while chunk := list(islice(rest, CHUNK)):
+    while chunk := list(islice(rest, PICTURES_PER_TRANSACTION)):
         paths = [_paths(records, content) for content, _ in chunk]
         pictures = [_SameContent(encoder, digest, known) for (_, digest), known in zip(chunk, paths, strict=True)]
         vectors, kept, _ = encoder.embed_readable(pictures, None)

@@ -1,4 +1,4 @@
-"""Following folders while they change: what the system tells of is gathered until it is quiet, then looked at."""
+"""Watching folders: changed paths are gathered until nothing more is heard of them, then looked at."""
 
 import os
 import time
@@ -16,30 +16,32 @@ from lexel.library.store.paths import is_below, outermost, readable
 if TYPE_CHECKING:
     from lexel.library.library import Library
 
-QUIET = 1.0  # seconds without news of a file: it is written to the end, probably
-TICK = 250  # ms
+QUIET_SECONDS = 1.0  # without news of a file: it is probably written to the end
+TICK_MS = 250
 
 
-def watch(library: "Library", tell: Callable[[Added], None], stop: Callable[[], bool]) -> None:
+def watch(library: "Library", on_change: Callable[[Added], None], stop: Callable[[], bool]) -> None:
     """Refresh the library, then keep it up to date until Ctrl-C or `stop()`. See `Library.watch`."""
     try:
         from watchfiles import watch as follow
     except ImportError as error:
         raise missing_library("Watching", "watchfiles", error) from None
     roots = watched_folders(library)
-    heard: dict[str, float] = {}  # path → when it was last told of
+    heard: dict[str, float] = {}  # path → when it last changed
     try:
         # Its own debouncing holds back what keeps changing, and all else with it.
-        news = follow(*roots, debounce=TICK, step=TICK, rust_timeout=TICK, yield_on_timeout=True, raise_interrupt=True)
+        news = follow(
+            *roots, debounce=TICK_MS, step=TICK_MS, rust_timeout=TICK_MS, yield_on_timeout=True, raise_interrupt=True
+        )
         next(news)  # listening from here on, so that nothing falls between the refresh and the watch
-        tell(library.refresh())
+        on_change(library.refresh())
         for changes in news:
             heard |= dict.fromkeys((path for _, path in changes), time.monotonic())
-            quiet = [path for path, at in heard.items() if time.monotonic() - at >= QUIET]
+            quiet = [path for path, at in heard.items() if time.monotonic() - at >= QUIET_SECONDS]
             for path in quiet:
                 del heard[path]
             if added := _look_at(library, [path for path in quiet if not _is_hidden(path, roots)]):
-                tell(added)
+                on_change(added)
             if stop():
                 return
     except KeyboardInterrupt:

@@ -15,7 +15,7 @@ from lexel.library.store.records import Photo, Records
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ROWS = 8192  # in a row group
+ROWS_PER_GROUP = 8192
 
 
 def export(records: Records, path: Path) -> int:
@@ -72,7 +72,7 @@ def _schema(pa, dimensions: int, facts: dict[str, str]) -> "pa.Schema":
 def _tables(records: Records, schema: "pa.Schema") -> Iterator["pa.Table"]:
     import pyarrow as pa
 
-    for ids, vectors in records.vector_blocks(ROWS):
+    for ids, vectors in records.vector_blocks(ROWS_PER_GROUP):
         photos = records.photos(ids)
         columns = [[_cell(photo, name) for photo in photos] for name in schema.names[:-1]]
         flat = pa.array(np.ascontiguousarray(vectors, np.float32).reshape(-1), pa.float32())
