@@ -105,12 +105,22 @@ def test_a_name_that_is_neither_here_nor_known_is_refused(tmp_path, monkeypatch)
         lexel.load("ViT-B-32/opnai")
 
 
-def test_foreign_weights_without_a_tokenizer_ask_for_one(clip_like, tmp_path):
+def test_foreign_weights_without_a_tokenizer_embed_pictures_and_refuse_texts(clip_like, scenes, tmp_path, capsys):
     convert(clip_like, tmp_path / "there", "open_clip")
     for piece in (tmp_path / "there").glob("*token*"):
         piece.unlink()
-    with pytest.raises(UsageError, match="without its tokenizer"):
-        lexel.load(tmp_path / "there")
+    encoder = lexel.load(tmp_path / "there")
+    assert "comes without its tokenizer: it embeds pictures, but no texts" in capsys.readouterr().err
+    np.testing.assert_allclose(encoder.embed_images(scenes), lexel.load(clip_like).embed_images(scenes), atol=1e-6)
+    for use in (encoder.embed_texts, encoder.tokenize, encoder.count_truncated):
+        with pytest.raises(
+            UsageError, match=r"embeds no texts.\n  Give the tokenizer\.json(.|\n)*models convert .* --tokenizer"
+        ):
+            use(["a cat"])
+    with pytest.raises(UsageError, match=r"without a tokenizer(.|\n)*--tokenizer PATH"):
+        convert(tmp_path / "there", tmp_path / "back")
+    convert(tmp_path / "there", tmp_path / "back", tokenizer=clip_like / "tokenizer.json")  # as it is advised
+    assert lexel.load(tmp_path / "back").embed_texts(["a cat"]).shape[0] == 1
 
 
 def test_a_finished_run_is_calibrated(tmp_path):

@@ -31,6 +31,7 @@ from lexel.errors import UsageError
 from lexel.identity import sha256_of_weights
 from lexel.progress import say
 from lexel.runtimes import Runtime
+from lexel.tokenizer import AbsentTokenizer, TextRules
 
 if TYPE_CHECKING:
     from lexel.checkpoints.formats.read import ForeignModel
@@ -196,23 +197,17 @@ def _foreign(
     resize: dict[str, int | None],
     exact: bool,
 ) -> Encoder:
-    if found.tokenizer is None:
-        raise UsageError(
-            f"{found.source} comes without its tokenizer.\n"
-            "  Give CLIP's merges (bpe_simple_vocab_16e6.txt.gz) or a tokenizer.json by tokenizer=, or convert it:\n"
-            "  lexel models convert MODEL OUT --tokenizer FILE"
-        )
-    words, training_pictures = found.tokenizer, found.training_pictures
+    words, training_pictures = found.tokenizer or _no_tokenizer(found), found.training_pictures
     # As a model folder would hold them, so that the converted model has the same fingerprint.
     hashes = {
         WEIGHTS: sha256_of_weights(found.weights),
-        TOKENIZER: hashlib.sha256(words.to_json().encode()).hexdigest(),
+        TOKENIZER: hashlib.sha256(found.tokenizer.to_json().encode() if found.tokenizer else b"").hexdigest(),
     }
     manifest = Manifest(
         name=found.name,
         architecture=found.architecture,
         preprocessing=found.preprocessing,
-        text_rules=words.rules,
+        text_rules=found.tokenizer.rules if found.tokenizer else TextRules(),
         sha256=hashes,
     )
     weights = found.weights
@@ -229,6 +224,19 @@ def _foreign(
         read_training_pictures=lambda: training_pictures,
         exact=exact,
     )
+
+
+def _no_tokenizer(found: ForeignModel) -> AbsentTokenizer:
+    """Lets pictures be embedded, and says so."""
+    from lexel.checkpoints.formats.tokenizer import tokenizer_advice
+
+    say(f"{found.source} comes without its tokenizer: it embeds pictures, but no texts.")
+    why = (
+        f"{found.source} comes without its tokenizer, so it embeds no texts.\n"
+        f"  {tokenizer_advice(found.architecture)}, to go into a model folder with it:\n"
+        f"  lexel models convert {found.source} OUT --tokenizer PATH   (in Python: tokenizer= of lexel.load)"
+    )
+    return AbsentTokenizer(why, found.architecture.text.context_length)
 
 
 def _torch(

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import models, normalizers, pre_tokenizers, trainers
 from varied_text import varied_texts
 
-from lexel.tokenizer import TextRules, Tokenizer
+from lexel.tokenizer import TextRules, Tokenizer, huggingface_tokenizer
 
 CONTEXT = 24
 GOLDEN = Path(__file__).parent / "golden"
@@ -125,7 +125,7 @@ def test_a_hugging_face_folder_gives_the_ids_of_transformers(kind, padded, tmp_p
     theirs = FOREIGN[kind]()
     theirs.save_pretrained(tmp_path)
     again = transformers.AutoTokenizer.from_pretrained(tmp_path)
-    ours = Tokenizer.from_huggingface(tmp_path, CONTEXT, padded=padded)
+    ours = huggingface_tokenizer(tmp_path, CONTEXT, padded=padded)
     assert ours.end_of_text == (theirs.sep_token_id if theirs.eos_token_id is None else theirs.eos_token_id)
     assert len({len(row) for row in ours.encode(TEXTS[:50])}) == 1 or not padded
     assert differing(ours, transformers_ids(again, padded)) == []
@@ -135,7 +135,7 @@ def test_siglip_2_folds_case(tmp_path):
     theirs = make_gemma(add_bos_token=False, add_eos_token=True)
     theirs.save_pretrained(tmp_path)
     theirs = transformers.Siglip2Tokenizer.from_pretrained(tmp_path, padding_side="right")
-    ours = Tokenizer.from_huggingface(tmp_path, CONTEXT, padded=True, lower=True)
+    ours = huggingface_tokenizer(tmp_path, CONTEXT, padded=True, lower=True)
     assert differing(ours, transformers_ids(theirs, True)) == []
     assert ours.encode(["A CAT"]) == ours.encode(["a cat"])
 
@@ -170,14 +170,14 @@ def write_bert(folder: Path) -> None:
 def test_an_old_folder_without_tokenizer_json_gives_the_ids_of_transformers(write, cls, tmp_path):
     write(tmp_path)
     theirs = cls.from_pretrained(tmp_path)
-    assert differing(Tokenizer.from_huggingface(tmp_path, CONTEXT), transformers_ids(theirs, False)) == []
+    assert differing(huggingface_tokenizer(tmp_path, CONTEXT), transformers_ids(theirs, False)) == []
 
 
 def test_clipa_overwrites_the_end_with_padding(tmp_path):
     theirs = make_bert()
     theirs.save_pretrained(tmp_path)
     rules = TextRules(cleaning="whitespace", special_names="anywhere", drop_end=True)
-    ours = Tokenizer.from_huggingface(tmp_path, CONTEXT, rules=rules, padded=True)
+    ours = huggingface_tokenizer(tmp_path, CONTEXT, rules=rules, padded=True)
 
     def reference(text: str) -> list[int]:
         text = " ".join(html.unescape(html.unescape(ftfy.fix_text(text))).split())
@@ -189,7 +189,7 @@ def test_clipa_overwrites_the_end_with_padding(tmp_path):
 
 def test_a_sentencepiece_model_alone_gives_the_ids_of_sentencepiece(tmp_path):
     (tmp_path / "spiece.model").write_bytes((GOLDEN / "sentencepiece.model").read_bytes())
-    ours = Tokenizer.from_huggingface(tmp_path, 10_000)
+    ours = huggingface_tokenizer(tmp_path, 10_000)
     rows = json.loads((GOLDEN / "sentencepiece.json").read_text())
     assert [ours.encode([text])[0] for text, _ in rows] == [ids for _, ids in rows]
 
@@ -197,8 +197,8 @@ def test_a_sentencepiece_model_alone_gives_the_ids_of_sentencepiece(tmp_path):
 def test_siglips_cleaning_drops_case_and_punctuation_before_its_sentencepiece(tmp_path):
     (tmp_path / "spiece.model").write_bytes((GOLDEN / "sentencepiece.model").read_bytes())
     (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "SiglipTokenizer", "pad_token": "</s>"}')
-    ours = Tokenizer.from_huggingface(tmp_path, 16, rules=TextRules(cleaning="siglip"), padded=True)
-    plain = Tokenizer.from_huggingface(tmp_path, 16)
+    ours = huggingface_tokenizer(tmp_path, 16, rules=TextRules(cleaning="siglip"), padded=True)
+    plain = huggingface_tokenizer(tmp_path, 16)
     assert ours.pad_id == ours.end_of_text == 1
     [row] = ours.encode([" A dog_&\tcat, on  the (beach)! "])
     [expected] = plain.encode(["a dog cat on the beach"])

@@ -19,6 +19,8 @@ from lexel.tokenizer.tokenizer import Tokenizer, damage_named
 START, END = "<start_of_text>", "<end_of_text>"
 END_OF_WORD = "</w>"
 MERGES = 48_894  # of CLIP; the published file lists more than were used
+MAX_BYTES = 64 << 20  # unpacked; the published file has 3 million
+GZIP = b"\x1f\x8b"
 FILES = ("bpe_simple_vocab_16e6.txt.gz", "merges.txt", "tokenizer.json")
 
 # Letters and digits of Unicode 17 and later that the `regex` package knows and the library here, whose tables are
@@ -47,6 +49,14 @@ def clip_tokenizer(merges: Path, context_length: int = 77) -> Tokenizer:
     return Tokenizer(backend, context_length, end_of_text=backend.get_vocab_size() - 1, rules=CLIP_RULES)
 
 
+def is_merges(path: Path) -> bool:
+    """Whether this is a file of merges, packed or plain, and no `tokenizer.json`."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(2) == GZIP or path.suffix == ".txt"
+
+
 def _find(path: Path) -> Path:
     if path.is_file():
         return path
@@ -61,9 +71,12 @@ def _find(path: Path) -> Path:
 
 
 def _read_merges(path: Path) -> list[tuple[str, str]]:
-    content = path.read_bytes()
-    if content.startswith(b"\x1f\x8b"):
-        content = gzip.decompress(content)
+    with open(path, "rb") as file:
+        is_packed = file.read(2) == GZIP
+    with (gzip.open if is_packed else open)(path, "rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:  # unpacked: a few bytes may become any number
+        raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
     text = content.decode("utf-8")
     if text.lstrip().startswith("{"):
         return parse_merges(json.loads(text)["model"]["merges"])

@@ -4,7 +4,6 @@ What transformers decides by the tokenizer's class rather than by `tokenizer.jso
 Gemma tokenizer adds, the language that an NLLB one begins with.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,12 @@ from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tok
 from tokenizers import Tokenizer as Backend
 
 from lexel.errors import ModelError, UsageError
+from lexel.files import read_json_object
+from lexel.tokenizer.bounds import check_backend
+from lexel.tokenizer.cleaning import TextRules
 from lexel.tokenizer.clip import parse_merges
 from lexel.tokenizer.sentencepiece import read_sentencepiece
-from lexel.tokenizer.tokenizer import damage_named, read_backend
+from lexel.tokenizer.tokenizer import Tokenizer, damage_named, read_backend
 
 Settings = dict[str, Any]  # tokenizer_config.json
 SHIFTED = {"XLMRobertaTokenizer", "NllbTokenizer", "CamembertTokenizer", "MBartTokenizer"}  # ids unlike their .model's
@@ -23,7 +25,24 @@ END_NAMES = ("</s>", "<|endoftext|>", "<eos>", "[SEP]")
 PAD_NAMES = ("<pad>", "[PAD]")
 
 
-def read_huggingface(path: Path, lower: bool) -> tuple[Backend, int, int | None]:
+def huggingface_tokenizer(
+    path: Path,
+    context_length: int,
+    *,
+    rules: TextRules = TextRules(special_names="anywhere"),  # noqa: B008 - frozen
+    padded: bool = False,
+    lower: bool = False,
+) -> Tokenizer:
+    """The tokenizer of a Hugging Face folder, or of a `tokenizer.json`, with the ids that transformers gives.
+
+    `padded` fills every row with the tokenizer's padding token. `lower` folds case where the tokenizer does not
+    (SigLIP 2). Raises UsageError when the folder has no tokenizer and ModelError when its files are damaged.
+    """
+    backend, end_of_text, pad_id = _read(path, lower)
+    return Tokenizer(backend, context_length, end_of_text, pad_id if padded else None, rules, pad_id or 0)
+
+
+def _read(path: Path, lower: bool) -> tuple[Backend, int, int | None]:
     """The tokenizer of a folder or of a `tokenizer.json`, its end-of-text id and its padding id.
 
     Raises UsageError when there is none, ModelError when its files are damaged.
@@ -31,8 +50,6 @@ def read_huggingface(path: Path, lower: bool) -> tuple[Backend, int, int | None]
     folder = path if path.is_dir() else path.parent
     settings = _settings(folder)
     backend = read_backend(path) if path.is_file() else _from_folder(path, settings)
-    backend.no_truncation()
-    backend.no_padding()
     _set_frame(backend, settings)
     if lower:
         parts = [normalizers.Lowercase(), *([backend.normalizer] if backend.normalizer else [])]
@@ -47,26 +64,18 @@ def _settings(folder: Path) -> Settings:
     settings: Settings = {}
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         if (folder / name).is_file():
-            settings |= _read_json(folder / name)
+            settings |= read_json_object(folder / name, "Fetch it again.")
     settings["tokenizer_class"] = str(settings.get("tokenizer_class") or "").removesuffix("Fast")
     return settings
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelError(f"{path} is not readable JSON: {error}. Fetch it again.") from None
-    if not isinstance(content, dict):
-        raise ModelError(f"{path} is not a JSON object. Fetch it again.")
-    return content
 
 
 def _from_folder(folder: Path, settings: Settings) -> Backend:
     for names, read in READERS.items():
         if all((folder / name).is_file() for name in names):
             with damage_named(f"{folder / names[0]} is not a readable vocabulary"):
-                return read(folder, settings)
+                backend = read(folder, settings)
+                check_backend(backend)
+                return backend
     raise UsageError(
         f"{folder} has no tokenizer.\nFetch the model's tokenizer.json and tokenizer_config.json into it, or "
         "vocab.json with merges.txt, vocab.txt or spiece.model."
@@ -79,7 +88,7 @@ def _from_json(folder: Path, settings: Settings) -> Backend:
 
 def _from_merges(folder: Path, settings: Settings) -> Backend:
     """CLIP's kind of byte-level BPE, whose words end in </w>, or else RoBERTa's, whose words begin with their space."""
-    vocabulary = _read_json(folder / "vocab.json")
+    vocabulary = read_json_object(folder / "vocab.json", "Fetch it again.")
     lines = (folder / "merges.txt").read_text(encoding="utf-8").split("\n")
     merges = parse_merges(line for line in lines if not line.startswith("#version"))
     return (_clip if "a</w>" in vocabulary else _roberta)(vocabulary, merges, settings)

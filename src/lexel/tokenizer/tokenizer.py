@@ -12,13 +12,14 @@ import numpy as np
 from tokenizers import Tokenizer as Backend
 
 from lexel.errors import LexelError, ModelError
+from lexel.tokenizer.bounds import CHARACTERS_PER_TOKEN, MAX_FILE_BYTES, check_backend
 from lexel.tokenizer.cleaning import CLEANING, TextRules
 
 # The end is not number 2, which transformers takes for "the highest number" in CLIP's configurations.
 SPECIAL = PAD, END, START = "<pad>", "<end>", "<start>"
 # Words with their leading space, runs of digits of at most three, punctuation: a caption's natural pieces.
 PIECES = r"'(?:s|t|re|ve|m|ll|d)| ?\p{L}+| ?\p{N}{1,3}| ?[^\s\p{L}\p{N}]+|\s+"
-LONGEST_WORD, MOST_WORDS = 32, 100_000  # that are remembered
+MAX_WORD_CHARACTERS, MAX_WORDS = 32, 100_000  # that are remembered
 
 
 class Tokenizer:
@@ -97,26 +98,6 @@ class Tokenizer:
             raise ModelError(f"{path} has no token with the id {end_of_text}, which the model expects at the end.")
         return cls(backend, context_length, end_of_text, pad_id, rules, fill_id)
 
-    @classmethod
-    def from_huggingface(
-        cls,
-        path: Path,
-        context_length: int,
-        *,
-        rules: TextRules = TextRules(special_names="anywhere"),  # noqa: B008 - frozen
-        padded: bool = False,
-        lower: bool = False,
-    ) -> "Tokenizer":
-        """The tokenizer of a Hugging Face folder, or of a `tokenizer.json`, with the ids that transformers gives.
-
-        `padded` fills every row with the tokenizer's padding token. `lower` folds case where the tokenizer does not
-        (SigLIP 2). Raises UsageError when the folder has no tokenizer and ModelError when its files are damaged.
-        """
-        from lexel.tokenizer.huggingface import read_huggingface
-
-        backend, end_of_text, pad_id = read_huggingface(path, lower)
-        return cls(backend, context_length, end_of_text, pad_id if padded else None, rules, pad_id or 0)
-
     def __reduce__(self) -> tuple[type["Tokenizer"], tuple[Backend, int, int, int | None, TextRules, int]]:
         return Tokenizer, (
             self.backend,
@@ -159,10 +140,12 @@ class Tokenizer:
         return ids
 
     def _rows(self, texts: Sequence[str]) -> list[list[int]]:
-        """The ids of each text, whole, or at least more of them than the context holds."""
-        cleaned = [self._clean(text) for text in texts]
+        """The ids of each text, whole, or at least more of them than the context holds. Raises ModelError."""
+        most = CHARACTERS_PER_TOKEN * self.context_length
+        cleaned = [self._clean(text[:most]) for text in texts]
         if self._words is None:
-            return [encoding.ids for encoding in self.backend.encode_batch_fast(cleaned)]
+            with damage_named("The model's tokenizer fails at a text"):
+                return [encoding.ids for encoding in self.backend.encode_batch_fast(cleaned)]
         return [[*self._before, *self._look_up(text, self._words), *self._after] for text in cleaned]
 
     def _look_up(self, text: str, words: "_Words") -> list[int]:
@@ -200,15 +183,24 @@ class _Words(dict[str, list[int]]):
             ids += (
                 [self.special[piece]] if piece in self.special else [token.id for token in self.model.tokenize(piece)]
             )
-        if len(word) <= LONGEST_WORD and len(self) < MOST_WORDS:
+        if len(word) <= MAX_WORD_CHARACTERS and len(self) < MAX_WORDS:
             self[word] = ids
         return ids
 
 
 def read_backend(path: Path) -> Backend:
-    """A `tokenizer.json` as the `tokenizers` library has it. Raises ModelError when it is damaged."""
+    """A `tokenizer.json` as the `tokenizers` library has it, without its truncation and padding.
+
+    Raises ModelError when it is damaged, or would grow or search texts without end.
+    """
     with damage_named(f"{path} is not a readable tokenizer"):
-        return Backend.from_str(path.read_text(encoding="utf-8"))
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ValueError(f"it has more than {MAX_FILE_BYTES:,} bytes")
+        backend = Backend.from_str(path.read_text(encoding="utf-8"))
+        backend.no_truncation()
+        backend.no_padding()
+        check_backend(backend)
+        return backend
 
 
 @contextmanager

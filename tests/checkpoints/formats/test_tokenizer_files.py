@@ -1,5 +1,6 @@
 """The tokenizer that goes with a foreign model: which files, whose rules, which padding."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from tokenizers import Tokenizer as Backend
 from tokenizers import models, pre_tokenizers, processors
 
-from lexel.checkpoints.formats.tokenizer import find_tokenizer, fit_tokens
+from lexel.checkpoints.formats.tokenizer import find_tokenizer, fit_tokens, tokenizer_advice
 from lexel.errors import ModelError, UsageError
 from lexel.models.config import CLIPConfig, HuggingFaceTextConfig, TextTransformerConfig
 from lexel.models.zoo import ARCHITECTURES
@@ -94,3 +95,22 @@ def test_an_end_that_the_tower_does_not_look_for_is_told(folder):
 def test_damaged_rules_in_lexels_own_note_are_told(folder):
     with pytest.raises(ModelError, match="rules in the configuration are damaged"):
         find_tokenizer(folder, None, architecture(), {"lexel": {"text_rules": {"cleaning": "?"}}}, "open_clip")
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("style", ["open_clip", "huggingface"])
+def test_a_list_of_merges_is_read_for_every_model_that_knows_its_tokens(tmp_path, packed, style):
+    text = "#version: 0.2\n" + "\n".join(["c a", "ca t</w>", "d o", "do g</w>"]) + "\n"
+    path = tmp_path / ("bpe_simple_vocab_16e6.txt.gz" if packed else "merges.txt")
+    path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
+    size = 512 + 4 + 2
+    found = find_tokenizer(None, path, architecture(vocabulary_size=size, end_of_text=size - 1), {}, style)
+    assert found is not None
+    assert found.encode(["Cat dog"]) == [[size - 2, 513, 515, size - 1]]
+    with pytest.raises(UsageError, match=r"makes 518 tokens, but the model knows 10.\n  Give the tokenizer\.json"):
+        find_tokenizer(None, path, architecture(), {}, style)
+
+
+def test_the_advice_names_what_the_model_was_trained_with():
+    assert "bpe_simple_vocab_16e6.txt.gz" in tokenizer_advice(ARCHITECTURES["ViT-B-32"])
+    assert "bpe_simple_vocab" not in tokenizer_advice(SIGLIP)

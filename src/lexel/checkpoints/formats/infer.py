@@ -42,14 +42,15 @@ def infer_architecture(arrays: Mapping[str, np.ndarray], program: str, where: st
     except (KeyError, IndexError, ValueError, TypeError, StopIteration):
         raise UsageError(
             f"{where} does not tell its architecture by its tensors.\n"
-            '  Say which it is: architecture="ViT-B-32", or put its open_clip_config.json beside it.'
+            f"  Put its open_clip_config.json beside it, or say which it is: {say_it(where, '--architecture ViT-B-32')}"
         ) from None
     facts = _facts(inferred)
     found = {name: config for name, config in ARCHITECTURES.items() if _facts(config) == facts}
     choices = {with_activation(config, "gelu"): name for name, config in found.items()}
     if len(choices) > 1:
         raise UsageError(
-            f"{where} may be any of {', '.join(found)}.\n  Say which it is, by architecture= or --architecture."
+            f"{where} may be any of {', '.join(found)}.\n"
+            f"  Say which it is: {say_it(where, f'--architecture {next(iter(found))}')}"
         )
     if not choices and not (program or arrays.keys() >= OPENAI_MARKS):
         raise UsageError(
@@ -57,6 +58,12 @@ def infer_architecture(arrays: Mapping[str, np.ndarray], program: str, where: st
             "  Put its open_clip_config.json beside it."
         )
     return next(iter(choices), inferred)
+
+
+def say_it(where: str, option: str) -> str:
+    """How to say what a file does not tell: once, into a folder that tells it from then on."""
+    name = option.removeprefix("--").partition(" ")[0]
+    return f"lexel models convert {where} OUT {option}   (in Python: {name}= of lexel.load)"
 
 
 def with_activation(config: CLIPConfig, activation: Activation) -> CLIPConfig:

@@ -14,7 +14,7 @@ import numpy as np
 from lexel.checkpoints.formats.arrays import number_format
 from lexel.checkpoints.formats.find_towers import TwoTowers, adapter_error, find_towers, with_temperature
 from lexel.checkpoints.formats.huggingface.config_in import huggingface_rows, read_huggingface_config, read_processor
-from lexel.checkpoints.formats.infer import infer_architecture, known_activation, with_activation
+from lexel.checkpoints.formats.infer import infer_architecture, known_activation, say_it, with_activation
 from lexel.checkpoints.formats.open_clip.config_in import read_open_clip_config
 from lexel.checkpoints.formats.open_clip.tensors import open_clip_rows
 from lexel.checkpoints.formats.tensor_tables import Row, Shape, to_ours
@@ -174,8 +174,8 @@ def _read_open_clip(
     elif config is None and name is None and with_activation(found, "quick_gelu") != with_activation(found, "gelu"):
         raise UsageError(
             f"{where} does not tell its activation, and the wrong one ruins embeddings unseen.\n"
-            "  Say which it was trained with, by activation= or --activation: gelu (most of OpenCLIP's) or quick_gelu "
-            "(OpenAI's, DFN's, MetaCLIP's)."
+            "  Say which it was trained with, gelu (most of OpenCLIP's) or quick_gelu (OpenAI's, DFN's, MetaCLIP's):\n"
+            f"  {say_it(where, '--activation gelu')}"
         )
     found = found.model_copy(update={"logit_bias": "logit_bias" in towers.arrays})
     shapes = shapes_of(found, where)
@@ -205,7 +205,10 @@ def _read_huggingface(
 ) -> _Found:
     where = str(weights)
     if config is None and name is None:
-        raise UsageError(f"{where} needs its config.json beside it, or its name by architecture= or --architecture.")
+        raise UsageError(
+            f"{where} needs its config.json beside it, or the name of its architecture:\n"
+            f"  {say_it(where, '--architecture ViT-B-32')}"
+        )
     path = weights.with_name(CONFIGS["huggingface"])
     found = _about(path, read_huggingface_config, config) if config is not None else architecture_of(name or "")
     if activation:

@@ -12,7 +12,8 @@ from lexel.checkpoints.hub.choose_files import has_tokenizer
 from lexel.checkpoints.hub.locate import cached_clip_tokenizer
 from lexel.errors import ModelError, UsageError
 from lexel.models.config import CLIPConfig, TextTransformerConfig
-from lexel.tokenizer import TextRules, Tokenizer, clip_tokenizer
+from lexel.tokenizer import TextRules, Tokenizer, clip_tokenizer, huggingface_tokenizer
+from lexel.tokenizer.clip import is_merges
 
 Style = Literal["open_clip", "huggingface"]  # whose files and rules
 CLIP_VOCABULARY, CLIP_END = 49408, 49407
@@ -37,6 +38,8 @@ def find_tokenizer(
         return None
     if is_clip:
         found = clip_tokenizer(path, text.context_length)
+    elif is_merges(path):
+        found = _from_merges(path, architecture)
     elif "text_rules" in config.get(NOTE, {}):
         file = path if path.is_file() else path / "tokenizer.json"
         found = Tokenizer.load(file, text.context_length, text.end_of_text, rules=_noted_rules(config[NOTE]))
@@ -46,13 +49,32 @@ def find_tokenizer(
     return Tokenizer(found.backend, text.context_length, found.end_of_text, pad_id, found.rules, text.pad_id or 0)
 
 
+def _from_merges(path: Path, architecture: CLIPConfig) -> Tokenizer:
+    """CLIP's tokenizer for a model whose vocabulary is as large as CLIP's, or padded to a round number."""
+    found = clip_tokenizer(path, architecture.text.context_length)
+    if found.vocabulary_size > architecture.text.vocabulary_size:
+        raise UsageError(
+            f"{path} is a list of merges that makes {found.vocabulary_size:,} tokens, but the model knows "
+            f"{architecture.text.vocabulary_size:,}.\n  {tokenizer_advice(architecture)}."
+        )
+    return found
+
+
+def tokenizer_advice(architecture: CLIPConfig) -> str:
+    """What to give for a model that came without its tokenizer; it is read by `find_tokenizer`."""
+    text = architecture.text
+    if text.vocabulary_size == CLIP_VOCABULARY and text.end_of_text == CLIP_END:
+        return "Give CLIP's merges (bpe_simple_vocab_16e6.txt.gz) or its tokenizer.json"
+    return "Give the tokenizer.json, or the folder with the tokenizer's files, that the model was trained with"
+
+
 def _from_huggingface(path: Path, architecture: CLIPConfig, config: Mapping[str, Any], style: Style) -> Tokenizer:
     text = architecture.text
     if style == "huggingface":
         rules, lower = _transformers_rules(config)
     else:
         rules, lower = (_open_clip_rules(config) if config else _usual_rules(architecture)), False
-    return Tokenizer.from_huggingface(path, text.context_length, rules=rules, padded=text.sees_padding, lower=lower)
+    return huggingface_tokenizer(path, text.context_length, rules=rules, padded=text.sees_padding, lower=lower)
 
 
 def fit_tokens(architecture: CLIPConfig, tokenizer: Tokenizer) -> CLIPConfig:

@@ -15,7 +15,7 @@ from lexel.checkpoints.formats.open_clip.tensors import open_clip_rows
 from lexel.checkpoints.formats.open_clip.text_models import NOTE
 from lexel.checkpoints.formats.read import CONFIGS, PROCESSOR, ForeignModel
 from lexel.checkpoints.formats.tensor_tables import to_theirs
-from lexel.checkpoints.formats.tokenizer import write_tokenizer
+from lexel.checkpoints.formats.tokenizer import tokenizer_advice, write_tokenizer
 from lexel.checkpoints.model_folder.folder import MANIFEST, save_model_folder
 from lexel.errors import UsageError
 from lexel.files import new_folder
@@ -67,7 +67,7 @@ def to_lexel(model: ForeignModel, out: Path) -> None:
     if model.tokenizer is None:
         raise UsageError(
             f"{model.source} comes without a tokenizer, which a model folder must have.\n"
-            "  Give CLIP's merges (bpe_simple_vocab_16e6.txt.gz) or a tokenizer.json by tokenizer= or --tokenizer."
+            f"  {tokenizer_advice(model.architecture)}: --tokenizer PATH, or tokenizer= in Python."
         )
     _check_target(out, MANIFEST)
     notes = "".join(f"\n{note}\n" for note in (*model.warnings, *model.notes))
