@@ -101,7 +101,7 @@ def test_a_job_cut_off_keeps_its_parts_and_ends_like_one_that_was_not(encoder, f
     with pytest.raises(PowerCut):
         embed_source(cut_off_in_part(encoder, part), source, out)
     assert not out.exists()
-    assert len(list((tmp_path / ".out.parquet.parts").iterdir())) == part - 1
+    assert len(list((tmp_path / ".out.parquet.parts").glob("*.parquet"))) == part - 1
     assert parts_made(encoder, folder, out, capsys) == 3 - (part - 1)
     assert pq.read_table(out).equals(pq.read_table(whole))
 
@@ -201,7 +201,7 @@ def test_a_vector_that_is_not_finite_is_never_written(encoder, folder, tmp_path)
     with pytest.raises(ModelError, match=r"quick gives 4 of 4 vectors that are no directions(.|\n)+first for 4\.png"):
         embed_source(Damaged(), source, tmp_path / "out.parquet")
     assert not (tmp_path / "out.parquet").exists()
-    assert [path.name for path in (tmp_path / ".out.parquet.parts").iterdir()] == ["000000.parquet"]
+    assert [path.name for path in (tmp_path / ".out.parquet.parts").glob("*.parquet")] == ["000000.parquet"]
 
 
 def test_bad_pictures_are_named_also_those_of_parts_made_before_a_cut(encoder, folder, tmp_path):
@@ -216,6 +216,22 @@ def test_bad_pictures_are_named_also_those_of_parts_made_before_a_cut(encoder, f
     assert "empty file" in named[0]["reason"]
     assert (done.images, len(done.unreadable)) == (8, 2)
     assert pq.read_metadata(out).num_rows == 8
+
+
+def test_two_processes_do_not_work_on_the_same_file_at_once(folder, tmp_path):
+    source, refused = read_source(str(folder)), []
+
+    class Meanwhile(QuickEncoder):
+        def embed_readable(self, images, what=None):
+            if not refused:
+                with pytest.raises(UsageError, match=r"Another process is embedding into .*out\.parquet") as error:
+                    embed_source(QuickEncoder(), source, tmp_path / "out.parquet")
+                refused.append(error)
+            return super().embed_readable(images, what)
+
+    assert embed_source(Meanwhile(), source, tmp_path / "out.parquet").images == COUNT
+    assert refused
+    assert embed_source(QuickEncoder(), source, tmp_path / "out.parquet").images == COUNT
 
 
 def test_names_of_bad_pictures_go_when_the_pictures_are_mended(encoder, folder, tmp_path):

@@ -7,8 +7,10 @@
 A shard is kept while the model, its items and its picture files are the same, whatever became of the others.
 """
 
+import fcntl
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,12 +24,13 @@ from lexel.bulk.shards import lacking_shards, read_shards, shard_name, summed, w
 from lexel.bulk.table import as_lines, need_pyarrow
 from lexel.encoder import Encoder
 from lexel.errors import DataError, UsageError
-from lexel.files import check_new_file, new_file, write_atomically
+from lexel.files import check_new_file, make_folder, new_file, write_atomically
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS_PER_SHARD = 2048  # items: what is lost at most when the work is cut off
+LOCK = ".lock"
 KEPT_METADATA = (b"lexel.model", b"lexel.fingerprint")  # in the joined file
 
 
@@ -60,6 +63,11 @@ def embed_source(encoder: Encoder, source: ItemSource, path: Path, *, npy: bool 
     """
     _check(path)
     parts = path.with_name(f".{path.name}.parts")
+    with _only_worker(parts, path):
+        return _embed_and_join(encoder, source, parts, path, npy)
+
+
+def _embed_and_join(encoder: Encoder, source: ItemSource, parts: Path, path: Path, npy: bool) -> Embedded:
     folder = OutputFolder.open(str(parts))
     plan = EmbeddingPlan.of(encoder, source, ROWS_PER_SHARD)
     numbers = range(plan.shards)
@@ -81,6 +89,25 @@ def embed_source(encoder: Encoder, source: ItemSource, path: Path, *, npy: bool 
     _name_bad_images(unreadable, _bad_images(path))
     shutil.rmtree(parts)
     return Embedded(path, array, plan.kind, done.images, unreadable, done.truncated, encoder.dimensions)
+
+
+@contextmanager
+def _only_worker(parts: Path, path: Path) -> Iterator[None]:
+    """Keep other processes out of the folder of shards, which goes at the end; a killed one's lock is gone with it.
+
+    Raises UsageError where another process has it.
+    """
+    make_folder(parts)
+    with open(parts / LOCK, "wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"Another process is embedding into {path}. Wait for it, or give another --output."
+            ) from None
+        if not (parts / LOCK).exists():  # the other one has just ended and taken the folder away
+            raise UsageError(f"Another process has just finished {path}. To make it again, give the same command.")
+        yield
 
 
 def _check(path: Path) -> None:

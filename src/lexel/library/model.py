@@ -97,7 +97,7 @@ class LibraryModel:
     def _remembered(self) -> ModelChoice:
         facts = self._facts
         if facts.fingerprint is None:
-            raise UsageError(f"{facts.folder} has no model yet. Name one: --model MODEL, such as runs/demo/model.")
+            raise UsageError(f"{facts.folder} has no model yet. Name one: --model MODEL, such as ViT-B-32/openai.")
         if facts.model is None:
             raise UsageError(
                 f"{facts.folder} was made with the model {facts.fact('model_name')} from Python, and cannot tell "
