@@ -201,3 +201,15 @@ def test_raw_photos_and_videos_that_are_passed_over_are_counted_and_named(tmp_pa
     assert read_source(str(tmp_path)).notes == (
         "3 RAW photos and videos passed over (.cr2 2, .mov 1): convert the RAW ones to JPEG",
     )
+
+
+def test_a_folder_with_splits_names_all_of_them_and_one_without_names_none(tmp_path):
+    for split in ("train", "val"):
+        for number in range(2):
+            path = tmp_path / split / f"{number}.png"
+            path.parent.mkdir(exist_ok=True)
+            Image.new("RGB", (8, 8)).save(path)
+            path.with_suffix(".txt").write_text(f"picture {number}")
+    source = read_source(str(tmp_path), prefer=("train",))
+    assert (source.split, sorted(source.splits)) == ("train", ["train", "val"])
+    assert read_source(str(tmp_path / "train")).splits == ()

@@ -120,3 +120,8 @@ def test_reading_is_quick():
     start = time.perf_counter()
     read_scenes("scenes:5000")
     assert time.perf_counter() - start < 2.5  # 0.2 s on an idle core
+
+
+def test_a_source_names_all_the_splits_that_there_are():
+    source = read_scenes("scenes:10")
+    assert (source.split, source.splits) == ("train", ("train", "val", "test"))

@@ -58,6 +58,7 @@ class Source:
     pairs: Sequence[Pair]
     notes: tuple[str, ...] = ()  # which columns and split were taken, what was skipped: said to the user
     split: str | None = None
+    splits: tuple[str, ...] = ()  # all that there are at this place, the one that was taken included
 
     @property
     def labels(self) -> list[str]:

@@ -41,7 +41,8 @@ def read_source(
     pairs, taken, note = take_split(reading, text if split is None else str(path), split, prefer)
     if not pairs:
         raise DataError(f"{text} names no pictures: every row is empty.")
-    return Source(name=text, pairs=pairs, notes=(*reading.notes, *note), split=taken)
+    splits = tuple(dict.fromkeys(name for name in reading.splits if name is not None))
+    return Source(name=text, pairs=pairs, notes=(*reading.notes, *note), split=taken, splits=splits)
 
 
 def _read_scenes(text: str, prefer: Sequence[str]) -> Source:

@@ -69,7 +69,7 @@ def read_scenes(text: str) -> Source:
     if seed >= SEEDS:
         raise UsageError(f'"{text}": the seed must be below {SEEDS:,}.')
     pairs = [Scene(split, seed, index).pair() for index in range(count)]
-    return Source(text, pairs, _notes(count, split, seed), split)
+    return Source(text, pairs, _notes(count, split, seed), split, SPLITS)
 
 
 def all_labels() -> list[str]:

@@ -8,7 +8,7 @@ from lexel.batches import ceil_div
 from lexel.data.captions import fill
 from lexel.data.loader import TrainingSource
 from lexel.data.pairs import Pair, Source
-from lexel.errors import DataError, UsageError
+from lexel.errors import DataError
 from lexel.evaluation.prompts import templates
 from lexel.progress import say
 from lexel.tokenizer import Tokenizer
@@ -113,12 +113,9 @@ def _set_apart(
     reader: InputReader, source: Source, settings: SourceSettings, recipe: Recipe
 ) -> tuple[list[Pair], Source]:
     """The pairs to learn from, and those to measure on: the source's own val split, or a share chosen by key."""
-    if source.split == "train":
-        try:
-            beside = settings.model_copy(update={"source": _val_beside(settings.source)})
-            return list(source.pairs), _read(reader, beside, recipe.data)
-        except UsageError:
-            pass  # it has no val split
+    if source.split == "train" and "val" in source.splits:
+        beside = settings.model_copy(update={"source": _val_beside(settings.source)})
+        return list(source.pairs), _read(reader, beside, recipe.data)
     kept, apart = _divide(source.pairs, recipe.evaluation, recipe.seed)
     say(f"{settings.source}: {len(apart):,} of {len(source.pairs):,} pairs are held out to measure the model on.")
     return kept, replace(source, name=f"{settings.source}, held out", pairs=apart)
