@@ -1,11 +1,17 @@
+from typing import get_args
+
 import pytest
 from pydantic import ValidationError
 
 from lexel.models.config import (
+    IMAGE_TOWERS,
+    TEXT_TOWERS,
     CLIPConfig,
     ConvNeXtConfig,
     HuggingFaceTextConfig,
+    ImageConfig,
     ResNetConfig,
+    TextConfig,
     TextTransformerConfig,
     TimmConfig,
     VisionTransformerConfig,
@@ -115,3 +121,9 @@ def test_padding_is_seen_where_the_tower_says_what_it_is():
     assert not TextTransformerConfig().sees_padding
     assert TextTransformerConfig(causal=False, pad_id=0).sees_padding
     assert not HuggingFaceTextConfig.model_validate(BERT).sees_padding
+
+
+def test_the_lists_of_towers_are_the_members_of_the_unions() -> None:
+    images, texts = get_args(get_args(ImageConfig)[0]), get_args(get_args(TextConfig)[0])
+    assert images == IMAGE_TOWERS
+    assert tuple(get_args(text)[0] for text in texts) == TEXT_TOWERS

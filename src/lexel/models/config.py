@@ -266,6 +266,10 @@ TextConfig = Annotated[
     Discriminator(_text_kind),
 ]
 
+# The members of these unions.
+IMAGE_TOWERS: tuple[type[Config], ...] = (VisionTransformerConfig, ResNetConfig, ConvNeXtConfig, TimmConfig)
+TEXT_TOWERS: tuple[type[Config], ...] = (TextTransformerConfig, HuggingFaceTextConfig)
+
 
 class CLIPConfig(Config):
     """Two towers that meet in one space of `embedding` dimensions."""

@@ -6,23 +6,11 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from lexel.errors import did_you_mean
-from lexel.models.config import (
-    ConvNeXtConfig,
-    HuggingFaceTextConfig,
-    ResNetConfig,
-    TextTransformerConfig,
-    TimmConfig,
-    VisionTransformerConfig,
-)
+from lexel.models.config import IMAGE_TOWERS, TEXT_TOWERS
 
 # How pydantic names the members of the unions of towers in the path of an error.
 TAGS: dict[str | int, type[BaseModel]] = {
-    "vision_transformer": VisionTransformerConfig,
-    "resnet": ResNetConfig,
-    "convnext": ConvNeXtConfig,
-    "timm": TimmConfig,
-    "text_transformer": TextTransformerConfig,
-    "huggingface": HuggingFaceTextConfig,
+    tower.model_fields["kind"].default: tower for tower in (*IMAGE_TOWERS, *TEXT_TOWERS)
 }
 
 MAX_SHOWN_CHARACTERS = 80  # of a wrong value

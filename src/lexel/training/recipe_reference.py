@@ -21,19 +21,12 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from lexel.models.config import (
-    ConvNeXtConfig,
-    HuggingFaceTextConfig,
-    ResNetConfig,
-    TextTransformerConfig,
-    TimmConfig,
-    VisionTransformerConfig,
-)
+from lexel.models.config import IMAGE_TOWERS, TEXT_TOWERS
 from lexel.training.recipe import Recipe
 
 TOWERS: dict[str, tuple[type[BaseModel], ...]] = {
-    "model.image": (VisionTransformerConfig, ResNetConfig, ConvNeXtConfig, TimmConfig),
-    "model.text": (TextTransformerConfig, HuggingFaceTextConfig),
+    "model.image": IMAGE_TOWERS,
+    "model.text": TEXT_TOWERS,
 }
 BOUNDS = {Gt: "more than", Ge: "at least", Lt: "less than", Le: "at most"}
 
