@@ -26,6 +26,7 @@ from lexel.library.disk.present import why_absent
 from lexel.library.disk.same_file import Mounts, NamedFile, group_names, look_behind
 from lexel.library.index.codes import MAX_SCANNED_VECTORS
 from lexel.library.pages.picture_page import PictureSection, photo_cell, write_page
+from lexel.library.store.contents import files_by_content
 from lexel.library.store.records import Photo, Records
 from lexel.progress import say, track
 
@@ -64,7 +65,7 @@ def find_duplicates(library: "Library", threshold: float = DEFAULT_LIKENESS) -> 
     """
     if not 0.5 <= threshold <= 1:
         raise UsageError(f"A likeness goes from 0.5 to 1 (exact copies only), not {threshold}.")
-    files = _files_by_content(library.records)
+    files = files_by_content(library.records)
     contents = {ids[0]: ids for ids in files.values()}  # by the first file of each
     components = _Components(contents)
     prints = _Prints(library.records)
@@ -108,13 +109,6 @@ def summary(groups: list[Duplicates]) -> str:
     return (
         f"{pictures} there more than once ({exact:,} as exact copies only): {surplus} too many, {size / 1e6:,.1f} MB."
     )
-
-
-def _files_by_content(records: Records) -> dict[int, list[int]]:
-    files: dict[int, list[int]] = defaultdict(list)
-    for id, content in records.rows("SELECT id, content FROM files WHERE NOT missing ORDER BY id"):
-        files[content].append(id)
-    return files
 
 
 def _neighbours(library: "Library", ids: np.ndarray, threshold: float) -> Iterator[tuple[int, int]]:

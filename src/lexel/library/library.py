@@ -26,15 +26,16 @@ from lexel.library.disk.changes_on_disk import (
     describe_absent,
     describe_kept,
     describe_left_out,
-    places,
 )
 from lexel.library.disk.indexing import Added, Indexing
 from lexel.library.disk.present import why_absent
 from lexel.library.model import LibraryModel, ModelLike, load_model
 from lexel.library.search.filters import Filter
 from lexel.library.search.search_methods import SearchMethods
+from lexel.library.store.contents import searched_paths
 from lexel.library.store.locking import only_writer
-from lexel.library.store.paths import absolute, as_path, is_below, outermost, readable
+from lexel.library.store.paths import absolute, is_below, outermost, readable
+from lexel.library.store.places import places
 from lexel.library.store.records import Photo, Records
 from lexel.library.store.schema import DATABASE
 
@@ -69,10 +70,10 @@ class Library(SearchMethods):
     ) -> Self:
         """Open the library in a folder; with `create`, make an empty one where there is none.
 
-        `encoder` is a model made ready, or one as `lexel.load` takes it, which is loaded when first needed; by itself
+        `encoder` is an Encoder, or a model as `lexel.load` takes it, which is loaded when first needed; the default is
         the model that the library was made with. Another model is refused with UsageError, or with `reembed` every
-        picture is embedded anew by it, which goes on where it was cut off; until it is done, the old model's vectors
-        stay.
+        picture is embedded again by it; that goes on where it was cut off, and the old model's vectors stay until it
+        is done.
         """
         folder = absolute(path)
         if create and not (Path(folder) / DATABASE).exists():
@@ -146,9 +147,7 @@ class Library(SearchMethods):
             clear_unfinished(self.path)
         roots = places(self.records, "folder")
         sources, notes = self._read_sources()
-        rows = self.records.rows("SELECT path FROM files WHERE NOT missing")
-        known = (as_path(row) for (row,) in rows)
-        loose = {path for path in known if not any(is_below(path, root) for root in roots)}
+        loose = {path for path in searched_paths(self.records) if not any(is_below(path, root) for root in roots)}
         loose.update(path for source in sources for path in files_of(source.pairs, source.name))
         if not (roots or loose):
             raise UsageError(f"{self.path} knows no folder yet. Give one: lexel index {self.path} FOLDER")

@@ -6,8 +6,9 @@ from quick_encoder import QuickEncoder
 
 from lexel.errors import UsageError
 from lexel.library.disk.changes_on_disk import Scope
-from lexel.library.disk.exclusions import Patterns, stored_patterns
+from lexel.library.disk.exclusions import Patterns
 from lexel.library.library import Library
+from lexel.library.store.places import stored_patterns
 from lexel.library.upkeep.relocation import relocate
 
 NAMES = ("a.png", "b.jpg", "drafts/c.jpg", "2019/raw/d.jpg", "2019/e.jpg", "2019/drafts/f.jpg")

@@ -7,8 +7,8 @@ from pictures import aged, save
 from quick_encoder import QuickEncoder
 
 from lexel.errors import UsageError
-from lexel.library.disk.changes_on_disk import places
 from lexel.library.library import Library
+from lexel.library.store.places import places
 from lexel.library.upkeep import relocation
 from lexel.library.upkeep.relocation import Relocation, relocate
 

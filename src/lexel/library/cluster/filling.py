@@ -15,6 +15,7 @@ from lexel.bulk.plan import read_plan
 from lexel.bulk.shards import finish, shard_name
 from lexel.errors import DataError, UsageError
 from lexel.library.cluster.collection import Collection
+from lexel.library.store.contents import highest_id
 from lexel.library.store.records import Photo, Records
 from lexel.progress import track
 from lexel.unit_vectors import check_finite
@@ -41,7 +42,7 @@ def fill_from_records(collection: Collection, records: Records) -> int:
         "runtime": records.fact("runtime"),
         "number_format": records.fact("number_format"),
         "dimensions": records.dimensions,
-        "last_id": int(records.rows("SELECT max(id) FROM files")[0][0]),
+        "last_id": highest_id(records),
         "origin": str(records.folder),
     }
     _prepare(collection, facts)

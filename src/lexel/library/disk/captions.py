@@ -11,7 +11,8 @@ from lexel.data.readers.tables.rows import read_table_pairs
 from lexel.data.readers.text import decode_text
 from lexel.errors import DataError, LexelError, UsageError
 from lexel.library.store.changes import Changes
-from lexel.library.store.paths import absolute, as_column, as_path, is_below
+from lexel.library.store.paths import absolute, as_column, is_below
+from lexel.library.store.places import caption_tables
 from lexel.library.store.records import Records
 
 TABLE_STAMP = -1  # of a caption that a table gave
@@ -46,7 +47,7 @@ def take_tables(records: Records, tables: Mapping[str, int], changed: Iterable[i
     """
     if not tables:
         return []
-    stamps = {as_path(path): stamp for path, stamp in records.rows("SELECT path, stamp FROM caption_tables")}
+    stamps = caption_tables(records)
     folders = {photo.folder for photo in records.photos(changed)}
     notes: list[str] = []
     for path, stamp in sorted(tables.items()):

@@ -14,7 +14,9 @@ from typing import NamedTuple
 from lexel.data.readers.walk import LeftOut, is_mount
 from lexel.library.disk.exclusions import Exclusions
 from lexel.library.disk.walk import FoundFile, FoundFolder, look_at, walk
+from lexel.library.store.contents import vanished_without_vector
 from lexel.library.store.paths import as_column, as_path, is_below, ranges_below, readable
+from lexel.library.store.places import places
 from lexel.library.store.records import Records
 from lexel.progress import track
 
@@ -83,7 +85,7 @@ def compare_with_disk(records: Records, scope: Scope) -> DiskChanges:
     disk.root_counts = _root_counts(disk, scope, known)
     disk.was_unreadable = _unreadable(records, scope)
     unseen = dict(disk.was_unreadable)
-    no_vector = _without_vector(records)
+    no_vector = vanished_without_vector(records)
     with_files: list[str] = []  # folders
 
     def see(file: FoundFile) -> None:
@@ -115,12 +117,6 @@ def compare_with_disk(records: Records, scope: Scope) -> DiskChanges:
     disk.gone_unreadable = [path for path in unseen if not _is_kept(disk, path)]
     disk.exclude_matches = exclusions.matches
     return disk
-
-
-def places(records: Records, *kinds: str) -> list[str]:
-    """What was added, of the kinds "folder", "source", "mount", sorted."""
-    rows = records.rows("SELECT path, kind FROM places")
-    return sorted(as_path(path) for path, kind in rows if kind in kinds)
 
 
 def has_left(disk: DiskChanges, path: str, now: str) -> bool:
@@ -231,11 +227,6 @@ def _unreadable(records: Records, scope: Scope) -> dict[str, tuple[int | None, i
         for path, size, mtime_ns in found
         if path in named or any(is_below(path, folder) for folder in scope.folders)
     }
-
-
-def _without_vector(records: Records) -> set[int]:
-    query = "SELECT id FROM files WHERE missing AND content NOT IN (SELECT content FROM vectors)"
-    return {id for (id,) in records.rows(query)}
 
 
 def _is_kept(disk: DiskChanges, path: str) -> bool:

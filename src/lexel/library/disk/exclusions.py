@@ -15,7 +15,8 @@ from typing import Self
 
 from lexel.errors import UsageError
 from lexel.library.store.locking import only_writer
-from lexel.library.store.paths import as_path, is_below, readable, with_slash
+from lexel.library.store.paths import is_below, readable, with_slash
+from lexel.library.store.places import removed_paths, stored_patterns
 from lexel.library.store.records import Records
 
 _ANY_FOLDERS = "**"
@@ -50,7 +51,7 @@ class Exclusions:
     @classmethod
     def of(cls, records: Records, roots: Iterable[str]) -> Self:
         """Those of a library whose added folders are `roots`."""
-        removed = [as_path(path) for (path,) in records.rows("SELECT path FROM excluded")]
+        removed = removed_paths(records)
         return cls(removed, stored_patterns(records), roots)
 
     def leave_out(self, path: str, is_folder: bool) -> bool:
@@ -107,14 +108,6 @@ def exclude(records: Records, folders: Sequence[str], patterns: Iterable[str], *
                 changes.forget_patterns(folder)
             for pattern in wanted.get(folder, ()):
                 changes.add_pattern(folder, pattern)
-
-
-def stored_patterns(records: Records) -> dict[str, list[str]]:
-    """The patterns of each folder of a library, sorted."""
-    found: dict[str, list[str]] = {}
-    for folder, pattern in records.rows("SELECT folder, pattern FROM exclude_patterns ORDER BY folder, pattern"):
-        found.setdefault(as_path(folder), []).append(pattern)
-    return found
 
 
 def _of_each_folder(folders: Sequence[str], patterns: Iterable[str]) -> dict[str, list[str]]:

@@ -18,6 +18,7 @@ from lexel.errors import BadImageError
 from lexel.images import Convention, decode, to_rgb
 from lexel.library.disk.photo_facts import read_facts
 from lexel.library.store.changes import FileState, PhotoFacts
+from lexel.library.store.contents import has_vector
 from lexel.library.store.records import Records
 
 MAX_THUMBNAIL_SIDE = 256  # pixels
@@ -40,8 +41,7 @@ class Claims:
         with self._lock:
             if self._claimed.setdefault(digest, path) != path:
                 return True
-            query = "SELECT 1 FROM contents JOIN vectors ON vectors.content = id WHERE hash = ?"
-            if self._records.rows(query, (digest,)):
+            if has_vector(self._records, digest):
                 del self._claimed[digest]
                 return True
             return False

@@ -17,6 +17,7 @@ from lexel.errors import BadImageError
 from lexel.images import Convention, decode
 from lexel.library.model import LibraryModel
 from lexel.library.store import checksums
+from lexel.library.store.contents import paths_of_content
 from lexel.library.store.paths import as_path, readable
 from lexel.library.store.records import STORED_DTYPE, Records
 from lexel.progress import say, track
@@ -75,7 +76,7 @@ def reembed(records: Records, model: LibraryModel) -> None:
 def _embedded(records: Records, encoder: Encoder, left: Sequence[tuple[int, bytes]]) -> Iterator[int]:
     rest = iter(left)
     while chunk := list(islice(rest, PICTURES_PER_TRANSACTION)):
-        paths = [_paths(records, content) for content, _ in chunk]
+        paths = [paths_of_content(records, content) for content, _ in chunk]
         pictures = [_SameContent(encoder, digest, known) for (_, digest), known in zip(chunk, paths, strict=True)]
         vectors, kept, _ = encoder.embed_readable(pictures, None)
         check_finite(vectors, [readable(paths[index][0]) for index in kept], encoder.name)
@@ -104,11 +105,6 @@ def _put_in_place(records: Records, model: LibraryModel) -> None:
     if lost:
         first = readable(as_path(lost[0][1]))
         say(f"{len(lost):,} photos could not be read, such as {first}: they come back when they are found again.")
-
-
-def _paths(records: Records, content: int) -> list[str]:
-    rows = records.rows("SELECT path FROM files WHERE content = ? ORDER BY missing, id", (content,))
-    return [as_path(path) for (path,) in rows]
 
 
 def _stored(vector: np.ndarray) -> tuple[bytes, int]:

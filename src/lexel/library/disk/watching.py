@@ -9,9 +9,10 @@ from lexel.data.readers.paths import has_image_extension
 from lexel.data.readers.walk import METADATA
 from lexel.errors import DataError, UsageError
 from lexel.extras import missing_library
-from lexel.library.disk.changes_on_disk import Scope, places
+from lexel.library.disk.changes_on_disk import Scope
 from lexel.library.disk.indexing import Added
 from lexel.library.store.paths import is_below, outermost, readable
+from lexel.library.store.places import places
 
 if TYPE_CHECKING:
     from lexel.library.library import Library

@@ -9,6 +9,8 @@ Read in this order:
     checksums       of rows, to know damage by
     changes         what can be changed within a transaction
     records         Records: photos, vectors, thumbnails, words; Photo
+    contents        files by their content, which equal files share
+    places          what a library looks through and what it leaves out
     budget          what a query that a user has written may cost
     locking         one writer at a time
     label_history   which labels were given, so that they can be taken back

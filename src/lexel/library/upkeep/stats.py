@@ -3,9 +3,8 @@
 import os
 from dataclasses import dataclass
 
-from lexel.library.disk.changes_on_disk import places
-from lexel.library.disk.exclusions import stored_patterns
 from lexel.library.store.paths import readable
+from lexel.library.store.places import places, stored_patterns
 from lexel.library.store.records import Records
 
 
