@@ -280,3 +280,15 @@ def test_a_split_has_several_names(folder, named):
     assert read_source(path, prefer=["test", "train"]).split == "train"
     with pytest.raises(UsageError, match=f'{path} has no split "test".*\n  It has: train 1, val 1'):
         read_source(f"{path}/test")
+
+
+def test_other_columns_are_kept_where_that_is_asked_of_the_first_row_of_a_picture(folder):
+    table = write(folder, "t.csv", "image,text,price,split\n0.png,one,5,train\n0.png,two,6,train\n1.png,three,,train\n")
+    source = read_source(table, keep_columns=True)
+    assert [pair.extras for pair in source.pairs] == [
+        {"price": "5", "split": "train"},
+        {"price": "", "split": "train"},
+    ]
+    assert "t.csv: columns kept as they are: price, split" in source.notes
+    assert [pair.extras for pair in read_source(table).pairs] == [None, None]
+    assert read_source(table).pairs == source.pairs  # what is said of a picture is the same
