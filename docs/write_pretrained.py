@@ -1,4 +1,4 @@
-"""Write the table of docs/pretrained.md anew: python docs/write_pretrained.py
+"""Write the table of docs/pretrained.md again: python docs/write_pretrained.py
 
 A test compares the page with what this makes of the facts.
 """
@@ -76,7 +76,7 @@ def families() -> str:
 
 
 def page(existing: str) -> str:
-    """The page with its tables written anew; what stands before them is kept."""
+    """The page with its tables written again; what stands before them is kept."""
     return existing.partition(START)[0] + START + "\n" + families() + "\n" + table()
 
 

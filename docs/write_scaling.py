@@ -158,7 +158,7 @@ def assumptions() -> str:
 
 
 def page(existing: str) -> str:
-    """The page with what this file writes written anew; the rest is kept."""
+    """The page with what this file writes written again; the rest is kept."""
     for part in (assumptions, needs, clusters, published):
         start, end = f"<!-- {part.__name__}: written by docs/write_scaling.py -->\n", "\n<!-- end -->"
         before, mark, rest = existing.partition(start)

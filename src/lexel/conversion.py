@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from lexel.batches import ceil_div
 from lexel.checkpoints.formats.write import to_lexel, write_huggingface, write_open_clip
 from lexel.checkpoints.model_folder.exported import NUMBER_FORMATS, NumberFormat
 from lexel.checkpoints.model_folder.folder import MANIFEST, open_model_folder
@@ -89,7 +90,7 @@ def _number_formats(formats: Sequence[str]) -> list[NumberFormat]:
 
 def _sample(source: Source, encoder: Encoder) -> Sample:
     """The source's images as the towers see them, evenly spread and ENOUGH at most, with their first captions."""
-    every = -(-len(source.pairs) // ENOUGH)
+    every = ceil_div(len(source.pairs), ENOUGH)
     pixels, captions = [], []
     for pair in track(source.pairs[::every], "Reading images"):
         try:

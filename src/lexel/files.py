@@ -26,7 +26,7 @@ def make_folder(path: Path) -> None:
 def check_new_file(path: Path) -> None:
     """Raise UsageError where no file of that name can be: for want of the folder, or because it is one.
 
-    Call it before long work; `new_file` does so by itself.
+    Call it before long work; `new_file` does so too.
     """
     if path.is_dir():
         raise UsageError(f"{path} is a folder. Give the name of a file.")

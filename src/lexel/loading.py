@@ -80,8 +80,8 @@ def load(
     "hf:organisation/repository", or another library's folder or weight file; for the last, `architecture`,
     `activation` and `tokenizer` say what it leaves out (see `read_foreign`).
 
-    `device` is torch's name of one; by itself a GPU when there is one. `runtime` and `number_format` are by themselves
-    torch in float32 or, for an exported folder, ONNX Runtime in the format nearest to it. `image_size` (pixels) and
+    `device` is torch's name of one; the default is a GPU when there is one. `runtime` and `number_format` default to
+    torch in float32 or, for an exported folder, to ONNX Runtime in the format nearest to it. `image_size` (pixels) and
     `context_length` (tokens) stretch the learned positions. `exact` decodes large JPEGs in full.
 
     Raises UsageError when there is no such model or something must be said, ModelError when its files are damaged.

@@ -25,7 +25,7 @@ _WILDCARDS = {
     ".**": (".weight", ".bias", ".running_mean", ".running_var", ".num_batches_tracked"),
     "*": ("weight", "bias"),
 }
-# What some files hold beside weights: counted, masked or set anew by whoever builds the towers.
+# What some files hold beside weights: counted, masked or set again by whoever builds the towers.
 NO_WEIGHTS = {"position_ids", "token_type_ids", "attn_mask", "input_resolution", "context_length", "vocab_size"}
 
 

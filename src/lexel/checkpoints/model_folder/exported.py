@@ -108,7 +108,7 @@ def write_exported(folder: Path, exported: Exported) -> None:
 
 
 def open_towers(folder: Path, wanted: NumberFormat | None = None) -> ExportedTowers:
-    """The two files of one number format; by itself float32, or else the nearest to it that is there.
+    """The two files of one number format; the default is float32, or else the nearest to it that is there.
 
     Raises UsageError when the model was exported without that format and ModelError when a file is missing.
     """

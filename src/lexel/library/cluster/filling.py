@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lexel.batches import ceil_div
 from lexel.bulk.output_folder import OutputFolder
 from lexel.bulk.plan import read_plan
 from lexel.bulk.shards import finish, shard_name
@@ -47,7 +48,7 @@ def fill_from_records(collection: Collection, records: Records) -> int:
     }
     _prepare(collection, facts)
     batches = _batches_of_records(records)
-    written = _fill(collection, track(batches, "Filling the cluster", -(-records.count // POINTS_PER_REQUEST)))
+    written = _fill(collection, track(batches, "Filling the cluster", ceil_div(records.count, POINTS_PER_REQUEST)))
     _remove_others(collection, records)
     return written
 

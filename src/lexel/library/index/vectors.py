@@ -13,6 +13,7 @@ from typing import Self
 
 import numpy as np
 
+from lexel.batches import ceil_div
 from lexel.library.index.codes import DISK_FULL_ERRORS, MAX_SCANNED_VECTORS, build_index, moved, sample_size, shared
 from lexel.library.index.index_files import Cached, read_cache, write_cache
 from lexel.library.store.records import ROWS_PER_BLOCK, Records
@@ -211,7 +212,7 @@ def _build(records: Records) -> tuple[Cached, str]:
     steps = blocks()
     if count >= PROGRESS_FROM_VECTORS:
         say(f"Building the index of {count:,} vectors.")
-        steps = track(steps, "Indexing vectors", -(-count // ROWS_PER_BLOCK))
+        steps = track(steps, "Indexing vectors", ceil_div(count, ROWS_PER_BLOCK))
     training = random.permutation(_unit(sample))
     index = build_index(count, dimensions, training, steps)
     return Cached(index, np.concatenate([_NONE, *ids]), generation), fingerprint

@@ -129,7 +129,7 @@ class Changes:
         self.connection.execute(f"UPDATE files SET {names} WHERE id = ?", (*_checked(facts), id))
 
     def touch_file(self, id: int, state: FileState) -> None:
-        """The file was written anew with the content that it had."""
+        """The file was written again with the content that it had."""
         query = "UPDATE files SET size = ?, mtime_ns = ?, settled = ? WHERE id = ?"
         self.connection.execute(query, (state.size, state.mtime_ns, state.settled, id))
 

@@ -138,7 +138,7 @@ def open_clip_rows(config: CLIPConfig, ours: Iterable[str], *, flat: bool) -> li
         *under("visual.", "image.", _image(config, ours)),
         *under("" if flat else "text.", "text.", _text(config, ours)),
         *table(("logit_scale", "logit_scale")),
-        *table(*[("logit_bias", "logit_bias")] * config.logit_bias),
+        *(table(("logit_bias", "logit_bias")) if config.logit_bias else ()),
     ]
 
 
