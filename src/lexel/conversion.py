@@ -22,7 +22,7 @@ from lexel.progress import say, track
 
 Format = Literal["lexel", "open_clip", "huggingface"]
 WRITERS = {"lexel": to_lexel, "open_clip": write_open_clip, "huggingface": write_huggingface}
-ENOUGH = 1000  # pictures that an export is judged on, at most
+MAX_JUDGED_IMAGES = 1000  # of an export
 
 
 def convert(
@@ -75,7 +75,7 @@ def export(
             raise UsageError(f"{path} is exported already. Give the folder that it was made from.")
         encoder = load(path, device="cpu")
         sample = None if images is None else _sample(images, encoder)
-        return export_onnx(encoder.clip, folder, out, formats=chosen, sample=sample, tell=say)
+        return export_onnx(encoder.clip, folder, out, formats=chosen, sample=sample, on_progress=say)
 
 
 def _number_formats(formats: Sequence[str]) -> list[NumberFormat]:
@@ -89,8 +89,8 @@ def _number_formats(formats: Sequence[str]) -> list[NumberFormat]:
 
 
 def _sample(source: Source, encoder: Encoder) -> Sample:
-    """The source's images as the towers see them, evenly spread and ENOUGH at most, with their first captions."""
-    every = ceil_div(len(source.pairs), ENOUGH)
+    """The source's images as the towers see them, evenly spread, with their first captions."""
+    every = ceil_div(len(source.pairs), MAX_JUDGED_IMAGES)
     pixels, captions = [], []
     for pair in track(source.pairs[::every], "Reading images"):
         try:

@@ -1,4 +1,4 @@
-"""How the process keeps its memory. A C library by itself hands large blocks back to the system when they are freed."""
+"""How the process keeps its memory: by default a C library hands freed large blocks back to the system."""
 
 import ctypes
 import sys

@@ -19,7 +19,7 @@ from lexel.tokenizer.tokenizer import Tokenizer, damage_named
 START, END = "<start_of_text>", "<end_of_text>"
 END_OF_WORD = "</w>"
 MERGES = 48_894  # of CLIP; the published file lists more than were used
-MAX_BYTES = 64 << 20  # unpacked; the published file has 3 million
+MAX_MERGES_BYTES = 64 << 20  # unpacked; the published file has 3 million
 GZIP = b"\x1f\x8b"
 FILES = ("bpe_simple_vocab_16e6.txt.gz", "merges.txt", "tokenizer.json")
 
@@ -74,9 +74,9 @@ def _read_merges(path: Path) -> list[tuple[str, str]]:
     with open(path, "rb") as file:
         is_packed = file.read(2) == GZIP
     with (gzip.open if is_packed else open)(path, "rb") as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:  # unpacked: a few bytes may become any number
-        raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
+        content = file.read(MAX_MERGES_BYTES + 1)
+    if len(content) > MAX_MERGES_BYTES:  # unpacked: a few bytes may become any number
+        raise ValueError(f"it has more than {MAX_MERGES_BYTES:,} bytes")
     text = content.decode("utf-8")
     if text.lstrip().startswith("{"):
         return parse_merges(json.loads(text)["model"]["merges"])

@@ -47,7 +47,7 @@ def the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("LEXEL_CACHE", str(tmp_path / "lexel"))
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    monkeypatch.setattr(download, "PAUSE", 0.001)
+    monkeypatch.setattr(download, "PAUSE_SECONDS", 0.001)
     yield stand_in
     server.shutdown()
     server.server_close()

@@ -1,7 +1,7 @@
 """Arrays as files store them, with the one number format that NumPy lacks.
 
 bfloat16 is the upper half of a float32. It is carried as a dtype with a single field of that name, so that an array
-tells by itself what it was stored as; widening it to float32 and narrowing it again gives the same bits.
+says what it was stored as; widening it to float32 and narrowing it again gives the same bits.
 """
 
 import json

@@ -19,7 +19,7 @@ import numpy as np
 from lexel.checkpoints.formats.pickles import Module, Storage, Tensor, dtype_of, follow
 from lexel.errors import ModelError
 
-MAX_BYTES = 64 << 20  # of the pickle, and of the program; OpenAI's are under one megabyte
+MAX_PICKLE_BYTES = 64 << 20  # of the pickle, and of the program; OpenAI's are under one megabyte
 OLD_MAGIC = 0x1950A86A20F9469CFC6C  # what the first pickle of an old file holds
 
 
@@ -67,7 +67,7 @@ class _Archive:
         return next(name for name in self.zip.namelist() if name.endswith("/data.pkl")).removesuffix("data.pkl")
 
     def follow(self, *, foreign: bool) -> object:
-        return follow(io.BytesIO(self.member("data.pkl", MAX_BYTES)), self.storage, foreign=foreign)
+        return follow(io.BytesIO(self.member("data.pkl", MAX_PICKLE_BYTES)), self.storage, foreign=foreign)
 
     def member(self, name: str, limit: int) -> bytes:
         info = self.zip.getinfo(self.root + name)
@@ -88,7 +88,7 @@ class _Archive:
     def program(self) -> str:
         """The archive's source code, which is only ever looked at."""
         files = [info for info in self.zip.infolist() if info.filename.startswith(f"{self.root}code/")]
-        if sum(info.file_size for info in files) > MAX_BYTES:
+        if sum(info.file_size for info in files) > MAX_PICKLE_BYTES:
             raise ModelError("is damaged: its program is larger than it may be. Download it again.")
         return "\n".join(self.zip.read(info).decode("utf-8", "replace") for info in files)
 

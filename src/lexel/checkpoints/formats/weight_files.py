@@ -1,8 +1,8 @@
 """Weight files of every kind to named arrays, told apart by what is in them and never by their name.
 
 Nothing in a file is ever run: safetensors are raw numbers, pickles are read by PyTorch's `weights_only` reader, and
-those that it refuses, and TorchScript archives, by readers of our own. What is no weight file at all is told as what it
-is.
+those that it refuses, and TorchScript archives, by readers of our own. The error for what is no weight file says what
+it is.
 """
 
 import json

@@ -93,7 +93,7 @@ def url_file(url: str | None) -> Path | None:
 
 def listing(repository: Repository) -> Listing:
     """Ask the hub. Raises UnreachableError, RefusedError."""
-    with _told(repository):
+    with _translated_errors(repository):
         info = _hub().HfApi().model_info(repository.name, revision=repository.revision, files_metadata=True)
     return Listing(repository, info.sha or "", {file.rfilename: file.size or 0 for file in info.siblings or ()})
 
@@ -108,7 +108,7 @@ def fetch(listing: Listing, files: Sequence[str], progress: Progress | None) -> 
     missing = [file for file in files if file not in have]
     _check_space(hub_folder(), sum(listing.files.get(file, 0) for file in missing), listing.repository.name)
     for file in missing:
-        with _told(listing.repository):
+        with _translated_errors(listing.repository):
             _fetch(listing.repository, file, progress)
 
 
@@ -124,15 +124,16 @@ def fetch_url(remote: RemoteFile, progress: Progress | None) -> None:
 def _fetch(repository: Repository, file: str, progress: Progress | None) -> None:
     hub = _hub()
     url = hub.hf_hub_url(repository.name, file, revision=repository.revision)
-    told = hub.get_hf_file_metadata(url)
-    if told.etag and _DIGEST.fullmatch(told.etag):  # else it is no hash, and no name to give to a file
-        blob = hub_folder() / repository.folder_name / "blobs" / told.etag
-        lock = hub_folder() / ".locks" / repository.folder_name / f"{told.etag}.lock"  # as the hub's own downloads do
+    metadata = hub.get_hf_file_metadata(url)
+    if metadata.etag and _DIGEST.fullmatch(metadata.etag):  # else it is no hash, and no name to give to a file
+        blob = hub_folder() / repository.folder_name / "blobs" / metadata.etag
+        # The lock that the hub's own downloads take.
+        lock = hub_folder() / ".locks" / repository.folder_name / f"{metadata.etag}.lock"
         lock.parent.mkdir(parents=True, exist_ok=True)
-        headers = hub.utils.build_hf_headers(library_name="lexel") if _same_host(url, told.location) else {}
+        headers = hub.utils.build_hf_headers(library_name="lexel") if _same_host(url, metadata.location) else {}
         with hub.utils.WeakFileLock(lock):
             if not blob.exists():
-                download(RemoteFile(told.location, file, told.size, told.etag, headers), blob, progress)
+                download(RemoteFile(metadata.location, file, metadata.size, metadata.etag, headers), blob, progress)
     hub.hf_hub_download(repository.name, file, revision=repository.revision, cache_dir=hub_folder())
 
 
@@ -152,7 +153,7 @@ def _check_space(where: Path, needed: int, what: str) -> None:
 
 
 @contextmanager
-def _told(repository: Repository) -> Iterator[None]:
+def _translated_errors(repository: Repository) -> Iterator[None]:
     """Turn what huggingface_hub raises into errors of ours that say what to do."""
     errors, name = _hub().errors, repository.name
     try:

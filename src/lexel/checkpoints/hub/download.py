@@ -19,11 +19,11 @@ from lexel.identity import sha256_of
 
 Progress = Callable[[str, int, int | None], None]  # file name, bytes that are here, bytes in all where known
 
-CHUNK = 1 << 20  # bytes
-TIMEOUT = 30.0  # seconds without a byte
-ATTEMPTS = 5  # in a row without a single new byte
-PAUSE = 1.0  # seconds between them
-PARTIAL = ".partial"
+CHUNK_BYTES = 1 << 20
+TIMEOUT_SECONDS = 30.0  # without a byte
+MAX_IDLE_ATTEMPTS = 5  # in a row without a single new byte
+PAUSE_SECONDS = 1.0  # between attempts
+PARTIAL_SUFFIX = ".partial"
 _CUT = (ConnectionError, TimeoutError, http.client.HTTPException, urllib.error.URLError)
 
 
@@ -57,7 +57,7 @@ def download(remote: RemoteFile, target: Path, progress: Progress | None = None)
     Raises ConnectionLostError, LexelError (refused, or not the bytes that they must be), OSError (a full disk, say).
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + PARTIAL)
+    partial = target.with_name(target.name + PARTIAL_SUFFIX)
     try:
         _complete(remote, partial, progress or (lambda *_: None))
         if remote.digest is not None and not _digest(partial, remote.digest).startswith(remote.digest):
@@ -98,9 +98,9 @@ def _complete(remote: RemoteFile, partial: Path, progress: Progress) -> None:
         else:
             reason = "the connection was cut"
         failures = failures + 1 if _size(partial) <= had else 0
-        if failures >= ATTEMPTS:
+        if failures >= MAX_IDLE_ATTEMPTS:
             raise ConnectionLostError(remote, reason, _size(partial))
-        time.sleep(PAUSE)
+        time.sleep(PAUSE_SECONDS)
 
 
 def _size(path: Path) -> int:
@@ -114,7 +114,7 @@ def _append(remote: RemoteFile, partial: Path, had: int, progress: Progress) -> 
         request.add_unredirected_header(key, value)
     if had:
         request.add_header("Range", f"bytes={had}-")
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
         if response.status != 206:  # the server does not know how to continue
             had = 0
         length = response.headers.get("Content-Length")
@@ -126,12 +126,12 @@ def _append(remote: RemoteFile, partial: Path, had: int, progress: Progress) -> 
     return here == total if total is not None else True
 
 
-def _copy(response: http.client.HTTPResponse, file: BinaryIO, here: int, tell: Callable[[int], None]) -> int:
-    tell(here)
-    while chunk := response.read(CHUNK):
+def _copy(response: http.client.HTTPResponse, file: BinaryIO, here: int, on_progress: Callable[[int], None]) -> int:
+    on_progress(here)
+    while chunk := response.read(CHUNK_BYTES):
         file.write(chunk)
         here += len(chunk)
-        tell(here)
+        on_progress(here)
     file.flush()
     os.fsync(file.fileno())
     return here

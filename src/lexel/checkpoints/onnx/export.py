@@ -102,13 +102,14 @@ def export_onnx(
     *,
     formats: Sequence[NumberFormat] = ("float32",),
     sample: Sample | None = None,
-    tell: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> ExportReport:
     """Write a model folder at `out` that holds the towers of `clip`, made from `source`, as ONNX.
 
     `clip` is on the CPU and in float32. A number format that is too far from float32 is left out, and the report says
-    why; int8 needs a sample of 100 images and those that it is calibrated with. `tell` is given a line at each step.
-    Raises UsageError without the extra `export` or a sample, and ModelError when a graph does not give what torch does.
+    why; int8 needs a sample of 100 images and those that it is calibrated with. `on_progress` is given a line at each
+    step. Raises UsageError without the extra `export` or a sample, and ModelError when a graph does not give
+    what torch does.
     """
     needs("onnx", "onnxscript")
     if "int8" in formats:
@@ -122,13 +123,13 @@ def export_onnx(
     report = ExportReport(out)
     with new_folder(out) as folder, TemporaryDirectory(prefix=".export-", dir=folder.parent) as scratch:
         (folder / FOLDER).mkdir()
-        tell("Writing the graphs")
+        on_progress("Writing the graphs")
         float32 = _write_float32(clip, seen, Path(scratch))
         graphs: dict[NumberFormat, Graphs] = {}
         for wanted in NUMBER_FORMATS:
             if wanted not in ("float32", *formats):  # the others are made of float32
                 continue
-            tell(f"Checking {wanted}")
+            on_progress(f"Checking {wanted}")
             made = float32 if wanted == "float32" else _make(wanted, float32, Path(scratch), seen)
             agreement = _agreement(wanted, made, checks)
             reason = why_refused(wanted, agreement)

@@ -21,8 +21,8 @@ from lexel.errors import ModelError
 from lexel.extras import missing_library
 
 OPSET = 20  # the first with GELU as one operator
-LARGEST_FILE = 1_500_000_000  # bytes; protobuf ends at 2 GB, and larger weights go into a file of their own
-LEAST_ROUNDED = 1024  # numbers; what is smaller saves nothing
+MAX_GRAPH_BYTES = 1_500_000_000  # protobuf ends at 2 GB, and larger weights go into a file of their own
+MIN_ROUNDED_NUMBERS = 1024  # what is smaller saves nothing
 
 
 def write_graph(tower: nn.Module, example: Tensor, free: dict[int, Any], name: str, path: Path) -> None:
@@ -50,7 +50,7 @@ def write_graph(tower: nn.Module, example: Tensor, free: dict[int, Any], name: s
     assert program is not None  # it is None without `dynamo`
     for node in program.model.graph:
         node.metadata_props.clear()  # where in which file of this machine the node comes from
-    program.save(path, external_data=size > LARGEST_FILE)
+    program.save(path, external_data=size > MAX_GRAPH_BYTES)
 
 
 def round_weights(source: Path, target: Path) -> None:
@@ -98,7 +98,7 @@ def _round(model: Any) -> None:
     kept, casts = [], []
     for weight in model.graph.initializer:
         values = numpy_helper.to_array(weight)
-        large = values.dtype == np.float32 and values.size >= LEAST_ROUNDED
+        large = values.dtype == np.float32 and values.size >= MIN_ROUNDED_NUMBERS
         if large and np.abs(values).max() <= np.finfo(np.float16).max:
             stored = f"{weight.name}.float16"
             kept.append(numpy_helper.from_array(values.astype(np.float16), stored))
@@ -128,7 +128,7 @@ def needs(*libraries: str) -> None:
 def _save(model: Any, path: Path) -> None:
     import onnx
 
-    if model.ByteSize() > LARGEST_FILE:
+    if model.ByteSize() > MAX_GRAPH_BYTES:
         onnx.save(model, path, save_as_external_data=True, location=f"{path.name}.data")
     else:
         onnx.save(model, path)

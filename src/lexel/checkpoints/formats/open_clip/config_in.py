@@ -1,4 +1,4 @@
-"""OpenCLIP's configurations, `open_clip_config.json` and the older bare kind, in both directions."""
+"""OpenCLIP's configurations, `open_clip_config.json` and the older bare kind, to an architecture and preprocessing."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
