@@ -1,4 +1,4 @@
-"""Lexel: train, evaluate, use and serve CLIP models.
+"""Lexel: train, evaluate and use CLIP models.
 
 The public names are loaded when they are first used, so that `import lexel` costs nothing.
 """
@@ -7,9 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lexel.conversion import convert, export
+    from lexel.data.readers import read_source
     from lexel.encoder import Encoder
     from lexel.errors import LexelError
+    from lexel.evaluation.calibrate import calibrate
     from lexel.evaluation.classifier import ZeroShotClassifier
+    from lexel.evaluation.compare import compare
     from lexel.evaluation.evaluate import evaluate
     from lexel.evaluation.ranking import rank_captions
     from lexel.evaluation.report import Report
@@ -31,9 +35,14 @@ __all__ = [
     "Report",
     "Run",
     "ZeroShotClassifier",
+    "calibrate",
+    "compare",
+    "convert",
     "evaluate",
+    "export",
     "load",
     "rank_captions",
+    "read_source",
     "train",
 ]
 
@@ -47,9 +56,14 @@ _HOMES = {
     "Report": "lexel.evaluation.report",
     "Run": "lexel.training.trainer",
     "ZeroShotClassifier": "lexel.evaluation.classifier",
+    "calibrate": "lexel.evaluation.calibrate",
+    "compare": "lexel.evaluation.compare",
+    "convert": "lexel.conversion",
     "evaluate": "lexel.evaluation.evaluate",
+    "export": "lexel.conversion",
     "load": "lexel.loading",
     "rank_captions": "lexel.evaluation.ranking",
+    "read_source": "lexel.data.readers",
     "train": "lexel.training.trainer",
 }
 

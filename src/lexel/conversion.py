@@ -37,6 +37,9 @@ def convert(
     """Write `model`, of any kind that `lexel.load` takes, as a folder `out` of another format; returns `out`.
 
     Every weight keeps its bits. Raises UsageError where the other format cannot hold the model.
+
+    Example:
+        lexel.convert("runs/shop/model", "shop-open-clip", to="open_clip")
     """
     found = read_model(model, architecture=architecture, activation=activation, tokenizer=tokenizer)
     for note in (*found.warnings, *found.notes):
@@ -60,6 +63,9 @@ def export(
     `formats` are of "float32", "float16" and "int8". `images` are real ones, with captions where there are any, on
     which the export is compared with torch; int8 is offered only with them. Raises UsageError, and ModelError when the
     export does not give what torch gives.
+
+    Example:
+        lexel.export("runs/shop/model", "shop-onnx", ["float32", "int8"], lexel.read_source("shop.csv"))
     """
     chosen = _number_formats(formats)
     out = Path(out)

@@ -85,6 +85,10 @@ def load(
     `context_length` (tokens) stretch the learned positions. `exact` decodes large JPEGs in full.
 
     Raises UsageError when there is no such model or something must be said, ModelError when its files are damaged.
+
+    Example:
+        encoder = lexel.load("ViT-B-32/openai")                 # or a folder, a file, "hf:organisation/repository"
+        encoder.similarity(["a.jpg"], ["a cat", "a dog"])       # (1, 2) cosines
     """
     path = Path(model).expanduser()
     resize = {"image_size": image_size, "context_length": context_length}

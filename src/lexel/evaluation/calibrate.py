@@ -40,6 +40,10 @@ def calibrate(
 
     Pairs without captions are asked for by their label, in one of the `templates`. Raises DataError when the source has
     too few pairs or the model does not tell its true pairs from random ones.
+
+    Example:
+        encoder.calibration = lexel.calibrate(encoder, lexel.read_source("shop.csv/val"))
+        encoder.match(["a.jpg"], ["a red shoe"])                # (1, 1) probabilities
     """
     embedded = embed_source(encoder, _at_most(source))
     texts, texts_of_image = _texts(embedded.pairs, read_templates(templates))

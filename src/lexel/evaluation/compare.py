@@ -72,6 +72,10 @@ def compare(reports: Sequence[Report], names: Sequence[str] | None = None) -> Co
 
     `names` tell the models apart, by default their own names. Raises UsageError where two reports have no source, or
     no task on it, in common.
+
+    Example:
+        reports = [lexel.evaluate(lexel.load(model), "photos/test") for model in ("old", "new")]
+        lexel.compare(reports).differences[0].verdict           # "better", "worse" or "cannot tell"
     """
     if len(reports) < 2:
         raise UsageError("A comparison needs two reports or more.")

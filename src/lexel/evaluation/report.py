@@ -68,7 +68,11 @@ class SourceReport(Config):
 
 
 class Report(Config):
-    """What a model can do, measured; from `lexel.evaluate` or `Report.load`."""
+    """What a model can do, measured; from `lexel.evaluate` or `Report.load`.
+
+    Example:
+        lexel.Report.load("runs/shop/report").metrics()["retrieval/image_to_text/recall@1"]
+    """
 
     format: Literal[2] = FORMAT
     model: str

@@ -52,6 +52,11 @@ class Library(SearchMethods):
 
     Changing it raises UsageError while another process changes it, and DataError when the disk is full; what was
     committed before is whole.
+
+    Example:
+        with lexel.Library.open("photos.lexel", "ViT-B-32/openai", create=True) as library:
+            library.add("~/Pictures")
+            library.search("a dog on a beach", after="2024")
     """
 
     def __init__(self, records: Records, model: LibraryModel) -> None:

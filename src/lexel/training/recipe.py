@@ -150,7 +150,12 @@ class EvaluationSettings(Config):
 
 
 class Recipe(Config):
-    """All that decides the weights that come out, and how the run is watched."""
+    """All that decides the weights that come out, and how the run is watched. docs/recipes.md describes every key.
+
+    Example:
+        recipe = lexel.Recipe.load("recipe.toml", ["epochs=5", "optimizer.learning_rate=5e-4"])
+        lexel.train(recipe, "runs/shop")
+    """
 
     name: str = Field(default="run", pattern=r"^[\w.-]+$")  # of the run; that of the recipe's file where it says none
     seed: int = Field(default=0, ge=0)  # of all that is random

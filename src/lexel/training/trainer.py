@@ -41,7 +41,12 @@ class InterruptedRunError(LexelError):
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run."""
+    """A finished run.
+
+    Example:
+        run = lexel.train("shop.csv")
+        lexel.load(run.model), run.report.metrics()
+    """
 
     folder: Path
     model: Path  # the model folder

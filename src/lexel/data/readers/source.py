@@ -32,6 +32,10 @@ def read_source(
     Without a named split the first of `prefer` that exists is taken, or else everything. `caption`, `label` and
     `image` name the columns of a table that cannot be guessed. A table in which no text can be found is an error, or,
     with `text_required=False`, pictures alone. With `keep_columns` a table's other columns are kept in `Pair.extras`.
+
+    Example:
+        source = lexel.read_source("shop.csv", caption="title")
+        source.pairs[0].captions
     """
     if re.match(r"scenes:", text):
         return _read_scenes(text, prefer)

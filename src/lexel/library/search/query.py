@@ -20,7 +20,11 @@ LEAST: tuple[Least, ...] = ("strong", "possible", "any")
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One photo that was found."""
+    """One photo that was found.
+
+    Example:
+        [(hit.photo.path, hit.strength) for hit in library.search("a dog on a beach")]
+    """
 
     photo: Photo
     score: float | None  # cosine with what was asked, or of keywords alone minus their BM25; None for filters alone
@@ -47,7 +51,8 @@ class Query:
     words have to fit a photo: with "any" the whole ranking is given, each hit with its strength, else only hits that
     are "strong", or at least "possible", or have the keywords. `diversity` from 0 to 1 spreads the results.
 
-    Example: `library.find(Query(texts="a red bicycle", after="2024", least="possible"))`
+    Example:
+        library.find(lexel.Query(texts="a red bicycle", after="2024", least="possible"))
     """
 
     texts: Sequence[WeightedText] | WeightedText = ()
