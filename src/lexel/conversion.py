@@ -11,7 +11,7 @@ from lexel.batches import ceil_div
 from lexel.checkpoints.formats.write import to_lexel, write_huggingface, write_open_clip
 from lexel.checkpoints.model_folder.exported import NUMBER_FORMATS, NumberFormat
 from lexel.checkpoints.model_folder.folder import MANIFEST, open_model_folder
-from lexel.checkpoints.onnx.export import ExportReport, Sample, export_onnx
+from lexel.checkpoints.onnx.export import ExportReport, ExportSample, export_onnx
 from lexel.data.pairs import Source
 from lexel.encoder import Encoder
 from lexel.errors import BadImageError, UsageError, did_you_mean
@@ -94,7 +94,7 @@ def _number_formats(formats: Sequence[str]) -> list[NumberFormat]:
     return [name for name in NUMBER_FORMATS if name in formats]
 
 
-def _sample(source: Source, encoder: Encoder) -> Sample:
+def _sample(source: Source, encoder: Encoder) -> ExportSample:
     """The source's images as the towers see them, evenly spread, with their first captions."""
     every = ceil_div(len(source.pairs), MAX_JUDGED_IMAGES)
     pixels, captions = [], []
@@ -106,4 +106,4 @@ def _sample(source: Source, encoder: Encoder) -> Sample:
         captions += pair.captions[:1]
     if not pixels:
         raise UsageError(f"{source.name} has no image that can be read.")
-    return Sample(np.stack(pixels), captions if len(captions) == len(pixels) else ())
+    return ExportSample(np.stack(pixels), captions if len(captions) == len(pixels) else ())

@@ -62,16 +62,16 @@ def demo_recipe(changes: list[str]) -> Recipe:
         return Recipe.load(path, changes)
 
 
-def run_demo(recipe: Recipe, folder: Path, tell: Callable[[str], None]) -> Demo:
-    """Train, measure and use; `tell` hears a sentence before each part."""
-    tell("Learning from captioned pictures; thirty combinations of shape and colour are kept from it")
+def run_demo(recipe: Recipe, folder: Path, on_progress: Callable[[str], None]) -> Demo:
+    """Train, measure and use; `on_progress` is given a sentence before each part."""
+    on_progress("Learning from captioned pictures; thirty combinations of shape and colour are kept from it")
     run = train(recipe, folder / "run")
-    tell("Measuring on the combinations that it has never seen or read of")
+    on_progress("Measuring on the combinations that it has never seen or read of")
     encoder = load(run.model)
     test = read_source(TEST)
     report = evaluate(encoder, test, templates="scene")
     report.save(folder / "report")
-    tell("Using it")
+    on_progress("Using it")
     classifier = ZeroShotClassifier(encoder, test.labels, templates="scene")
     named = [pair for pair in test.pairs if pair.label is not None][:PICTURES]
     pictures = folder / "pictures"

@@ -3,15 +3,15 @@ import pickle
 import numpy as np
 import pytest
 
-from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts, Vectors
+from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts, FrozenVectors
 from lexel.data.order import Sample
 from lexel.errors import BadImageError
 
 
 @pytest.fixture
-def vectors(tmp_path) -> Vectors:
+def vectors(tmp_path) -> FrozenVectors:
     np.save(tmp_path / "some.npy", np.arange(5000, dtype=np.float32).reshape(500, 10))
-    return Vectors(tmp_path / "some.npy")
+    return FrozenVectors(tmp_path / "some.npy")
 
 
 def sample(source: int, index: int) -> Sample:

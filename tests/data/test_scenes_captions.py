@@ -8,7 +8,7 @@ import pytest
 
 from lexel.data.scenes import held_out_labels, read_scenes
 from lexel.data.scenes.colours import GROUNDS
-from lexel.data.scenes.world import Item, Kind, World
+from lexel.data.scenes.world import Item, Kind, SceneLayout
 
 COLOURS = ["red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white"]
 SHAPES = ["circle", "square", "triangle", "star", "heart", "cross", "ring", "moon", "diamond", "arrow"]
@@ -113,7 +113,7 @@ def is_true_of(thing: re.Match[str], kind: Kind) -> bool:
     )
 
 
-def placed(world: World, kind: Kind) -> Where:
+def placed(world: SceneLayout, kind: Kind) -> Where:
     return [item for item in world.items if item.kind == kind]
 
 

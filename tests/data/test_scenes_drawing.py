@@ -12,7 +12,7 @@ from lexel.data.scenes.colours import COLOURS, GROUNDS, RGB, distance
 from lexel.data.scenes.dice import Dice
 from lexel.data.scenes.drawing import draw
 from lexel.data.scenes.shapes import SHAPES
-from lexel.data.scenes.world import SIZE, Item, Kind, World, imagine
+from lexel.data.scenes.world import SIZE, Item, Kind, SceneLayout, imagine
 
 STANDS_OUT = 20.0  # CIE94 between the middle colour of a shape and the middle colour around it
 
@@ -24,12 +24,12 @@ def nearest_colour(pixel: RGB) -> str:
     return min(COLOURS, key=lambda name: distance(COLOURS[name], pixel))
 
 
-def drawn(world: World, items: int | None = None) -> NDArray[np.int_]:
+def drawn(world: SceneLayout, items: int | None = None) -> NDArray[np.int_]:
     """The picture when only so many of its shapes have been drawn."""
     return np.asarray(draw(replace(world, items=world.items[:items]), Dice(1))).astype(int)
 
 
-def own_pixels(world: World, number: int) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+def own_pixels(world: SceneLayout, number: int) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
     """What one shape of the scene covers, (N, 3), and what was there before, over the circle that it stays inside."""
     before, after = drawn(world, number), drawn(world, number + 1)
     here = pixels_from(world.items[number]) < world.items[number].radius
@@ -73,7 +73,7 @@ def test_grounds_look_like_the_colours_that_are_kept_off_them(name):
     """Every part of a ground is near one of the colours by which contrast is judged."""
     kind = Kind("circle", "red")
     for seed in range(4):
-        ground = np.asarray(draw(World(kind, None, None, name, ()), Dice(seed)))
+        ground = np.asarray(draw(SceneLayout(kind, None, None, name, ()), Dice(seed)))
         blocks = ground.reshape(8, 8, 8, 8, 3).mean(axis=(1, 3)).reshape(-1, 3).astype(int)
         off = [min(distance((r, g, b), colour) for colour in GROUNDS[name].colours) for r, g, b in blocks.tolist()]
         assert np.median(off) < 12, off
@@ -84,7 +84,7 @@ def test_no_two_shapes_look_alike_even_at_32_pixels():
     masks = {}
     for shape in SHAPES:
         item = Item(Kind(shape, "black", "large"), 32.0, 32.0, 18.0)
-        world = World(item.kind, None, None, "cream", (item,))
+        world = SceneLayout(item.kind, None, None, "cream", (item,))
         masks[shape] = (np.abs(drawn(world) - drawn(world, 0)).sum(axis=2) > 200)[::2, ::2]
     for one in SHAPES:
         for other in SHAPES:

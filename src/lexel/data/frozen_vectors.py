@@ -15,7 +15,7 @@ from lexel.errors import BadImageError
 
 
 @dataclass(frozen=True)
-class Vectors:
+class FrozenVectors:
     """(N, E) float32 unit vectors in an .npy file, read one requested row at a time."""
 
     path: Path
@@ -24,15 +24,15 @@ class Vectors:
     def rows(self) -> np.ndarray:
         return np.load(self.path, mmap_mode="r")
 
-    def __reduce__(self) -> tuple[type["Vectors"], tuple[Path]]:
-        return Vectors, (self.path,)  # a worker process gets the path, not the content
+    def __reduce__(self) -> tuple[type["FrozenVectors"], tuple[Path]]:
+        return FrozenVectors, (self.path,)  # a worker process gets the path, not the content
 
 
 @dataclass(frozen=True)
 class EmbeddedPictures:
     """The embedding of every picture of every source, source after source."""
 
-    vectors: Vectors
+    vectors: FrozenVectors
     sizes: Sequence[int]  # pairs of each source
     bad: Mapping[int, str] = field(default_factory=dict)  # why a row has none
 
@@ -48,7 +48,7 @@ class EmbeddedPictures:
 class EmbeddedTexts:
     """The embedding of every text that a batch can show."""
 
-    vectors: Vectors
+    vectors: FrozenVectors
     row_of: Mapping[str, int]
 
     def find(self, texts: Sequence[str]) -> np.ndarray:

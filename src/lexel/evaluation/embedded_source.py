@@ -37,12 +37,14 @@ def embed_source(encoder: Encoder, source: Source | EmbeddedSource) -> EmbeddedS
     """Embed the images that carry a label or captions; what cannot be decoded is left out, counted and named."""
     if isinstance(source, EmbeddedSource):
         return source
-    told = [pair for pair in source.pairs if pair.label is not None or pair.captions]
-    if not told:
+    pairs = [pair for pair in source.pairs if pair.label is not None or pair.captions]
+    if not pairs:
         raise DataError(f"{source.name}: none of its {len(source.pairs)} images has a label or a caption to test with.")
-    vectors, kept, bad = encoder.embed_readable([pair.picture for pair in told], what=f"Embedding {source.name}")
+    vectors, kept, bad = encoder.embed_readable([pair.picture for pair in pairs], what=f"Embedding {source.name}")
     if not len(kept):
         index, reason = bad[0]
-        raise DataError(f"{source.name}: none of its {len(told)} images could be read.\n  {told[index].key}: {reason}")
-    unreadable = [(told[index].key, reason) for index, reason in bad]
-    return EmbeddedSource(source, [told[index] for index in kept], vectors, unreadable)
+        raise DataError(
+            f"{source.name}: none of its {len(pairs)} images could be read.\n  {pairs[index].key}: {reason}"
+        )
+    unreadable = [(pairs[index].key, reason) for index, reason in bad]
+    return EmbeddedSource(source, [pairs[index] for index in kept], vectors, unreadable)

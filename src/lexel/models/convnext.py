@@ -31,7 +31,7 @@ class ChannelNorm(nn.LayerNorm):
         return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-class Stem(nn.Module):
+class ConvNeXtStem(nn.Module):
     """Pixels (B, 3, H, W) → (B, C, H/4, W/4)."""
 
     def __init__(self, width: int, epsilon: float) -> None:
@@ -94,7 +94,7 @@ class ConvNeXt(Tower):
     def __init__(self, config: ConvNeXtConfig, embedding: int) -> None:
         super().__init__(config.kind)
         epsilon = config.norm_epsilon
-        self.stem = Stem(config.width, epsilon)
+        self.stem = ConvNeXtStem(config.width, epsilon)
         self.stages = nn.Sequential(
             *(
                 Stage(config.width * 2**stage, depth, epsilon, shrinks=stage > 0)

@@ -83,17 +83,19 @@ def text_operations(config: CLIPConfig, tokens: int) -> int | None:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _PartCost:
     parameters: int
     operations: int = 0
 
 
-def _total(parts: Iterable[_Part]) -> _Part:
+def _total(parts: Iterable[_PartCost]) -> _PartCost:
     parts = list(parts)
-    return _Part(sum(part.parameters for part in parts), sum(part.operations for part in parts))
+    return _PartCost(sum(part.parameters for part in parts), sum(part.operations for part in parts))
 
 
-def _image_tower(config: ImageConfig, embedding: int, patch_dropout: float = 0.0, whole: bool = True) -> _Part | None:
+def _image_tower(
+    config: ImageConfig, embedding: int, patch_dropout: float = 0.0, whole: bool = True
+) -> _PartCost | None:
     """`whole`: with what is not read after the last block."""
     match config:
         case VisionTransformerConfig():
@@ -106,7 +108,7 @@ def _image_tower(config: ImageConfig, embedding: int, patch_dropout: float = 0.0
             return None
 
 
-def _text_tower(config: TextConfig, embedding: int, whole: bool = True) -> _Part | None:
+def _text_tower(config: TextConfig, embedding: int, whole: bool = True) -> _PartCost | None:
     match config:
         case TextTransformerConfig():
             return _total(_text_transformer(config, embedding, whole))
@@ -116,27 +118,27 @@ def _text_tower(config: TextConfig, embedding: int, whole: bool = True) -> _Part
 
 def _vision_transformer(
     config: VisionTransformerConfig, embedding: int, patch_dropout: float, whole: bool
-) -> Iterator[_Part]:
+) -> Iterator[_PartCost]:
     width = config.width
     patches = config.grid**2
     tokens = max(1, round(patches * (1 - patch_dropout))) + config.has_class_token
     if config.stem == "patch":
         yield _convolution(3, width, config.patch_size, patches)
-        yield _Part(width if config.patch_bias else 0)
+        yield _PartCost(width if config.patch_bias else 0)
     else:
         yield from _convolutional_stem(config)
     if config.has_class_token:
-        yield _Part(2 * width)  # the token and its position
-    yield _Part(width * patches)
+        yield _PartCost(2 * width)  # the token and its position
+    yield _PartCost(width * patches)
     if config.pre_norm:
         yield _norm(width)
     yield from _blocks(config, tokens, tokens if whole or config.pooling != "class" else 1)
     if config.pooling == "map":
-        yield _Part(width)
+        yield _PartCost(width)
         yield from _attention_pool(width, width, tokens)
         yield from (_norm(width), _mlp(width, config.hidden, tokens=1))
     elif config.pooling == "attention":
-        yield _Part(embedding * config.pooling_queries)
+        yield _PartCost(embedding * config.pooling_queries)
         yield from (_norm(width), _norm(embedding))
         yield from _attention_pool(width, embedding, tokens)
         width = embedding
@@ -145,14 +147,14 @@ def _vision_transformer(
         yield _linear(width, embedding, tokens=1, bias=False)
 
 
-def _attention_pool(before: int, width: int, tokens: int) -> Iterator[_Part]:
+def _attention_pool(before: int, width: int, tokens: int) -> Iterator[_PartCost]:
     """One query of `width` looks at tokens of another width."""
     yield from [_linear(width, width, tokens=1)] * 2  # query and output
     yield from [_linear(before, width, tokens)] * 2  # key and value
-    yield _Part(0, 4 * tokens * width)
+    yield _PartCost(0, 4 * tokens * width)
 
 
-def _convolutional_stem(config: VisionTransformerConfig) -> Iterator[_Part]:
+def _convolutional_stem(config: VisionTransformerConfig) -> Iterator[_PartCost]:
     before, side = 3, config.image_size
     grid = config.image_size // config.patch_size
     while side > grid:
@@ -164,12 +166,12 @@ def _convolutional_stem(config: VisionTransformerConfig) -> Iterator[_Part]:
     yield _linear(config.width, config.width, tokens=grid**2)
 
 
-def _text_transformer(config: TextTransformerConfig, embedding: int, whole: bool) -> Iterator[_Part]:
+def _text_transformer(config: TextTransformerConfig, embedding: int, whole: bool) -> Iterator[_PartCost]:
     width, tokens = config.width, config.context_length
-    yield _Part(width * config.vocabulary_size)
-    yield _Part(width * tokens)
+    yield _PartCost(width * config.vocabulary_size)
+    yield _PartCost(width * tokens)
     if config.pooling == "class":
-        yield _Part(2 * width)  # the class token and its position
+        yield _PartCost(2 * width)  # the class token and its position
         tokens += 2  # itself, and the padding that it looks at
     yield from _blocks(config, tokens, tokens if whole or config.pooling == "mean" else 1)
     yield _norm(width)
@@ -177,7 +179,7 @@ def _text_transformer(config: TextTransformerConfig, embedding: int, whole: bool
         yield _linear(width, embedding, tokens=1, bias=config.projection == "linear_bias")
 
 
-def _resnet(config: ResNetConfig, embedding: int) -> Iterator[_Part]:
+def _resnet(config: ResNetConfig, embedding: int) -> Iterator[_PartCost]:
     width, side = config.width, config.image_size // 2
     for before, after in ((3, width // 2), (width // 2, width // 2), (width // 2, width)):
         yield _convolution(before, after, 3, side**2)
@@ -197,22 +199,22 @@ def _resnet(config: ResNetConfig, embedding: int) -> Iterator[_Part]:
                 yield from (_convolution(before, 4 * width, 1, side**2), _norm(4 * width))
             before = 4 * width
     tokens = 1 + side**2
-    yield _Part(before * tokens)
+    yield _PartCost(before * tokens)
     yield from (_linear(before, before, tokens=1), *[_linear(before, before, tokens)] * 2)
-    yield _Part(0, 4 * tokens * before)
+    yield _PartCost(0, 4 * tokens * before)
     yield _linear(before, embedding, tokens=1)
 
 
-def _convnext(config: ConvNeXtConfig, embedding: int) -> Iterator[_Part]:
+def _convnext(config: ConvNeXtConfig, embedding: int) -> Iterator[_PartCost]:
     width, side = config.width, config.image_size // 4
-    yield from (_convolution(3, width, 4, side**2), _Part(width), _norm(width))
+    yield from (_convolution(3, width, 4, side**2), _PartCost(width), _norm(width))
     for stage, depth in enumerate(config.depths):
         if stage > 0:
             side //= 2
-            yield from (_norm(width), _convolution(width, 2 * width, 2, side**2), _Part(2 * width))
+            yield from (_norm(width), _convolution(width, 2 * width, 2, side**2), _PartCost(2 * width))
             width *= 2
         mix = _convolution(1, width, 7, side**2)
-        yield from [mix, _Part(width), _norm(width), _mlp(width, 4 * width, side**2), _Part(width)] * depth
+        yield from [mix, _PartCost(width), _norm(width), _mlp(width, 4 * width, side**2), _PartCost(width)] * depth
     yield _norm(width)
     if config.projection == "linear":
         yield _linear(width, embedding, tokens=1, bias=False)
@@ -221,40 +223,40 @@ def _convnext(config: ConvNeXtConfig, embedding: int) -> Iterator[_Part]:
         yield _linear(2 * embedding, embedding, tokens=1, bias=False)
 
 
-def _blocks(config: VisionTransformerConfig | TextTransformerConfig, tokens: int, read: int) -> Iterator[_Part]:
+def _blocks(config: VisionTransformerConfig | TextTransformerConfig, tokens: int, read: int) -> Iterator[_PartCost]:
     """All blocks, of which the last one is made only for as many tokens as are read."""
     yield from [_block(config, tokens, tokens)] * (config.depth - 1)
     yield _block(config, tokens, read)
 
 
-def _block(config: VisionTransformerConfig | TextTransformerConfig, tokens: int, looking: int) -> _Part:
+def _block(config: VisionTransformerConfig | TextTransformerConfig, tokens: int, looking: int) -> _PartCost:
     """So many of its tokens look at all of them."""
     width = config.width
     return _total(
         [
             _norm(width),
             _linear(width, 3 * width, tokens),
-            _Part(0, 4 * looking * tokens * width),  # similarities, then the weighted mean of values
+            _PartCost(0, 4 * looking * tokens * width),  # similarities, then the weighted mean of values
             _linear(width, width, looking),
             _norm(width),
             _mlp(width, config.hidden, looking),
-            _Part(2 * width if config.layer_scale else 0),
+            _PartCost(2 * width if config.layer_scale else 0),
         ]
     )
 
 
-def _mlp(width: int, hidden: int, tokens: int) -> _Part:
+def _mlp(width: int, hidden: int, tokens: int) -> _PartCost:
     return _total([_linear(width, hidden, tokens), _linear(hidden, width, tokens)])
 
 
-def _linear(before: int, after: int, tokens: int, bias: bool = True) -> _Part:
-    return _Part(before * after + (after if bias else 0), 2 * before * after * tokens)
+def _linear(before: int, after: int, tokens: int, bias: bool = True) -> _PartCost:
+    return _PartCost(before * after + (after if bias else 0), 2 * before * after * tokens)
 
 
-def _convolution(before: int, after: int, size: int, cells: int) -> _Part:
+def _convolution(before: int, after: int, size: int, cells: int) -> _PartCost:
     weights = before * after * size**2
-    return _Part(weights, 2 * weights * cells)
+    return _PartCost(weights, 2 * weights * cells)
 
 
-def _norm(width: int) -> _Part:
-    return _Part(2 * width)
+def _norm(width: int) -> _PartCost:
+    return _PartCost(2 * width)

@@ -19,7 +19,7 @@ def convolution(before: int, after: int, size: int, stride: int = 1) -> nn.Seque
     return nn.Sequential(convolve, nn.BatchNorm2d(after))
 
 
-class Stem(nn.Module):
+class ResNetStem(nn.Module):
     """Pixels (B, 3, H, W) → (B, C, H/4, W/4)."""
 
     def __init__(self, width: int) -> None:
@@ -84,7 +84,7 @@ class ModifiedResNet(Tower):
 
     def __init__(self, config: ResNetConfig, embedding: int) -> None:
         super().__init__(config.kind)
-        self.stem = Stem(config.width)
+        self.stem = ResNetStem(config.width)
         before = config.width
         stages: list[nn.Module] = []
         for index, depth in enumerate(config.depths):

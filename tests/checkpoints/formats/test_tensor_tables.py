@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lexel.checkpoints.formats.arrays import BFLOAT16
-from lexel.checkpoints.formats.tensor_tables import Row, repeated, table, to_ours, to_theirs, under
+from lexel.checkpoints.formats.tensor_tables import TensorRow, repeated, table, to_ours, to_theirs, under
 from lexel.errors import ModelError
 
 FORMS = table(
@@ -60,7 +60,7 @@ def test_wildcards_prefixes_and_numbers_are_written_out():
     assert [row.ours[0] for row in table(("bn.**", "norm.**"))] == [
         "norm.weight", "norm.bias", "norm.running_mean", "norm.running_var", "norm.num_batches_tracked",
     ]  # fmt: skip
-    assert under("x.", "y.", table(("a", "b"))) == [Row(("x.a",), ("y.b",))]
+    assert under("x.", "y.", table(("a", "b"))) == [TensorRow(("x.a",), ("y.b",))]
     assert [row.theirs for row in repeated(2, "h.N.", "blocks.N.", table(("a + b", "c")))] == [
         ("h.0.a", "h.0.b"), ("h.1.a", "h.1.b"),
     ]  # fmt: skip

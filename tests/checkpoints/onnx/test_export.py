@@ -7,7 +7,7 @@ from tiny_towers import CAPTIONS, KINDS, bert, build, pixels, write_folder
 
 from lexel.checkpoints.model_folder.exported import open_towers, read_exported
 from lexel.checkpoints.model_folder.folder import WEIGHTS, open_model_folder
-from lexel.checkpoints.onnx.export import ExportReport, Sample, export_onnx
+from lexel.checkpoints.onnx.export import ExportReport, ExportSample, export_onnx
 from lexel.errors import ModelError, UsageError
 from lexel.models.clip import CLIP
 from lexel.tokenizer import Tokenizer
@@ -35,11 +35,11 @@ def source(clip, tmp_path_factory):
     return open_model_folder(write_folder(tmp_path_factory.mktemp("model") / "model", clip))
 
 
-def sample(clip: CLIP, count: int = 160, captioned: bool = True) -> Sample:
+def sample(clip: CLIP, count: int = 160, captioned: bool = True) -> ExportSample:
     """The eight scenes again and again. Ranks within a scene are ties, those between scenes beyond any rounding."""
     scenes = np.arange(count) % len(SCENES)
     captions = [SCENES[scene] for scene in scenes] if captioned else []
-    return Sample(pixels(clip, len(SCENES))[scenes], captions)
+    return ExportSample(pixels(clip, len(SCENES))[scenes], captions)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ def test_int8_without_images_is_refused_before_anything_is_done(clip, source, tm
 
 def test_captions_must_be_as_many_as_images():
     with pytest.raises(UsageError, match="1 captions for 2 images"):
-        Sample(np.zeros((2, 3, 4, 4), np.float32), ["one"])
+        ExportSample(np.zeros((2, 3, 4, 4), np.float32), ["one"])
 
 
 def test_weights_that_changed_after_the_folder_was_read_do_not_pass_for_equal(clip, source, tmp_path, monkeypatch):

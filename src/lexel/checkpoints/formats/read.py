@@ -17,7 +17,7 @@ from lexel.checkpoints.formats.huggingface.config_in import huggingface_rows, re
 from lexel.checkpoints.formats.infer import infer_architecture, known_activation, say_it, with_activation
 from lexel.checkpoints.formats.open_clip.config_in import read_open_clip_config
 from lexel.checkpoints.formats.open_clip.tensors import open_clip_rows
-from lexel.checkpoints.formats.tensor_tables import Row, Shape, to_ours
+from lexel.checkpoints.formats.tensor_tables import Shape, TensorRow, to_ours
 from lexel.checkpoints.formats.tokenizer import Style, find_tokenizer, fit_tokens
 from lexel.checkpoints.formats.weight_files import Stored, read_sharded, read_weight_file
 from lexel.checkpoints.hub.choose_files import choose
@@ -259,7 +259,7 @@ def shapes_of(config: CLIPConfig, where: str) -> dict[str, Shape]:
         return {name: tuple(tensor.shape) for name, tensor in CLIP(config).state_dict().items()}
 
 
-def _dtypes(rows: list[Row], arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
+def _dtypes(rows: list[TensorRow], arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
     return {name: number_format(arrays[row.theirs[0]]) for row in rows for name in row.ours if row.theirs[0] in arrays}
 
 

@@ -30,7 +30,7 @@ NO_WEIGHTS = {"position_ids", "token_type_ids", "attn_mask", "input_resolution",
 
 
 @dataclass(frozen=True)
-class Row:
+class TensorRow:
     """Their tensors, end to end, are our tensors, end to end, along the first axis."""
 
     theirs: tuple[str, ...]
@@ -54,19 +54,19 @@ class Row:
         return (*self.ahead, first * len(self.ours) // len(self.theirs), *rest)
 
 
-def table(*rows: tuple[str, str] | tuple[str, str, Form]) -> list[Row]:
+def table(*rows: tuple[str, str] | tuple[str, str, Form]) -> list[TensorRow]:
     """Rows from the names as written, wildcards and all."""
     return [
         expanded
         for theirs, ours, *form in rows
-        for expanded in _expand(Row(_split(theirs), _split(ours), form[0] if form else "same"))
+        for expanded in _expand(TensorRow(_split(theirs), _split(ours), form[0] if form else "same"))
     ]
 
 
-def under(their_prefix: str, our_prefix: str, rows: Iterable[Row]) -> list[Row]:
+def under(their_prefix: str, our_prefix: str, rows: Iterable[TensorRow]) -> list[TensorRow]:
     """The same rows further down in both models."""
     return [
-        Row(
+        TensorRow(
             tuple(their_prefix + name for name in row.theirs),
             tuple(our_prefix + name for name in row.ours),
             row.form,
@@ -75,7 +75,7 @@ def under(their_prefix: str, our_prefix: str, rows: Iterable[Row]) -> list[Row]:
     ]
 
 
-def repeated(count: int, their_prefix: str, our_prefix: str, rows: list[Row]) -> list[Row]:
+def repeated(count: int, their_prefix: str, our_prefix: str, rows: list[TensorRow]) -> list[TensorRow]:
     """The same rows for each of `count` blocks; in the prefixes, N is the block's number."""
     return [
         row
@@ -85,7 +85,7 @@ def repeated(count: int, their_prefix: str, our_prefix: str, rows: list[Row]) ->
 
 
 def to_ours(
-    rows: Iterable[Row],
+    rows: Iterable[TensorRow],
     theirs: Mapping[str, np.ndarray],
     shapes: Mapping[str, Shape],
     where: str,
@@ -109,7 +109,7 @@ def to_ours(
     return ours
 
 
-def to_theirs(rows: Iterable[Row], ours: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def to_theirs(rows: Iterable[TensorRow], ours: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Their arrays from ours; the other way of `to_ours`."""
     theirs: dict[str, np.ndarray] = {}
     for row in rows:
@@ -127,11 +127,11 @@ def _split(names: str) -> tuple[str, ...]:
     return tuple(names.split(" + "))
 
 
-def _expand(row: Row) -> list[Row]:
+def _expand(row: TensorRow) -> list[TensorRow]:
     for wildcard, endings in _WILDCARDS.items():
         if any(wildcard in name for name in row.theirs):
             return [
-                Row(
+                TensorRow(
                     tuple(name.replace(wildcard, ending) for name in row.theirs),
                     tuple(name.replace(wildcard, ending) for name in row.ours),
                     row.form,
@@ -165,7 +165,7 @@ def _words(shape: Shape) -> str:
     return " × ".join(map(str, shape)) or "a single number"
 
 
-def _here(row: Row, pieces: list[np.ndarray], shapes: Mapping[str, Shape]) -> dict[str, np.ndarray]:
+def _here(row: TensorRow, pieces: list[np.ndarray], shapes: Mapping[str, Shape]) -> dict[str, np.ndarray]:
     whole = _joined(pieces)
     if row.form == "transposed":
         whole = whole.T

@@ -26,7 +26,7 @@ NEIGHBOUR_K = 10
 NO_NEIGHBOUR = -2.0  # below every cosine: an image is not its own neighbour
 IMAGES_PER_CALL = 16
 
-Vectors = Callable[[np.ndarray], np.ndarray]  # pixels or ids → vectors of any length
+TowerFunction = Callable[[np.ndarray], np.ndarray]  # pixels or ids → vectors of any length
 TowerVectors = tuple[np.ndarray, np.ndarray]  # unit vectors of images and of texts
 
 
@@ -39,12 +39,12 @@ class Inputs:
     real: bool  # from the user, not drawn at random
     captioned: bool = False  # row i is a caption of image i
 
-    def image_vectors(self, vectors: Vectors) -> np.ndarray:
+    def image_vectors(self, vectors: TowerFunction) -> np.ndarray:
         """(N, E) unit vectors of the images, in calls of one image and of many."""
         bounds = [0, *range(1, len(self.pixels), IMAGES_PER_CALL), len(self.pixels)]
         return unit(np.concatenate([vectors(self.pixels[start:end]) for start, end in pairwise(bounds)]))
 
-    def text_vectors(self, vectors: Vectors) -> np.ndarray:
+    def text_vectors(self, vectors: TowerFunction) -> np.ndarray:
         """(N, E) unit vectors of the rows, in calls of one length each."""
         order = sorted(range(len(self.rows)), key=lambda index: self.rows[index].shape[1])
         calls = [
@@ -54,7 +54,7 @@ class Inputs:
         return unit(np.concatenate([vectors(call) for call in calls]))[np.argsort(order)]
 
 
-def compare(inputs: Inputs, ours: tuple[Vectors, Vectors], reference: TowerVectors) -> Agreement | None:
+def compare(inputs: Inputs, ours: tuple[TowerFunction, TowerFunction], reference: TowerVectors) -> Agreement | None:
     """Compare two towers with the unit vectors (of images, of texts) that torch gives for the same inputs.
 
     None where the towers give numbers that are not finite.

@@ -32,7 +32,7 @@ from lexel.checkpoints.model_folder.folder import (
     WEIGHTS,
     ModelFolder,
 )
-from lexel.checkpoints.onnx.agreement import Inputs, Vectors, compare, why_refused
+from lexel.checkpoints.onnx.agreement import Inputs, TowerFunction, compare, why_refused
 from lexel.checkpoints.onnx.graph import files_of, needs, quantise, round_weights, write_graph
 from lexel.errors import ModelError, UsageError
 from lexel.files import new_folder
@@ -44,7 +44,7 @@ RANDOM_IMAGES = 8  # drawn where there are no real ones, and also where there ar
 
 
 @dataclass(frozen=True)
-class Sample:
+class ExportSample:
     """Real images, preprocessed, and one caption of each or none: what number formats are judged on."""
 
     pixels: np.ndarray  # (N, 3, H, W) float32
@@ -101,7 +101,7 @@ def export_onnx(
     out: Path,
     *,
     formats: Sequence[NumberFormat] = ("float32",),
-    sample: Sample | None = None,
+    sample: ExportSample | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> ExportReport:
     """Write a model folder at `out` that holds the towers of `clip`, made from `source`, as ONNX.
@@ -147,7 +147,7 @@ def export_onnx(
     return report
 
 
-def _inputs(source: ModelFolder, sample: Sample | None) -> list[Inputs]:
+def _inputs(source: ModelFolder, sample: ExportSample | None) -> list[Inputs]:
     """What graphs are traced and calibrated with, then what they are judged on: real ones first where there are any."""
     architecture = source.manifest.architecture
     generator = np.random.default_rng(0)
@@ -258,7 +258,7 @@ def _write_folder(
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def _torch(tower: torch.nn.Module) -> Vectors:
+def _torch(tower: torch.nn.Module) -> TowerFunction:
     def vectors(values: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             return tower(torch.from_numpy(values)).numpy()
@@ -266,7 +266,7 @@ def _torch(tower: torch.nn.Module) -> Vectors:
     return vectors
 
 
-def _onnx(path: Path) -> Vectors:
+def _onnx(path: Path) -> TowerFunction:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -18,7 +18,7 @@ from lexel.errors import DataError, UsageError
 
 
 @dataclass(slots=True)
-class _Listing:
+class _FolderListing:
     images: list[str]  # relative paths, sorted
     texts: dict[str, str]  # relative paths of .txt files, by the same without the extension
     unreadable: list[str]
@@ -64,7 +64,7 @@ def _split_folders(root: Path) -> list[Path]:
     return sorted(path for path in root.iterdir() if path.is_dir() and split_name(path.name) in FOLDER_SPLITS)
 
 
-def _whole_splits(root: Path, listing: _Listing) -> list[Path]:
+def _whole_splits(root: Path, listing: _FolderListing) -> list[Path]:
     """The split folders that hold anything, if all pictures lie in such: among class folders `train` is a vehicle."""
     holders = {image.partition("/")[0] for image in listing.images}
     folders = _split_folders(root)
@@ -86,7 +86,7 @@ def _read_splits(root: Path, folders: list[Path], wanted: Wanted) -> Reading:
     return whole
 
 
-def _read_tables_below(root: Path, listing: _Listing, wanted: Wanted) -> Reading:
+def _read_tables_below(root: Path, listing: _FolderListing, wanted: Wanted) -> Reading:
     """The pairs of the metadata tables in sub-folders: what they say is never replaced by the folders' names."""
     whole = Reading()
     for folder in listing.metadata:
@@ -104,7 +104,7 @@ def _read_tables_below(root: Path, listing: _Listing, wanted: Wanted) -> Reading
     return whole
 
 
-def _read_images(root: Path, listing: _Listing) -> Reading:
+def _read_images(root: Path, listing: _FolderListing) -> Reading:
     captions = [_sidecar(root, image, listing.texts) for image in listing.images]
     captioned = sum(text is not None for text in captions)
     classes = {image.partition("/")[0] for image in listing.images if "/" in image}
@@ -149,8 +149,8 @@ def _class_name(image: str) -> str:
     return image.partition("/")[0].replace("_", " ").strip()
 
 
-def _list_files(root: Path) -> _Listing:
-    listing = _Listing([], {}, [], [], LeftOut())
+def _list_files(root: Path) -> _FolderListing:
+    listing = _FolderListing([], {}, [], [], LeftOut())
     for folder in walk_folders([str(root)]):
         listing.left_out.add(folder)
         if folder.problem is not None:

@@ -2,7 +2,7 @@
 
 from lexel.data.scenes.colours import GROUNDS
 from lexel.data.scenes.dice import Dice
-from lexel.data.scenes.world import Kind, World
+from lexel.data.scenes.world import Kind, SceneLayout
 
 LONGEST = 14  # words
 
@@ -79,7 +79,7 @@ TEMPLATES = {"left of": LEFT, "right of": LEFT, "above": ABOVE, "below": ABOVE, 
 FRAMES = ("{s}", "{s}", "{s}", "{s} {p}", "{s} {p}", "{p}, {s}", "a picture of {s}", "i see {s}")
 
 
-def describe(world: World, dice: Dice) -> tuple[str, ...]:
+def describe(world: SceneLayout, dice: Dice) -> tuple[str, ...]:
     """Two or three different true captions of the scene; where there is one kind, the first says nothing more.
 
     Whatever else is said, a model may go by instead of the shape, which is the hardest to see.
@@ -133,12 +133,12 @@ def _plainly(kind: Kind) -> str:
     return f"{article} {kind.colour} {kind.shape}"
 
 
-def _of_one_kind(world: World, dice: Dice) -> str:
+def _of_one_kind(world: SceneLayout, dice: Dice) -> str:
     fill = {"a": name_kind(world.main, dice), "p": _place(world, dice), "is": "are" if world.main.count > 1 else "is"}
     return dice.choose(ONE_KIND_PLACED if dice.chance(0.3) else ONE_KIND).format_map(fill)
 
 
-def _of_two_kinds(world: World, other: Kind, dice: Dice) -> str:
+def _of_two_kinds(world: SceneLayout, other: Kind, dice: Dice) -> str:
     first, second = name_kind(world.main, dice), name_kind(other, dice)
     if world.relation in ("right of", "below"):
         first, second = second, first
@@ -147,5 +147,5 @@ def _of_two_kinds(world: World, other: Kind, dice: Dice) -> str:
     return dice.choose(FRAMES).format_map({"s": sentence, "p": _place(world, dice)})
 
 
-def _place(world: World, dice: Dice) -> str:
+def _place(world: SceneLayout, dice: Dice) -> str:
     return dice.choose(GROUNDS[world.ground].phrases)

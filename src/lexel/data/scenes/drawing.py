@@ -14,7 +14,7 @@ from lexel.data.scenes.colours import COLOURS, RGB, TRIMS
 from lexel.data.scenes.dice import Dice
 from lexel.data.scenes.grounds import cut_ground
 from lexel.data.scenes.shapes import SHAPES
-from lexel.data.scenes.world import Item, World
+from lexel.data.scenes.world import Item, SceneLayout
 
 FINER = 4  # times finer than a pixel
 
@@ -24,7 +24,7 @@ GLOSS = [int(0.30 * level) for level in range(256)]
 LINE = [int(0.75 * level) for level in range(256)]
 
 
-def draw(world: World, dice: Dice) -> Image.Image:
+def draw(world: SceneLayout, dice: Dice) -> Image.Image:
     """The world as an RGB image, SIZE × SIZE; the dice throw what neither label nor captions speak of."""
     picture = cut_ground(world.ground, dice)
     shadow, line = dice.chance(0.5), dice.chance(0.35)

@@ -10,7 +10,7 @@ from lexel.data.pairs import Pair, Source
 from lexel.data.scenes.captions import describe
 from lexel.data.scenes.dice import Dice
 from lexel.data.scenes.drawing import draw
-from lexel.data.scenes.world import HELD_OUT, SEEN, SPLITS, World, imagine
+from lexel.data.scenes.world import HELD_OUT, SEEN, SPLITS, SceneLayout, imagine
 from lexel.errors import UsageError, did_you_mean
 
 GRAMMAR = re.compile(r"scenes:(?P<count>\d{1,12})(?:/(?P<split>\w+))?(?:\?seed=(?P<seed>\d{1,12}))?")
@@ -34,7 +34,7 @@ class Scene:
         """Draw the scene: RGB, 64×64."""
         return _drawn(self).copy()
 
-    def world(self) -> World:
+    def world(self) -> SceneLayout:
         """What the scene shows."""
         return imagine(self.split, self._dice(THINKING))
 

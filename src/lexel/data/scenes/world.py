@@ -53,7 +53,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class SceneLayout:
     """A scene in full: `main` stands in `relation` to `other` where there is another kind; items in drawing order."""
 
     main: Kind
@@ -63,7 +63,7 @@ class World:
     items: tuple[Item, ...]
 
 
-def imagine(split: str, dice: Dice) -> World:
+def imagine(split: str, dice: Dice) -> SceneLayout:
     """Think of a scene for the split."""
     if not dice.chance(TWO_KINDS):
         return _one_kind(LOOKS[split], dice)
@@ -71,7 +71,7 @@ def imagine(split: str, dice: Dice) -> World:
     return _one_inside_another(LOOKS[split], dice) if relation == "inside" else _side_by_side(split, relation, dice)
 
 
-def _one_kind(looks: tuple[Look, ...], dice: Dice) -> World:
+def _one_kind(looks: tuple[Look, ...], dice: Dice) -> SceneLayout:
     shape, colour = dice.choose(looks)
     count = dice.choose((1, 1, 1, 1, 1, 1, 1, 2, 3, 4))
     size = dice.choose(("small", "medium", "large") if count == 1 else ("small", "medium"))
@@ -79,10 +79,10 @@ def _one_kind(looks: tuple[Look, ...], dice: Dice) -> World:
     diameter = dice.between(*DIAMETERS[size])
     cells = _cells(count, roomy=size == "medium", dice=dice)
     items = tuple(_item_within(cell, kind, diameter / 2, dice) for cell in cells)
-    return World(kind, None, None, dice.choose(grounds_for(frozenset((colour,)))), items)
+    return SceneLayout(kind, None, None, dice.choose(grounds_for(frozenset((colour,)))), items)
 
 
-def _side_by_side(split: str, relation: str, dice: Dice) -> World:
+def _side_by_side(split: str, relation: str, dice: Dice) -> SceneLayout:
     look = dice.choose(LOOKS[split])
     other_look = dice.choose([other for other in LOOKS[split] if other[0] != look[0]])
     count, other_count = dice.choose(((1, 1), (1, 1), (1, 1), (2, 1), (1, 2), (2, 2)))
@@ -93,7 +93,7 @@ def _side_by_side(split: str, relation: str, dice: Dice) -> World:
 
     first, second = (main, other) if relation in ("left of", "above") else (other, main)
     items = _parted(first, second, relation in ("left of", "right of"), dice)
-    return World(main, other, relation, dice.choose(grounds_for(frozenset((look[1], other_look[1])))), items)
+    return SceneLayout(main, other, relation, dice.choose(grounds_for(frozenset((look[1], other_look[1])))), items)
 
 
 def _parted(first: Kind, second: Kind, flat: bool, dice: Dice) -> tuple[Item, ...]:
@@ -116,7 +116,7 @@ def _parted(first: Kind, second: Kind, flat: bool, dice: Dice) -> tuple[Item, ..
     )
 
 
-def _one_inside_another(looks: tuple[Look, ...], dice: Dice) -> World:
+def _one_inside_another(looks: tuple[Look, ...], dice: Dice) -> SceneLayout:
     outer_look = dice.choose([look for look in looks if look[0] in ROOMY])
     shape, colour = dice.choose([look for look in looks if look[0] != outer_look[0] and apart(look[1], outer_look[1])])
     main, outer = Kind(shape, colour, "small"), Kind(*outer_look, "large")
@@ -125,7 +125,7 @@ def _one_inside_another(looks: tuple[Look, ...], dice: Dice) -> World:
     room = (0.55 * outer_radius - radius) / 1.5  # either way, within the hole of a ring
     inner = Item(main, x + dice.between(-room, room), y + dice.between(-room, room), radius)
     ground = dice.choose(grounds_for(frozenset((colour, outer_look[1]))))
-    return World(main, outer, "inside", ground, (Item(outer, x, y, outer_radius), inner))
+    return SceneLayout(main, outer, "inside", ground, (Item(outer, x, y, outer_radius), inner))
 
 
 def _texture(size: str, dice: Dice) -> str:

@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 from torch import nn
 
 from lexel.config import Config
-from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts, Vectors
+from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts, FrozenVectors
 from lexel.data.pairs import EmbeddedImage, ImageFile, Picture
 from lexel.files import make_folder, write_atomically
 from lexel.identity import file_state
@@ -61,7 +61,7 @@ def embed_pictures(folder: Path, encoder: SharedEncoder, training_data: Training
         say("The image tower is frozen: its embeddings are computed once, and pictures are not augmented.")
     cache = _Cache(folder / "image", (len(pictures), encoder.dimensions), encoder.world)
     bad = cache.fill(key, embed, "Embedding pictures")
-    return EmbeddedPictures(Vectors(cache.vectors), [len(source.pairs) for source in training_data.sources], bad)
+    return EmbeddedPictures(FrozenVectors(cache.vectors), [len(source.pairs) for source in training_data.sources], bad)
 
 
 def embed_texts(folder: Path, encoder: SharedEncoder, training_data: TrainingData) -> EmbeddedTexts:
@@ -78,7 +78,7 @@ def embed_texts(folder: Path, encoder: SharedEncoder, training_data: TrainingDat
         say("The text tower is frozen: its embeddings are computed once.")
     cache = _Cache(folder / "text", (len(texts), encoder.dimensions), encoder.world)
     cache.fill(key, lambda rows: (encoder.embed_texts(texts[rows]), {}), "Embedding texts")
-    return EmbeddedTexts(Vectors(cache.vectors), {text: row for row, text in enumerate(texts)})
+    return EmbeddedTexts(FrozenVectors(cache.vectors), {text: row for row, text in enumerate(texts)})
 
 
 class _Cache:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lexel.checkpoints.formats.open_clip.text_models import NOTE, SIGLIP2_VOCABULARY
-from lexel.checkpoints.formats.tensor_tables import Form, Row, repeated, table, under
+from lexel.checkpoints.formats.tensor_tables import Form, TensorRow, repeated, table, under
 from lexel.errors import ModelError, UsageError
 from lexel.images import Preprocessing
 from lexel.models.config import (
@@ -58,7 +58,7 @@ TEXT = table(
 )
 
 
-def huggingface_rows(config: CLIPConfig, ours: Iterable[str], *, patches: Form = "same") -> list[Row]:
+def huggingface_rows(config: CLIPConfig, ours: Iterable[str], *, patches: Form = "same") -> list[TensorRow]:
     """The table for a model whose tensors have the names `ours` here.
 
     `patches` is how the patch layer is stored: NaFlex models (Siglip2Model) have a linear layer for it.
@@ -86,7 +86,7 @@ def huggingface_rows(config: CLIPConfig, ours: Iterable[str], *, patches: Form =
     ]
 
 
-def _text(text: object) -> list[Row]:
+def _text(text: object) -> list[TensorRow]:
     assert isinstance(text, TextTransformerConfig)
     return [
         *under("text_model.", "text.", TEXT),
@@ -94,9 +94,11 @@ def _text(text: object) -> list[Row]:
     ]
 
 
-def _unchanged(ours: Iterable[str]) -> list[Row]:
+def _unchanged(ours: Iterable[str]) -> list[TensorRow]:
     prefix = "text.transformer."
-    return [Row(("text_model." + name.removeprefix(prefix),), (name,)) for name in ours if name.startswith(prefix)]
+    return [
+        TensorRow(("text_model." + name.removeprefix(prefix),), (name,)) for name in ours if name.startswith(prefix)
+    ]
 
 
 def read_huggingface_config(content: Mapping[str, Any]) -> CLIPConfig:
@@ -105,7 +107,7 @@ def read_huggingface_config(content: Mapping[str, Any]) -> CLIPConfig:
     if kind not in MODEL_TYPES:
         raise UsageError(f'describes a model of the type "{kind}"; Lexel reads {", ".join(MODEL_TYPES)}.')
     # Old files leave out what was the default then, and the defaults have stayed.
-    vision, text = _Part("vision_config", content), _Part("text_config", content)
+    vision, text = _ConfigSection("vision_config", content), _ConfigSection("text_config", content)
     try:
         if kind in SIGLIP_TYPES:
             return _siglip(vision, text, content.get(NOTE) or {})
@@ -118,7 +120,7 @@ def read_huggingface_config(content: Mapping[str, Any]) -> CLIPConfig:
         raise ModelError(f"does not describe a model: {' '.join(str(error).split())[:160]}.") from None
 
 
-class _Part:
+class _ConfigSection:
     """A tower's part of the configuration."""
 
     def __init__(self, name: str, content: Mapping[str, Any]) -> None:
@@ -146,7 +148,7 @@ class _Part:
         }
 
 
-def _clip_vision(part: _Part) -> VisionTransformerConfig:
+def _clip_vision(part: _ConfigSection) -> VisionTransformerConfig:
     image_size, patch_size = part.get("image_size", 224), part.get("patch_size", 32)
     return VisionTransformerConfig(
         **part.sizes(768, 3072, 12, 12),
@@ -158,7 +160,7 @@ def _clip_vision(part: _Part) -> VisionTransformerConfig:
     )
 
 
-def _clip_text(part: _Part) -> TextTransformerConfig:
+def _clip_text(part: _ConfigSection) -> TextTransformerConfig:
     vocabulary = part.get("vocab_size", 49408)
     end = part.get("eos_token_id", 49407)
     return TextTransformerConfig(
@@ -171,7 +173,7 @@ def _clip_text(part: _Part) -> TextTransformerConfig:
     )
 
 
-def _siglip(vision: _Part, text: _Part, note: Mapping[str, Any]) -> CLIPConfig:
+def _siglip(vision: _ConfigSection, text: _ConfigSection, note: Mapping[str, Any]) -> CLIPConfig:
     patch_size = vision.get("patch_size", 16)
     if vision.content.get("model_type") == "siglip2_vision_model":  # NaFlex: a number of patches instead of a size
         image_size = round(vision.get("num_patches", 256) ** 0.5) * patch_size
@@ -210,13 +212,13 @@ def _siglip(vision: _Part, text: _Part, note: Mapping[str, Any]) -> CLIPConfig:
     )
 
 
-def _siglip_tokens(text: _Part, note: Mapping[str, Any]) -> dict[str, Any]:
+def _siglip_tokens(text: _ConfigSection, note: Mapping[str, Any]) -> dict[str, Any]:
     """End and padding. The files say CLIP's numbers, 49407 and 1, where nobody set them, whatever the tokenizer has."""
     usual = 0 if text.get("vocab_size", 32000) == SIGLIP2_VOCABULARY else text.get("pad_token_id", 1)
     return {"end_of_text": note.get("end_of_text", 1), "pad_id": note.get("pad_id", usual)}
 
 
-def _huggingface_text(part: _Part, model_type: str, pooling: str) -> HuggingFaceTextConfig:
+def _huggingface_text(part: _ConfigSection, model_type: str, pooling: str) -> HuggingFaceTextConfig:
     model = {**part.content, "model_type": model_type}
     pad = part.get("pad_token_id", 0 if model_type == "bert" else 1)
     end = part.get("eos_token_id", 102 if model_type == "bert" else 2)
@@ -235,7 +237,7 @@ def _huggingface_text(part: _Part, model_type: str, pooling: str) -> HuggingFace
     )
 
 
-def _dual(vision: _Part, text: _Part, embedding: int) -> CLIPConfig:
+def _dual(vision: _ConfigSection, text: _ConfigSection, embedding: int) -> CLIPConfig:
     image_type, text_type = vision.content.get("model_type"), text.content.get("model_type")
     if image_type != "clip_vision_model":
         raise UsageError(f'has an image tower of the type "{image_type}"; beside a text model Lexel reads CLIP\'s.')

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from lexel.checkpoints.formats.tensor_tables import Row, repeated, table, under
+from lexel.checkpoints.formats.tensor_tables import TensorRow, repeated, table, under
 from lexel.models.config import (
     CLIPConfig,
     ConvNeXtConfig,
@@ -128,7 +128,7 @@ HUGGINGFACE_HEAD = {
 }
 
 
-def open_clip_rows(config: CLIPConfig, ours: Iterable[str], *, flat: bool) -> list[Row]:
+def open_clip_rows(config: CLIPConfig, ours: Iterable[str], *, flat: bool) -> list[TensorRow]:
     """The table for a model whose tensors have the names `ours` here.
 
     `flat` is OpenCLIP's older manner, in which the text tower's tensors have no prefix.
@@ -142,7 +142,7 @@ def open_clip_rows(config: CLIPConfig, ours: Iterable[str], *, flat: bool) -> li
     ]
 
 
-def _image(config: CLIPConfig, ours: list[str]) -> list[Row]:
+def _image(config: CLIPConfig, ours: list[str]) -> list[TensorRow]:
     image = config.image
     match image:
         case VisionTransformerConfig(pooling="map"):
@@ -159,7 +159,7 @@ def _image(config: CLIPConfig, ours: list[str]) -> list[Row]:
             return [*_unchanged("trunk.", "image.", ours), *under("head.", "", TIMM_HEAD.get(image.projection, []))]
 
 
-def _vision_transformer(image: VisionTransformerConfig, embedding: int) -> list[Row]:
+def _vision_transformer(image: VisionTransformerConfig, embedding: int) -> list[TensorRow]:
     rows = [*VISION_TRANSFORMER, *(PRE_NORM if image.pre_norm else [])]
     block = [*BLOCK, *(LAYER_SCALE if image.layer_scale else [])]
     rows += repeated(image.depth, "transformer.resblocks.N.", "blocks.N.", block)
@@ -169,7 +169,7 @@ def _vision_transformer(image: VisionTransformerConfig, embedding: int) -> list[
     return rows
 
 
-def _resnet(image: ResNetConfig) -> list[Row]:
+def _resnet(image: ResNetConfig) -> list[TensorRow]:
     rows = list(RESNET)
     for stage, depth in enumerate(image.depths):
         rows += repeated(depth, f"layer{stage + 1}.N.", f"stages.{stage}.N.", BOTTLENECK)
@@ -177,7 +177,7 @@ def _resnet(image: ResNetConfig) -> list[Row]:
     return rows
 
 
-def _convnext(image: ConvNeXtConfig) -> list[Row]:
+def _convnext(image: ConvNeXtConfig) -> list[TensorRow]:
     rows = list(CONVNEXT)
     for stage, depth in enumerate(image.depths):
         rows += repeated(depth, f"stages.{stage}.blocks.N.", f"stages.{stage}.blocks.N.", CONVNEXT_BLOCK)
@@ -186,7 +186,7 @@ def _convnext(image: ConvNeXtConfig) -> list[Row]:
     return rows
 
 
-def _text(config: CLIPConfig, ours: list[str]) -> list[Row]:
+def _text(config: CLIPConfig, ours: list[str]) -> list[TensorRow]:
     text = config.text
     if isinstance(text, HuggingFaceTextConfig):
         return [*_unchanged("transformer.", "text.", ours), *HUGGINGFACE_HEAD[text.projection]]
@@ -196,7 +196,7 @@ def _text(config: CLIPConfig, ours: list[str]) -> list[Row]:
     return rows + (TEXT_CLASS if text.pooling == "class" else [])
 
 
-def _unchanged(prefix: str, tower: str, ours: list[str]) -> list[Row]:
+def _unchanged(prefix: str, tower: str, ours: list[str]) -> list[TensorRow]:
     """A row for each tensor of another library's model, whose names are kept."""
     names = [name.removeprefix(tower) for name in ours if name.startswith(tower + prefix)]
-    return [Row((name,), (name,)) for name in names]
+    return [TensorRow((name,), (name,)) for name in names]

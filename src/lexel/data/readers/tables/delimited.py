@@ -25,7 +25,7 @@ _NAMED_FAULTS = 3  # in a message
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class DelimitedRow:
     """One row: the line on which it starts, counted from 1, and its fields."""
 
     line: int
@@ -37,7 +37,7 @@ class Row:
 class DelimitedRows:
     """The rows of a table, its faulty lines with what is wrong in them, and how many rows had plain quotes."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[DelimitedRow] = field(default_factory=list)
     faults: dict[int, str] = field(default_factory=dict)
     plain_quotes: list[int] = field(default_factory=list)  # lines whose quotation marks are characters of the text
 
@@ -118,7 +118,7 @@ def _read_rows(lines: Sequence[str], delimiter: str) -> DelimitedRows:
     return found
 
 
-def _parse(lines: Sequence[str], start: int, delimiter: str) -> Iterator[Row]:
+def _parse(lines: Sequence[str], start: int, delimiter: str) -> Iterator[DelimitedRow]:
     """Rows from the line numbered `start` from 0 on, up to the end or the first that is not well formed."""
     before = 0  # lines read in whole rows
 
@@ -131,7 +131,7 @@ def _parse(lines: Sequence[str], start: int, delimiter: str) -> Iterator[Row]:
     reader = csv.reader(feed(), delimiter=delimiter, skipinitialspace=True, strict=True)
     try:
         for fields in reader:
-            yield Row(start + before + 1, fields, reader.line_num - before)
+            yield DelimitedRow(start + before + 1, fields, reader.line_num - before)
             before = reader.line_num
     except csv.Error:  # a mark that is never closed, or one that is followed by more text
         return
@@ -142,7 +142,7 @@ def _split(line: str, delimiter: str) -> list[str]:
     return [cell.lstrip(" ") for cell in line.rstrip("\r\n").split(delimiter)]
 
 
-def _swallows_rows(lines: Sequence[str], row: Row, delimiter: str) -> bool:
+def _swallows_rows(lines: Sequence[str], row: DelimitedRow, delimiter: str) -> bool:
     """Whether a row of several lines holds lines that are rows: as many fields, and an image at the same place."""
     first, *further = (_split(line, delimiter) for line in lines[row.line - 1 : row.line - 1 + row.lines])
     places = [place for place, cell in enumerate(first) if has_image_extension(cell.strip(' "'))]
@@ -161,7 +161,7 @@ def _take_faulty_line(found: DelimitedRows, lines: Sequence[str], start: int, de
     elif found.rows and len(fields) != len(found.rows[0].fields):
         found.faults[start + 1] = f"{len(fields)} fields where the first line has {len(found.rows[0].fields)}"
     else:
-        found.rows.append(Row(start + 1, fields))
+        found.rows.append(DelimitedRow(start + 1, fields))
         found.plain_quotes.append(start + 1)
 
 
@@ -172,9 +172,9 @@ def _unique_names(header: list[str]) -> list[str]:
     return names
 
 
-def _straight(found: DelimitedRows, width: int) -> list[Row]:
+def _straight(found: DelimitedRows, width: int) -> list[DelimitedRow]:
     """The rows with a field for each column; the others are added to the faults."""
-    straight: list[Row] = []
+    straight: list[DelimitedRow] = []
     for row in found.rows:
         if len(row.fields) >= width and not any(row.fields[width:]):
             straight.append(row)
@@ -192,7 +192,7 @@ def _plain_quotes_note(found: DelimitedRows) -> list[str]:
     ]
 
 
-def _long_rows_note(rows: Sequence[Row]) -> list[str]:
+def _long_rows_note(rows: Sequence[DelimitedRow]) -> list[str]:
     longest = max(rows, key=lambda row: row.lines, default=None)
     if longest is None or longest.lines <= LONG_ROW_LINES:
         return []

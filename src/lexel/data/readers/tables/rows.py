@@ -27,7 +27,7 @@ class _Entry:
 
 
 @dataclass(slots=True)
-class _Rows:
+class _ReadRows:
     """A table's rows as they are read, with what is to be said of them."""
 
     table: Table
@@ -109,7 +109,7 @@ def read_table_pairs(path: Path, wanted: Wanted) -> Reading:
     table = read_table(path)
     roles = choose_columns(table, wanted)
     pictures, notes = read_pictures(table, roles.image)
-    rows = _Rows(table, roles, _others(table, roles) if wanted.keep_others else None)
+    rows = _ReadRows(table, roles, _others(table, roles) if wanted.keep_others else None)
     entries = _merge(rows, pictures)
     said = (str(roles), *table.notes, *notes, *rows.notes(), *_others_note(rows))
     reading = Reading(notes=[f"{path.name}: {note}" for note in said])
@@ -119,7 +119,7 @@ def read_table_pairs(path: Path, wanted: Wanted) -> Reading:
     return reading
 
 
-def _merge(rows: _Rows, pictures: list[KeyedPicture | None]) -> dict[tuple[str, str | None], _Entry]:
+def _merge(rows: _ReadRows, pictures: list[KeyedPicture | None]) -> dict[tuple[str, str | None], _Entry]:
     entries: dict[tuple[str, str | None], _Entry] = {}
     for row, found in enumerate(pictures):
         if found is None:
@@ -142,7 +142,7 @@ def _others(table: Table, roles: Roles) -> list[str]:
     return [column for column in kept if not any(map(is_embedded, table.columns[column]))]
 
 
-def _others_note(rows: _Rows) -> list[str]:
+def _others_note(rows: _ReadRows) -> list[str]:
     untaken = rows.roles.untaken(rows.table) if rows.others is None else rows.others
     if not untaken:
         return []
