@@ -150,7 +150,7 @@ class EvaluationSettings(Config):
 
 
 class Recipe(Config):
-    """All that decides the weights that come out, and how the run is watched. docs/recipes.md describes every key.
+    """All that decides the weights that come out, and how the run is watched.
 
     Example:
         recipe = lexel.Recipe.load("recipe.toml", ["epochs=5", "optimizer.learning_rate=5e-4"])

@@ -93,7 +93,8 @@ def _tower(path: str, settings: type[BaseModel]) -> str:
 
 
 def _docstring(settings: type[BaseModel]) -> str:
-    return " ".join((settings.__doc__ or "").split())
+    """Without the example, which is for whoever writes Python."""
+    return " ".join((settings.__doc__ or "").partition("Example:")[0].split())
 
 
 def _table(path: str, settings: type[BaseModel]) -> str:
@@ -206,4 +207,6 @@ def _comments_of(settings: type[BaseModel]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        sys.exit("Write the page of all keys: python -m lexel.training.recipe_reference docs/recipes.md")
     Path(sys.argv[1]).write_text(reference(), encoding="utf-8")
