@@ -1,4 +1,3 @@
-import time
 from pathlib import Path
 
 import pytest
@@ -44,23 +43,30 @@ def test_the_head_of_a_log_says_what_the_share_is_of():
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
-def test_the_peak_is_measured_in_well_under_a_second_and_draws_no_random_numbers(precision):
+def test_measuring_the_peak_draws_no_random_numbers(precision):
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    start = time.perf_counter()
     peak = matmul_peak(torch.device("cpu"), precision)
-    assert time.perf_counter() - start < 3  # a quarter of one, on a machine that has nothing else to do
     assert torch.rand(1) == expected
-    assert 1e8 < peak < 1e15
+    assert 1e6 < peak < 1e15
 
 
-def test_no_product_is_much_quicker_than_the_peak():
-    peak, matrix = matmul_peak(torch.device("cpu"), torch.float32), torch.randn(512, 512)
-    start = time.perf_counter()
-    for _ in range(20):
-        torch.mm(matrix, matrix)
-    assert 20 * 2 * 512**3 / (time.perf_counter() - start) < 3 * peak
+@pytest.mark.parametrize("speed", [1e9, 1e11, 1e13])
+def test_the_peak_is_that_of_the_quickest_products_and_is_known_in_under_a_second(monkeypatch, speed):
+    """On a machine of known speed, with a clock of its own, which is disturbed at two of three products."""
+    clock, products = [0.0], []
+
+    def time_product(matrix: torch.Tensor) -> float:
+        products.append(matrix.shape[0])
+        seconds = 2 * matrix.shape[0] ** 3 / speed * (1 if len(products) % 3 == 0 else 1.5)
+        clock[0] += seconds
+        return seconds
+
+    monkeypatch.setattr(meter, "_time_product", time_product)
+    monkeypatch.setattr(meter.time, "perf_counter", lambda: clock[0])
+    assert matmul_peak(torch.device("cpu"), torch.float32) == pytest.approx(speed)
+    assert clock[0] < 1
 
 
 @pytest.mark.skipif(not STATUS.exists(), reason="the system does not tell")
