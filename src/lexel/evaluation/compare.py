@@ -151,7 +151,8 @@ def disagreements(baseline: SourceReport, model: SourceReport, task: str, metric
     )
     for side, rows in sides:
         groups = list(dict.fromkeys(mine.groups[random.permutation(rows)].tolist()))
-        found += [Disagreement(baseline.keys[group], side) for group in groups[:each]]
+        images = [group for group in groups if group < len(baseline.keys)]  # the rest are no images of the source
+        found += [Disagreement(baseline.keys[group], side) for group in images[:each]]
     return found
 
 

@@ -123,7 +123,9 @@ def _measure(
         sections=sections,
     )
     shown = {key for section in sections for key in section.picture_keys()}
-    pictures = {pair.key: pair.picture for pair in embedded.pairs if pair.key in shown}
+    own = {key: picture for section in sections for key, picture in section.pictures.items()}
+    pictures = own | {pair.key: pair.picture for pair in embedded.pairs}
+    pictures = {key: picture for key, picture in pictures.items() if key in shown}
     return report.with_images(pictures, [pair.key for pair in embedded.pairs])
 
 

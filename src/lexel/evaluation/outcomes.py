@@ -21,7 +21,9 @@ class Outcome:
     """The values whose mean is a metric. Examples of one group depend on each other and are resampled together."""
 
     values: np.ndarray  # (Q,) float32, a hit as 1 or, at ties, as its probability
-    groups: np.ndarray  # (Q,) int64, the image that the example belongs to, as a position in `keys` of the source
+    # (Q,) int64, the image that the example belongs to, as a position in `keys` of the source; what a task has drawn
+    # itself is numbered on from there.
+    groups: np.ndarray
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Outcome):

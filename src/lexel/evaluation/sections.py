@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PrivateAttr
 
 from lexel.config import Config
+from lexel.data.pairs import Picture
 from lexel.evaluation.metrics import Metric
 from lexel.evaluation.outcomes import Outcome
 
@@ -200,6 +201,7 @@ class TaskSection(Config):
     templates: tuple[str, ...] = ()  # prompts in which labels were shown
     headline_metrics: list[str]  # names within the task, as in `metrics`: those that a comparison shows
     _outcomes: dict[str, Outcome] = PrivateAttr(default_factory=dict)
+    _pictures: dict[str, Picture] = PrivateAttr(default_factory=dict)
 
     @property
     def metrics(self) -> dict[str, Metric]:
@@ -219,6 +221,16 @@ class TaskSection(Config):
     def with_outcomes(self, outcomes: Mapping[str, Outcome]) -> Self:
         """The same section with the outcomes of its examples; report.json does not hold them."""
         self._outcomes.update(outcomes)
+        return self
+
+    @property
+    def pictures(self) -> Mapping[str, Picture]:
+        """Pictures by key that its blocks show and that are not those of the source."""
+        return self._pictures
+
+    def with_pictures(self, pictures: Mapping[str, Picture]) -> Self:
+        """The same section, able to show these pictures beside those of the source; report.json holds none."""
+        self._pictures.update(pictures)
         return self
 
     def picture_keys(self) -> set[str]:

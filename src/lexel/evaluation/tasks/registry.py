@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from lexel.errors import UsageError, did_you_mean
 from lexel.evaluation.tasks.base import Task
 from lexel.evaluation.tasks.confidence import Confidence
+from lexel.evaluation.tasks.drawn_probes import BINDING, COUNTING, NEGATION, RELATIONS, SIZE
 from lexel.evaluation.tasks.geometry import Geometry
 from lexel.evaluation.tasks.hierarchy import Hierarchy
 from lexel.evaluation.tasks.linear_probe import LinearProbe
@@ -14,6 +15,7 @@ from lexel.evaluation.tasks.prompt_sensitivity import PromptSensitivity
 from lexel.evaluation.tasks.published_retrieval import PublishedRetrieval
 from lexel.evaluation.tasks.retrieval import Retrieval
 from lexel.evaluation.tasks.robustness import Robustness
+from lexel.evaluation.tasks.typography import Typography
 from lexel.evaluation.tasks.zero_shot import ZeroShot
 
 TASKS: tuple[Task, ...] = (
@@ -28,6 +30,12 @@ TASKS: tuple[Task, ...] = (
     PromptSensitivity(),
     Geometry(),
     Robustness(),
+    Typography(),
+    COUNTING,
+    RELATIONS,
+    BINDING,
+    NEGATION,
+    SIZE,
 )
 DEFAULT_TASKS = ("zero_shot", "retrieval")
 
