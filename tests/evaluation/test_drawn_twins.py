@@ -26,7 +26,7 @@ def test_twins_are_the_same_every_time_and_differ_in_picture_and_caption(probe):
 @pytest.mark.parametrize("probe", PROBES)
 def test_shapes_lie_inside_the_picture_and_do_not_overlap(probe):
     for pair in draw_twins(probe, COUNT).pairs:
-        items = pair.picture.world.items
+        items = pair.picture.layout.items
         for i, item in enumerate(items):
             assert item.radius <= min(item.x, item.y, SIZE - item.x, SIZE - item.y)
             for other in items[:i]:
@@ -43,18 +43,18 @@ def test_a_bag_of_words_cannot_tell_these_captions_apart(probe):
 def test_captions_say_what_is_to_be_seen():
     numbers = {"one": 1, "two": 2, "three": 3, "four": 4}
     for pair in draw_twins("counting", COUNT).pairs:
-        assert numbers[pair.captions[0].split()[0]] == len(pair.picture.world.items)
+        assert numbers[pair.captions[0].split()[0]] == len(pair.picture.layout.items)
     for pair in draw_twins("relations", COUNT).pairs:
-        first, second = pair.picture.world.items  # in the order of the caption
+        first, second = pair.picture.layout.items  # in the order of the caption
         said = pair.captions[0]
         assert said.index(first.kind.shape) < said.index(second.kind.shape)
         gap, word = (second.x - first.x, "left") if "to the" in said else (second.y - first.y, "above")
         assert (gap > 0) == (word in said)
     for pair in draw_twins("binding", COUNT).pairs:
-        assert all(f"{item.kind.colour} {item.kind.shape}" in pair.captions[0] for item in pair.picture.world.items)
+        assert all(f"{item.kind.colour} {item.kind.shape}" in pair.captions[0] for item in pair.picture.layout.items)
     for pair in draw_twins("negation", COUNT).pairs:
-        [item] = pair.picture.world.items
+        [item] = pair.picture.layout.items
         assert f"{item.kind.colour} {item.kind.shape}" in pair.captions[0].split(" and not ")[0]
     for pair in draw_twins("size", COUNT).pairs:
-        largest = max(pair.picture.world.items, key=lambda item: item.radius)
+        largest = max(pair.picture.layout.items, key=lambda item: item.radius)
         assert f"large {largest.kind.colour} {largest.kind.shape}" in pair.captions[0]

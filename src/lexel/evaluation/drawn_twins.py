@@ -15,7 +15,7 @@ from lexel.data.scenes.colours import COLOURS, apart, grounds_for
 from lexel.data.scenes.dice import Dice
 from lexel.data.scenes.drawing import draw
 from lexel.data.scenes.shapes import SHAPES
-from lexel.data.scenes.world import SIZE, Item, Kind, World
+from lexel.data.scenes.world import SIZE, Item, Kind, SceneLayout
 
 TWINS = 200  # of each probe
 SMALL, MEDIUM, LARGE = 8.0, 12.0, 18.0  # radius in pixels
@@ -23,20 +23,20 @@ QUARTER = SIZE / 4
 SHIFT = 2.0  # pixels, at most, from where a shape is meant to be
 THINKING, DRAWING = 3, 4  # what the dice are thrown for; 1 and 2 are those of `scenes:N`
 
-Twin = tuple[tuple[World, str], tuple[World, str]]
+Twin = tuple[tuple[SceneLayout, str], tuple[SceneLayout, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class DrawnScene:
-    """A world that is drawn when it is loaded, always in the same way."""
+    """A scene that is drawn when it is loaded, always in the same way."""
 
-    world: World
+    layout: SceneLayout
     probe: int
     index: int
 
     def load(self) -> Image.Image:
         """RGB, 64×64."""
-        return draw(self.world, Dice(self.probe, self.index, DRAWING))
+        return draw(self.layout, Dice(self.probe, self.index, DRAWING))
 
 
 def draw_twins(probe: str, count: int = TWINS) -> Source:
@@ -46,8 +46,8 @@ def draw_twins(probe: str, count: int = TWINS) -> Source:
     for index in range(count):
         twin = PROBES[probe](Dice(number, index, THINKING))
         pairs += [
-            Pair(f"{probe}/{index:04d}{'ab'[side]}", DrawnScene(world, number, index), (caption,))
-            for side, (world, caption) in enumerate(twin)
+            Pair(f"{probe}/{index:04d}{'ab'[side]}", DrawnScene(layout, number, index), (caption,))
+            for side, (layout, caption) in enumerate(twin)
         ]
     return Source(f"probe:{probe}", pairs)
 
@@ -58,13 +58,13 @@ def _counting(dice: Dice) -> Twin:
     second = dice.choose([number for number in (1, 2, 3, 4) if number != first])
     ground = dice.choose(grounds_for(frozenset((kind.colour,))))
 
-    def counted(number: int) -> tuple[World, str]:
+    def counted(number: int) -> tuple[SceneLayout, str]:
         free = [(x, y) for x in (QUARTER, 3 * QUARTER) for y in (QUARTER, 3 * QUARTER)]
         while len(free) > number:
             free.remove(dice.choose(free))
         items = tuple(_item(kind, x, y, MEDIUM, dice) for x, y in free)
         shape = plural(kind.shape) if number > 1 else kind.shape
-        return World(kind, None, None, ground, items), f"{NUMBERS[number]} {kind.colour} {shape}"
+        return SceneLayout(kind, None, None, ground, items), f"{NUMBERS[number]} {kind.colour} {shape}"
 
     return counted(first), counted(second)
 
@@ -75,9 +75,9 @@ def _relations(dice: Dice) -> Twin:
     words = ("to the left of", "to the right of") if flat else ("above", "below")
     places = _places(flat)
 
-    def placed(side: int) -> tuple[World, str]:
+    def placed(side: int) -> tuple[SceneLayout, str]:
         items = (_item(one, *places[side], MEDIUM, dice), _item(other, *places[1 - side], MEDIUM, dice))
-        return _world(one, other, items, ground), f"{_named(one)} {words[side]} {_named(other)}"
+        return _layout(one, other, items, ground), f"{_named(one)} {words[side]} {_named(other)}"
 
     ground = _ground(one, other, dice)
     return placed(0), placed(1)
@@ -87,9 +87,9 @@ def _binding(dice: Dice) -> Twin:
     one, other = _two_kinds(dice)
     ground, places = _ground(one, other, dice), _places(dice.chance(0.5))
 
-    def coloured(first: Kind, second: Kind) -> tuple[World, str]:
+    def coloured(first: Kind, second: Kind) -> tuple[SceneLayout, str]:
         items = (_item(first, *places[0], MEDIUM, dice), _item(second, *places[1], MEDIUM, dice))
-        return _world(first, second, items, ground), f"{_named(first)} and {_named(second)}"
+        return _layout(first, second, items, ground), f"{_named(first)} and {_named(second)}"
 
     return coloured(one, other), coloured(Kind(one.shape, other.colour), Kind(other.shape, one.colour))
 
@@ -98,9 +98,9 @@ def _negation(dice: Dice) -> Twin:
     one, other = _two_kinds(dice)
     ground = _ground(one, other, dice)
 
-    def alone(shown: Kind, absent: Kind) -> tuple[World, str]:
-        world = World(shown, None, None, ground, (_item(shown, SIZE / 2, SIZE / 2, LARGE, dice),))
-        return world, f"{_named(shown)} and not {_named(absent)}"
+    def alone(shown: Kind, absent: Kind) -> tuple[SceneLayout, str]:
+        layout = SceneLayout(shown, None, None, ground, (_item(shown, SIZE / 2, SIZE / 2, LARGE, dice),))
+        return layout, f"{_named(shown)} and not {_named(absent)}"
 
     return alone(one, other), alone(other, one)
 
@@ -109,14 +109,14 @@ def _size(dice: Dice) -> Twin:
     one, other = _two_kinds(dice)
     ground, flat = _ground(one, other, dice), dice.chance(0.5)
 
-    def sized(large: Kind) -> tuple[World, str]:
+    def sized(large: Kind) -> tuple[SceneLayout, str]:
         small = other if large == one else one
         low, high = LARGE + SHIFT + 1, SIZE - SMALL - SHIFT - 1
         near, far = ((low, SIZE / 2), (high, SIZE / 2)) if flat else ((SIZE / 2, low), (SIZE / 2, high))
         items = (_item(large, *near, LARGE, dice), _item(small, *far, SMALL, dice))
         words = ("large", "small") if large == one else ("small", "large")
         said = f"a {words[0]} {one.colour} {one.shape} and a {words[1]} {other.colour} {other.shape}"
-        return _world(large, small, items, ground), said
+        return _layout(large, small, items, ground), said
 
     return sized(one), sized(other)
 
@@ -151,8 +151,8 @@ def _item(kind: Kind, x: float, y: float, radius: float, dice: Dice) -> Item:
     return Item(kind, x + dice.between(-SHIFT, SHIFT), y + dice.between(-SHIFT, SHIFT), radius)
 
 
-def _world(one: Kind, other: Kind, items: tuple[Item, ...], ground: str) -> World:
-    return World(one, other, None, ground, items)
+def _layout(one: Kind, other: Kind, items: tuple[Item, ...], ground: str) -> SceneLayout:
+    return SceneLayout(one, other, None, ground, items)
 
 
 def _named(kind: Kind) -> str:
