@@ -185,6 +185,7 @@ def test_verify_is_content_with_a_whole_library_and_sees_a_damaged_index(library
         ("UPDATE files SET taken = '1999-01-01T00:00:00' WHERE id = 1", "a size, date, place, camera or keywords"),
         ("UPDATE files SET tags = '[' WHERE id = 1", "an entry that is not as Lexel writes it"),
         ("UPDATE files SET path = '/elsewhere/0.png' WHERE id = 1", "an entry that is not as Lexel writes it"),
+        ("UPDATE files SET path = 5 WHERE id = 1", "an entry that is not as Lexel writes it: 5"),
         ("UPDATE files SET caption = CAST(x'ff' AS TEXT) WHERE id = 1", "is damaged: Could not decode to UTF-8"),
         ("UPDATE meta SET value = 'other' WHERE key = 'fingerprint'", "knows of its model is not what was written"),
         ("UPDATE places SET kind = 'folxer'", "no kind of folder called 'folxer'"),

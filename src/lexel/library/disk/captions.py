@@ -11,11 +11,10 @@ from lexel.data.readers.tables.rows import read_table_pairs
 from lexel.data.readers.text import decode_text
 from lexel.errors import DataError, LexelError, UsageError
 from lexel.library.store.changes import Changes
-from lexel.library.store.paths import absolute, as_column, is_below
-from lexel.library.store.places import caption_tables
+from lexel.library.store.paths import absolute, is_below
 from lexel.library.store.records import Records
+from lexel.library.store.table_captions import caption_tables, note_caption_table, set_table_captions
 
-TABLE_STAMP = -1  # of a caption that a table gave
 MAX_TEXT_BYTES = 1_000_000  # of a text file; the rest of a longer one is no caption
 
 
@@ -61,17 +60,16 @@ def take_tables(records: Records, tables: Mapping[str, int], changed: Iterable[i
             pairs = []
         with records.changing() as changes:
             annotate(changes, pairs)
-            changes.connection.execute("INSERT OR REPLACE INTO caption_tables VALUES (?, ?)", (as_column(path), stamp))
+            note_caption_table(changes, path, stamp)
     return notes
 
 
 def annotate(changes: Changes, pairs: Iterable[Pair]) -> None:
     """Give the photos that the pairs speak of their captions and labels, if they are in the library."""
-    changes.connection.executemany(
-        """UPDATE files SET caption = ?1, caption_stamp = ?2, label = ?3
-        WHERE path = ?4 AND (caption IS NOT ?1 OR caption_stamp IS NOT ?2 OR label IS NOT ?3)""",
+    set_table_captions(
+        changes,
         (
-            ("\n".join(pair.captions) or None, TABLE_STAMP, pair.label, as_column(absolute(pair.picture.path)))
+            (absolute(pair.picture.path), "\n".join(pair.captions) or None, pair.label)
             for pair in pairs
             if isinstance(pair.picture, ImageFile) and (pair.captions or pair.label)
         ),

@@ -9,13 +9,13 @@ import os
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from lexel.data.readers.walk import LeftOut, is_mount
 from lexel.library.disk.exclusions import Exclusions
 from lexel.library.disk.walk import FoundFile, FoundFolder, look_at, walk
 from lexel.library.store.contents import vanished_without_vector
-from lexel.library.store.paths import as_column, as_path, is_below, ranges_below, readable
+from lexel.library.store.known_files import KnownFile, known_files, unreadable_states
+from lexel.library.store.paths import is_below, readable
 from lexel.library.store.places import places
 from lexel.library.store.records import Records
 from lexel.progress import track
@@ -23,21 +23,6 @@ from lexel.progress import track
 MAX_VANISHED_SHARE = 0.9  # of a root's photos; more are not believed unless confirmed
 MIN_PHOTOS_FOR_SHARE = 20  # in a smaller root all have to be gone to be doubted
 MOUNT_FOLDERS = ("/media", "/mnt", "/Volumes", "/run/media", "/net")  # whose folders go with their drives
-
-_KNOWN = "SELECT path, id, size, mtime_ns, settled, content, missing, caption_stamp, keywords IS NOT NULL FROM files"
-
-
-class KnownFile(NamedTuple):
-    """A photo as the records have it."""
-
-    id: int
-    size: int
-    mtime_ns: int
-    settled: int
-    content: int
-    missing: int
-    caption_stamp: int
-    has_facts: int  # 0: an older Lexel did not read all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +64,7 @@ def compare_with_disk(records: Records, scope: Scope) -> DiskChanges:
     """Look through the scope and compare it with the records."""
     disk = DiskChanges(roots=places(records, "folder"), drives=places(records, "mount"))
     exclusions = Exclusions.of(records, disk.roots)
-    known = _known(records, scope)
+    known = known_files(records, scope.folders, scope.files)
     disk.excluded = [row.id for path, row in known.items() if not row.missing and exclusions.match(path)]
     disk.vanished_confirmed = scope.vanished_confirmed
     disk.root_counts = _root_counts(disk, scope, known)
@@ -200,17 +185,6 @@ def _note_folder(disk: DiskChanges, folder: FoundFolder) -> None:
         disk.mounts.add(folder.path)
 
 
-def _known(records: Records, scope: Scope) -> dict[str, KnownFile]:
-    rows: list[tuple] = []
-    with records.reading() as connection:
-        for folder in scope.folders:
-            for bounds in ranges_below(folder):
-                rows += connection.execute(f"{_KNOWN} WHERE path > ? AND path < ?", bounds)
-        for path in scope.files:
-            rows += connection.execute(f"{_KNOWN} WHERE path = ?", (as_column(path),))
-    return {as_path(path): KnownFile(*row) for path, *row in rows}
-
-
 def _root_counts(disk: DiskChanges, scope: Scope, known: dict[str, KnownFile]) -> dict[str, int]:
     roots = [root for root in disk.roots if any(is_below(root, folder) for folder in scope.folders)]
     excluded = set(disk.excluded)
@@ -219,12 +193,10 @@ def _root_counts(disk: DiskChanges, scope: Scope, known: dict[str, KnownFile]) -
 
 
 def _unreadable(records: Records, scope: Scope) -> dict[str, tuple[int | None, int | None]]:
-    rows = records.rows("SELECT path, size, mtime_ns FROM unreadable")
     named = set(scope.files)
-    found = ((as_path(path), size, mtime_ns) for path, size, mtime_ns in rows)
     return {
-        path: (size, mtime_ns)
-        for path, size, mtime_ns in found
+        path: state
+        for path, state in unreadable_states(records).items()
         if path in named or any(is_below(path, folder) for folder in scope.folders)
     }
 

@@ -9,26 +9,26 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from lexel.encoder import Encoder
 from lexel.errors import BadImageError
 from lexel.images import Convention, decode
 from lexel.library.model import LibraryModel
-from lexel.library.store import checksums
 from lexel.library.store.contents import paths_of_content
-from lexel.library.store.paths import as_path, readable
-from lexel.library.store.records import STORED_DTYPE, Records
+from lexel.library.store.next_vectors import (
+    add_next_vectors,
+    begin_next_vectors,
+    contents_left,
+    next_vector_count,
+    replace_vectors,
+)
+from lexel.library.store.paths import readable
+from lexel.library.store.records import Records
 from lexel.progress import say, track
 from lexel.unit_vectors import check_finite
 
 PICTURES_PER_TRANSACTION = 128
-
-_TABLE = """CREATE TABLE IF NOT EXISTS next_vectors (
-    content INTEGER PRIMARY KEY REFERENCES contents ON DELETE CASCADE, vector BLOB NOT NULL, checksum INTEGER)"""
-_LEFT = """SELECT contents.id, hash FROM contents WHERE contents.id NOT IN (SELECT content FROM next_vectors)
-    AND EXISTS (SELECT 1 FROM files WHERE content = contents.id AND NOT missing) ORDER BY contents.id"""
 
 
 class _SameContent:
@@ -60,13 +60,9 @@ def reembed(records: Records, model: LibraryModel) -> None:
     if records.fingerprint in (None, encoder.fingerprint):
         model.remember(records)
         return
-    with records.changing() as changes:
-        if records.fact("next_fingerprint") != encoder.fingerprint:
-            changes.connection.execute("DROP TABLE IF EXISTS next_vectors")
-            changes.set_fact("next_fingerprint", encoder.fingerprint)
-        changes.connection.execute(_TABLE)
-    left = records.rows(_LEFT)
-    if kept := records.rows("SELECT count(*) FROM next_vectors")[0][0]:
+    begin_next_vectors(records, encoder.fingerprint)
+    left = contents_left(records)
+    if kept := next_vector_count(records):
         say(f"{kept:,} pictures are embedded by the new model already; {len(left):,} are left.")
     for _ in track(_embedded(records, encoder, left), "Embedding again", len(left)):
         pass
@@ -81,32 +77,13 @@ def _embedded(records: Records, encoder: Encoder, left: Sequence[tuple[int, byte
         vectors, kept, _ = encoder.embed_readable(pictures, None)
         check_finite(vectors, [readable(paths[index][0]) for index in kept], encoder.name)
         with records.changing() as changes:
-            changes.connection.executemany(
-                "INSERT OR REPLACE INTO next_vectors VALUES (?, ?, ?)",
-                ((chunk[index][0], *_stored(vector)) for index, vector in zip(kept, vectors, strict=True)),
-            )
+            add_next_vectors(changes, ((chunk[index][0], vector) for index, vector in zip(kept, vectors, strict=True)))
         yield from (content for content, _ in chunk)
 
 
 def _put_in_place(records: Records, model: LibraryModel) -> None:
     with records.changing() as changes:
-        lost = changes.connection.execute(
-            "SELECT id, path FROM files WHERE NOT missing AND content NOT IN (SELECT content FROM next_vectors)"
-        ).fetchall()
-        changes.mark_missing(id for id, _ in lost)
-        changes.connection.execute("DROP TABLE vectors")
-        changes.connection.execute("ALTER TABLE next_vectors RENAME TO vectors")
-        changes.connection.execute("UPDATE files SET changed = ?", (changes.generation,))
-        changes.set_fact("next_fingerprint", None)
+        lost = replace_vectors(changes)
         model.write(changes)
-        first = changes.connection.execute("SELECT vector FROM vectors LIMIT 1").fetchone()
-        changes.set_fact("dimensions", len(first[0]) // STORED_DTYPE.itemsize if first else None)
-        changes.new_generation()
     if lost:
-        first = readable(as_path(lost[0][1]))
-        say(f"{len(lost):,} photos could not be read, such as {first}: they come back when they are found again.")
-
-
-def _stored(vector: np.ndarray) -> tuple[bytes, int]:
-    stored = vector.astype(STORED_DTYPE).tobytes()
-    return stored, checksums.of_bytes(stored)
+        say(f"{len(lost):,} photos could not be read, such as {readable(lost[0])}: they come back when they can be.")

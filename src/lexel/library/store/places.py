@@ -21,8 +21,3 @@ def stored_patterns(records: Records) -> dict[str, list[str]]:
     for folder, pattern in records.rows("SELECT folder, pattern FROM exclude_patterns ORDER BY folder, pattern"):
         found.setdefault(as_path(folder), []).append(pattern)
     return found
-
-
-def caption_tables(records: Records) -> dict[str, int]:
-    """The metadata tables whose captions were taken, with their times in ns."""
-    return {as_path(path): stamp for path, stamp in records.rows("SELECT path, stamp FROM caption_tables")}

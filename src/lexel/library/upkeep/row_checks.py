@@ -2,24 +2,18 @@
 
 import io
 import json
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
 
 from lexel.library.store import checksums
+from lexel.library.store.integrity import StoredEntry, entries, searched_contents, stored_content
 from lexel.library.store.paths import as_path, readable
 from lexel.library.store.records import STORED_DTYPE, Records
 from lexel.progress import track
 
 LENGTH_TOLERANCE = 0.01  # of a float16 vector
-
-_FACTS = "width, height, taken, latitude, longitude, camera, keywords, description"
-_ENTRIES = f"""SELECT id, path, folder, name, size, mtime_ns, settled, content, caption, caption_stamp, label, tags,
-    missing, added, changed, facts_checksum, {_FACTS} FROM files ORDER BY id"""
-_CONTENTS = """SELECT thumbnail, thumbnail_checksum, vector, checksum FROM contents LEFT JOIN vectors ON content = id
-    WHERE id = ?"""
 
 
 @dataclass(slots=True)
@@ -37,40 +31,40 @@ def look_at_rows(records: Records) -> DamagedRows:
     """Every row of photos, vectors and thumbnails. Raises DataError where SQLite cannot read one."""
     damaged = DamagedRows()
     generation = records.generation
-    for id, *entry, checksum, facts in _entries(records):
-        if checksum is not None and checksum != checksums.of_values(facts):
-            damaged.facts.append(id)
+    for entry in entries(records):
+        if entry.facts_checksum is not None and entry.facts_checksum != checksums.of_values(entry.facts):
+            damaged.facts.append(entry.id)
         if not _is_entry(entry, generation):
-            damaged.entry.append(id)
+            damaged.entry.append(entry.id)
     length = records.dimensions * STORED_DTYPE.itemsize
-    contents = [id for (id,) in records.rows("SELECT DISTINCT content FROM files WHERE NOT missing ORDER BY content")]
+    contents = searched_contents(records)
     for content in track(contents, "Verifying", len(contents)):
-        thumbnail, thumbnail_checksum, vector, checksum = records.rows(_CONTENTS, (content,))[0]
-        if vector is None:
+        stored = stored_content(records, content)
+        if stored.vector is None:
             damaged.no_vector.append(content)
-        elif not _is_vector(vector, checksum, length):
+        elif not _is_vector(stored.vector, stored.vector_checksum, length):
             damaged.wrong_vector.append(content)
-        if not _is_thumbnail(thumbnail, thumbnail_checksum):
+        if not _is_thumbnail(stored.thumbnail, stored.thumbnail_checksum):
             damaged.thumbnail.append(content)
     return damaged
 
 
-def _entries(records: Records) -> Iterator[tuple]:
-    for row in records.rows(_ENTRIES):
-        names = len(_FACTS.split(", "))
-        yield *row[:-names], row[-names:]
-
-
-def _is_entry(entry: Sequence, generation: int) -> bool:
+def _is_entry(entry: StoredEntry, generation: int) -> bool:
     """Whether an entry is as Lexel writes it: of the right types, and with a path that its folder and name make."""
-    path, folder, name, size, mtime, settled, content, caption, stamp, label, tags, missing, added, changed = entry
-    whole = all(isinstance(number, int) for number in (size, mtime, content, stamp, changed))
-    flags = settled in (0, 1) and missing in (0, 1)
-    texts = all(text is None or isinstance(text, str) for text in (caption, label)) and isinstance(added, str)
-    if not (whole and flags and texts and size >= 0 and 0 <= changed <= generation):
+    whole = (entry.mtime_ns, entry.content, entry.caption_stamp)
+    if not all(isinstance(number, int) for number in whole):
+        return False
+    if entry.settled not in (0, 1) or entry.missing not in (0, 1) or not isinstance(entry.added, str):
+        return False
+    if not all(text is None or isinstance(text, str) for text in (entry.caption, entry.label)):
+        return False
+    size, changed, path = entry.size, entry.changed, entry.path
+    if not (isinstance(size, int) and isinstance(changed, int) and size >= 0 and 0 <= changed <= generation):
+        return False
+    if not isinstance(path, str | bytes):
         return False
     shown_folder, _, shown_name = readable(as_path(path)).rpartition("/")
-    return (shown_folder or "/", shown_name) == (folder, name) and _is_list_of_texts(tags)
+    return (shown_folder or "/", shown_name) == (entry.folder, entry.name) and _is_list_of_texts(entry.tags)
 
 
 def _is_list_of_texts(column: object) -> bool:

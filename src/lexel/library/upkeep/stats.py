@@ -3,9 +3,12 @@
 import os
 from dataclasses import dataclass
 
+from lexel.library.store.counts import count_photos, count_unreadable, count_vanished, frequent_cameras
 from lexel.library.store.paths import readable
 from lexel.library.store.places import places, stored_patterns
 from lexel.library.store.records import Records
+
+MAX_CAMERAS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,35 +39,27 @@ class Stats:
 
 def stats(records: Records) -> Stats:
     """Count what is there."""
-    present = "FROM files WHERE NOT missing"
-    photos, pictures, captioned, tagged, with_keywords, dated, placed, first, last, size = records.rows(
-        f"""SELECT count(*), count(DISTINCT content), count(caption),
-        coalesce(sum(tags != '[]' OR label IS NOT NULL), 0), coalesce(sum(keywords != '[]'), 0), count(taken),
-        count(latitude), min(taken), max(taken), coalesce(sum(size), 0) {present}"""
-    )[0]
-    cameras = records.rows(
-        f"SELECT camera, count(*) AS n {present} AND camera IS NOT NULL GROUP BY camera ORDER BY n DESC, camera LIMIT 5"
-    )
+    counts = count_photos(records)
     folders = places(records, "folder", "source")
     return Stats(
-        photos=photos,
-        pictures=pictures,
-        vanished=records.rows("SELECT count(*) FROM files WHERE missing")[0][0],
-        unreadable=records.rows("SELECT count(*) FROM unreadable")[0][0],
-        with_caption=captioned,
-        with_tags=tagged,
-        with_keywords=with_keywords,
-        with_date=dated,
-        with_place=placed,
-        first_taken=first,
-        last_taken=last,
-        cameras=[(camera, count) for camera, count in cameras],
+        photos=counts.photos,
+        pictures=counts.pictures,
+        vanished=count_vanished(records),
+        unreadable=count_unreadable(records),
+        with_caption=counts.with_caption,
+        with_tags=counts.with_tags,
+        with_keywords=counts.with_keywords,
+        with_date=counts.with_date,
+        with_place=counts.with_place,
+        first_taken=counts.first_taken,
+        last_taken=counts.last_taken,
+        cameras=frequent_cameras(records, MAX_CAMERAS),
         folders=[readable(path) for path in folders],
         absent_folders=[readable(path) for path in folders if os.path.isabs(path) and not os.path.exists(path)],  # noqa: PTH110, PTH117
         patterns={readable(folder): given for folder, given in stored_patterns(records).items()},
         model=records.model or records.fact("model_name"),
         fingerprint=records.fingerprint,
         dimensions=records.dimensions,
-        photo_bytes=size,
+        photo_bytes=counts.bytes,
         library_bytes=sum(file.stat().st_size for file in records.folder.iterdir() if file.is_file()),
     )

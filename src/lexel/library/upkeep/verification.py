@@ -4,16 +4,13 @@ Rows have checksums; captions, tags and names are compared with the index of wor
 `repair` can mend is mended from the picture files at the next `lexel index`, so that numbers and tags stay.
 """
 
-import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from lexel.errors import DataError
-from lexel.library.store import checksums
+from lexel.library.store import integrity
 from lexel.library.store.locking import only_writer
-from lexel.library.store.paths import as_path, readable
+from lexel.library.store.paths import readable
 from lexel.library.store.records import Records
-from lexel.library.store.tables import SCHEMA
 from lexel.library.upkeep.row_checks import LENGTH_TOLERANCE, DamagedRows, look_at_rows
 
 MAX_PHOTOS_NAMED = 3  # in one damage
@@ -21,7 +18,6 @@ MAX_PHOTOS_SEARCHED_FOR = 200  # by their own vectors
 
 _REPAIR = "lexel library verify LIBRARY --repair, then lexel index LIBRARY"
 _COPY = "Put back a copy of the library, or index the pictures into a new one."
-_TABLES_WITHOUT_CHECKSUMS = ("places", "unreadable", "excluded", "exclude_patterns", "caption_tables", "orphans")
 _KINDS_OF_PLACES = {"folder", "source", "mount"}
 
 
@@ -42,7 +38,7 @@ def verify(records: Records) -> list[Damage]:
         damages = _of_the_words(records)
         rows = look_at_rows(records)
         return damages + list(_of_the_rows(records, rows)) + _of_the_index(records)
-    except (DataError, sqlite3.Error) as error:
+    except integrity.READING_ERRORS as error:
         return [Damage(str(error).splitlines()[0], _COPY)]
 
 
@@ -59,79 +55,37 @@ def repair(records: Records) -> int:
     rows = look_at_rows(records)
     contents = {*rows.no_vector, *rows.wrong_vector, *rows.thumbnail}
     with only_writer(records.folder), records.changing() as changes:
-        connection = changes.connection
-        connection.execute("INSERT INTO words (words) VALUES ('rebuild')")  # first: a change updates what is there
-        connection.executemany("DELETE FROM vectors WHERE content = ?", ((content,) for content in contents))
-        photos = [id for content in contents for id, *_ in changes.with_content(content)]
-        changes.mark_missing(photos)
-        connection.executemany(
-            "UPDATE files SET keywords = NULL, facts_checksum = NULL WHERE id = ?", ((id,) for id in rows.facts)
-        )
+        photos = integrity.forget_damaged(changes, contents, rows.facts)
         (records.folder / STAMP_NAME).unlink(missing_ok=True)
     return len({*photos, *rows.facts})
 
 
 def _of_the_file(records: Records) -> list[Damage]:
-    found = [line for (line,) in records.rows("PRAGMA integrity_check(5)") if line != "ok"]
+    found = integrity.page_errors(records)
     if found:
         return [Damage(f"records.sqlite is damaged: {found[0]}", _COPY)]
-    strays = records.rows("PRAGMA foreign_key_check")
+    strays = integrity.stray_row_count(records)
     if strays:
-        return [Damage(f"{len(strays):,} rows refer to what is not there.", _COPY)]
-    changed = _changed_tables(records)
+        return [Damage(f"{strays:,} rows refer to what is not there.", _COPY)]
+    changed = integrity.changed_tables(records)
     if changed:
         return [Damage(f"The table {changed[0]} is not as Lexel makes it.", _COPY)]
-    facts = dict(records.rows("SELECT key, value FROM meta"))
-    checksum = facts.pop("checksum", None)
-    if checksum is not None and checksum != checksums.of_rows(facts.items()):
+    if not integrity.facts_are_as_written(records):
         return [Damage("What the library knows of its model is not what was written.", _COPY)]
-    for table in _TABLES_WITHOUT_CHECKSUMS:
-        records.rows(f"SELECT * FROM {table}")
-    wrong = [kind for (kind,) in records.rows("SELECT DISTINCT kind FROM places") if kind not in _KINDS_OF_PLACES]
+    integrity.read_tables_without_checksums(records)
+    wrong = sorted(integrity.kinds_of_places(records) - _KINDS_OF_PLACES, key=repr)
     return [Damage(f"There is no kind of folder called {wrong[0]!r}.", _COPY)] if wrong else []
 
 
-def _changed_tables(records: Records) -> list[str]:
-    """Tables, views and triggers that have other columns, or another text, than in a new library."""
-    new = sqlite3.connect(":memory:")
-    try:
-        new.executescript(SCHEMA)
-        wanted = _objects(new)
-    finally:
-        new.close()
-    with records.reading() as connection:
-        found = _objects(connection)
-    return [name for name, content in wanted.items() if found.get(name) != content]
-
-
-def _objects(connection: sqlite3.Connection) -> dict[str, object]:
-    """Name → columns of a table, text of a view, trigger or index."""
-    objects: dict[str, object] = {}
-    # An older format that cannot be written is seen through views of the connection's own, which come last.
-    for schema in ("main", "temp"):
-        for kind, name, text in connection.execute(f"SELECT type, name, sql FROM {schema}.sqlite_master").fetchall():
-            if kind == "table" or schema == "temp":
-                columns = connection.execute("SELECT name, type FROM pragma_table_info(?)", (name,)).fetchall()
-                objects[name] = sorted(columns)
-            else:
-                objects[name] = text
-    return objects
-
-
 def _of_the_words(records: Records) -> list[Damage]:
-    if records.read_only:
+    if records.read_only or integrity.words_fit(records):
         return []
-    try:
-        records.rows("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)")
-    except DataError:
-        return [Damage("The index of words does not fit the photos' captions, tags and names.", _REPAIR)]
-    return []
+    return [Damage("The index of words does not fit the photos' captions, tags and names.", _REPAIR)]
 
 
 def _of_the_rows(records: Records, rows: DamagedRows) -> Iterator[Damage]:
-    by_content = "SELECT path FROM files WHERE content = ? AND NOT missing ORDER BY id LIMIT 1"
-    by_photo = "SELECT path FROM files WHERE id = ?"
-    for ids, query, what, remedy in (
+    by_content, by_photo = integrity.path_with_content, integrity.path_of_photo
+    for ids, path_of, what, remedy in (
         (rows.no_vector, by_content, "have no vector", _REPAIR),
         (
             rows.wrong_vector,
@@ -144,11 +98,11 @@ def _of_the_rows(records: Records, rows: DamagedRows) -> Iterator[Damage]:
         (rows.entry, by_photo, "have an entry that is not as Lexel writes it", _COPY),
     ):
         if ids:
-            yield Damage(_name_photos(records, ids, query, what), remedy)
+            yield Damage(_name_photos(records, ids, path_of, what), remedy)
 
 
-def _name_photos(records: Records, ids: Sequence[int], query: str, what: str) -> str:
-    first = [readable(as_path(records.rows(query, (id,))[0][0])) for id in ids[:MAX_PHOTOS_NAMED]]
+def _name_photos(records: Records, ids: Sequence[int], path_of: Callable[[Records, int], str], what: str) -> str:
+    first = [readable(path_of(records, id)) for id in ids[:MAX_PHOTOS_NAMED]]
     return f"{len(ids):,} photos {what}: {', '.join(first)}{' …' if len(ids) > MAX_PHOTOS_NAMED else ''}"
 
 
