@@ -40,7 +40,7 @@ class Encoder:
     An Encoder that `lexel.load` made can be pickled: a worker process loads the same model there.
 
     Example:
-        encoder = lexel.load("runs/demo/model")
+        encoder = lexel.load("ViT-B-32/openai")
         encoder.similarity(["cat.jpg"], ["a cat", "a dog"])     # (1, 2) cosines
     """
 
@@ -91,7 +91,7 @@ class Encoder:
 
     @cached_property
     def training_pictures(self) -> "TrainingPictures | None":
-        """The pictures that the model has learned from, where that is known. Raises ModelError for a damaged file."""
+        """The pictures that the model has learned from, where that is known."""
         return self._read_training_pictures() if self._read_training_pictures else None
 
     @property

@@ -1,4 +1,8 @@
+import shutil
+
 import pytest
+
+from lexel.checkpoints.model_folder.folder import TRAINING_PICTURES
 
 
 def test_a_model_is_measured_and_the_report_written(lexel, tiny_model, here):
@@ -73,3 +77,13 @@ def test_a_suite_and_tasks_exclude_each_other(refused, tiny_model, here):
     assert "give one" in refused("evaluate", tiny_model, "scenes:40", "--suite", "small", "--tasks", "knn")
     assert 'Did you mean "small"?' in refused("evaluate", tiny_model, "scenes:40", "--suite", "smal")
     assert not (here / "report").exists()
+
+
+def test_a_damaged_set_of_training_pictures_is_warned_of_and_does_not_stop_the_measurement(lexel, tiny_model, here):
+    model = shutil.copytree(tiny_model, here / "model")
+    (model / TRAINING_PICTURES).write_bytes(b"of an older format")
+    done = lexel("evaluate", model, "scenes:20/test", "--tasks", "zero-shot", "--json")
+    assert done.status == 0
+    assert done.err.count("Warning: which pictures the model has learned from is not known.") == 1
+    assert "or delete it" in done.err
+    assert "zero_shot/top1" in done.json

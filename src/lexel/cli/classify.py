@@ -43,8 +43,8 @@ def classify(
     Percentages compare the labels given; match says how well each fits, whatever the others are.
 
     \b
-    Example:
-      lexel classify runs/demo/model pictures/ --labels "red circle,blue star"
+    Examples:
+      lexel classify ViT-B-32/openai photos/ --labels "dog,cat,beach"
       lexel classify runs/shop/model shop.csv --labels types.txt -o shop-typed.csv
     """
     from lexel.evaluation.classifier import ZeroShotClassifier

@@ -56,7 +56,7 @@ def evaluate(
     report/ or, where one lies there already, report-2/ and so on.
 
     \b
-    Example:
+    Examples:
       lexel evaluate runs/fashion/model fashion/test --output reports/fashion
       lexel evaluate runs/fashion/model fashion/test --suite small
     """

@@ -53,7 +53,7 @@ def index(
     looks through all that were ever added. For what is in a library, and its upkeep: lexel library --help
 
     \b
-    Example:
+    Examples:
       lexel index photos.lexel ~/Pictures --model ViT-B-32/openai
       lexel index photos.lexel
     """

@@ -123,7 +123,7 @@ def export(
 
     \b
     Example:
-      lexel models export runs/demo/model demo-onnx --formats float32,int8 --images scenes:500/val
+      lexel models export demo/run/model demo-onnx --formats float32,int8 --images scenes:500/val
     """
     from dataclasses import asdict
 
@@ -167,11 +167,16 @@ def calibrate(
     from lexel.cli.printing import print_json
     from lexel.data.readers import read_source
     from lexel.evaluation.calibrate import calibrate as fit
+    from lexel.evaluation.overlap import CALIBRATED_CONSEQUENCE, about_overlap
     from lexel.loading import load
+    from lexel.progress import say
 
     folder = open_model_folder(model)
     pairs = read_source(source, prefer=("val", "test"))
-    calibration = fit(load(model), pairs, templates=chosen_templates(templates))
+    encoder = load(model)
+    calibration = fit(encoder, pairs, templates=chosen_templates(templates))
+    for warning in about_overlap(encoder, [pair.picture for pair in pairs.pairs], CALIBRATED_CONSEQUENCE):
+        say(f"Warning: {warning}")
     folder.save_calibration(calibration)
     if json:
         print_json(calibration.model_dump())

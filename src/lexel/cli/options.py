@@ -15,7 +15,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on 
 Model = Annotated[
     str,
     typer.Argument(
-        help="A model folder, such as runs/demo/model; or ViT-B-32/openai, hf:organisation/repository.",
+        help="A model folder, such as runs/shop/model; or ViT-B-32/openai, hf:organisation/repository.",
         show_default=False,
     ),
 ]

@@ -25,7 +25,7 @@ def rank(
 
     \b
     Example:
-      lexel rank runs/demo/model dog.jpg "a dog on a beach" "a cat on a sofa"
+      lexel rank ViT-B-32/openai dog.jpg "a dog on a beach" "a cat on a sofa"
     """
     from lexel.cli.print_judged import judged_as_json, note_on_percentages, print_judged
     from lexel.cli.printing import print_json

@@ -42,7 +42,7 @@ def evaluate(
     default the training split of the data set that the source is a split of.
 
     Example:
-        report = lexel.evaluate(lexel.load("runs/demo/model"), "scenes:1000/test", templates="scene")
+        report = lexel.evaluate(lexel.load("demo/run/model"), "scenes:1000/test", templates="scene")
         report.metrics()["zero_shot/top1"]
         report.save("reports/demo")                             # report.json and report.html
     """

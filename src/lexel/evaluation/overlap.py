@@ -1,4 +1,4 @@
-"""How many of the pictures that a model is measured on are ones that it has learned from."""
+"""How many of the pictures that a model is measured or calibrated on are ones that it has learned from."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ from lexel.errors import BadImageError
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
+
+MEASURED_CONSEQUENCE = (
+    "the numbers show in part what it remembers, not what it will do with new pictures. Measure on others."
+)
+CALIBRATED_CONSEQUENCE = (
+    "their captions fit them better than those of new pictures will, so matches of new ones will be judged too weak. "
+    "Calibrate on others."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +51,12 @@ def training_overlap(encoder: Encoder, pictures: Sequence[Picture]) -> Overlap |
     return Overlap(judged=len(recorded), known=int(learned.contains(recorded).sum()))
 
 
-def about_overlap(encoder: Encoder, pictures: Sequence[Picture]) -> list[str]:
-    """The sentence that tells a reader of the report of pictures that the model has learned from, if there are any."""
+def about_overlap(encoder: Encoder, pictures: Sequence[Picture], consequence: str = MEASURED_CONSEQUENCE) -> list[str]:
+    """The sentence that warns of pictures that the model has learned from, if there are any, and the `consequence`."""
     overlap = training_overlap(encoder, pictures)
     if overlap is None or not overlap.known:
         return []
     judged = "pictures" if overlap.judged == len(pictures) else "pictures that could be looked up"
     return [
-        f"{overlap.known:,} of the {overlap.judged:,} {judged} are ones that the model has learned from: the numbers "
-        "show in part what it remembers, not what it will do with new pictures. Measure on others."
+        f"{overlap.known:,} of the {overlap.judged:,} {judged} are ones that the model has learned from: {consequence}"
     ]

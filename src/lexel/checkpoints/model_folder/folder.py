@@ -33,6 +33,7 @@ from lexel.files import new_folder, write_atomically
 from lexel.identity import sha256_of
 from lexel.images import Preprocessing
 from lexel.models.config import CLIPConfig
+from lexel.progress import say
 from lexel.safetensors_bytes import safetensors_bytes
 from lexel.tokenizer import TextRules, Tokenizer
 
@@ -113,12 +114,20 @@ class ModelFolder:
         write_atomically(self.path / CALIBRATION, fitted.model_dump_json(indent=2) + "\n")
 
     def training_pictures(self) -> TrainingPictures | None:
-        """The pictures that the model has learned from, where that is known. Raises ModelError for a damaged file."""
+        """The pictures that the model has learned from, where that is known.
+
+        A model works without them, so a file that is damaged, of another format or of another model counts as none,
+        and the user is warned.
+        """
         path = self.path / TRAINING_PICTURES
         if not path.is_file():
             return None
         hashes = read_exported(self.path).made_from if self.is_exported else self.manifest.sha256
-        return read_training_pictures(path, hashes[WEIGHTS])
+        try:
+            return read_training_pictures(path, hashes[WEIGHTS])
+        except ModelError as error:
+            say(f"Warning: which pictures the model has learned from is not known. {error}")
+            return None
 
     def fingerprint(self, number_format: str) -> str:
         """Twelve hex digits that change with weights, tokenizer, architecture, preprocessing or number format.
