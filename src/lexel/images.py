@@ -8,7 +8,6 @@ import io
 import logging
 import stat
 import warnings
-from collections.abc import Callable
 from math import ceil, floor
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -21,6 +20,7 @@ from lexel.config import Config
 from lexel.errors import BadImageError
 from lexel.extras import install_command
 from lexel.image_arrays import from_array
+from lexel.image_modes import Convention, as_convention, as_rgb
 from lexel.image_plugins import register_heic, silence_libtiff
 
 MAX_PIXELS = 178_000_000  # of one picture, just under the limit at which Pillow itself refuses
@@ -47,8 +47,6 @@ _UPRIGHT = {
 }
 RESAMPLING = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
-
-Convention = Literal["lexel", "open_clip", "transformers"]
 
 
 class Preprocessing(Config):
@@ -117,7 +115,7 @@ def to_rgb(image: Image.Image | np.ndarray, convention: Convention = "lexel") ->
         image = from_array(image)
     try:
         image.load()
-        return _CONVERSIONS[convention](_turn_upright(image))
+        return as_convention(_turn_upright(image), convention)
     except Exception as error:  # any: see _decode
         raise BadImageError(_reason(error)) from error
 
@@ -131,7 +129,7 @@ def fit(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
         image = image.resize((preprocessing.image_size, preprocessing.image_size), resampling)
     else:
         image = _resize_and_pad(image, preprocessing, resampling)
-    return np.ascontiguousarray(np.asarray(_convert(image)).transpose(2, 0, 1))
+    return np.ascontiguousarray(np.asarray(as_rgb(image)).transpose(2, 0, 1))
 
 
 def normalize(pixels: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
@@ -161,7 +159,7 @@ def _decode(file: BinaryIO, at_least: int | None, convention: Convention) -> Ima
         if at_least is not None:
             image.draft(None, (2 * at_least, 2 * at_least))  # only JPEG heeds it
         image.load()
-        return _CONVERSIONS[convention](_turn_upright(image))
+        return as_convention(_turn_upright(image), convention)
     except BadImageError:
         raise
     except UnidentifiedImageError as error:
@@ -226,54 +224,6 @@ def _turn_upright(image: Image.Image) -> Image.Image:
     for note in _ORIENTATION_NOTES:  # or it would be turned again wherever it is taken for a picture of its own
         upright.info.pop(note, None)
     return upright
-
-
-def _flatten(image: Image.Image) -> Image.Image:
-    if image.mode.startswith(("I", "F")):
-        return Image.fromarray(_scale_to_bytes(np.asarray(image))).convert("RGB")
-    return _lay_over_white(image)
-
-
-def _lay_over_white(image: Image.Image) -> Image.Image:
-    if not image.has_transparency_data:
-        return _convert(image)
-    image = image.convert("RGBA")
-    white = Image.new("RGB", image.size, "white")
-    white.paste(image, mask=image.getchannel("A"))
-    return white
-
-
-def _as_transformers(image: Image.Image) -> Image.Image:
-    if image.mode == "LAB":
-        image = image.convert("RGBA")  # whose A it takes for an alpha channel
-    return _lay_over_white(image)
-
-
-def _convert(image: Image.Image) -> Image.Image:
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _leave(image: Image.Image) -> Image.Image:
-    return image
-
-
-_CONVERSIONS: dict[Convention, Callable[[Image.Image], Image.Image]] = {
-    "lexel": _flatten,
-    "open_clip": _leave,
-    "transformers": _as_transformers,
-}
-
-
-def _scale_to_bytes(grey: np.ndarray) -> np.ndarray:
-    real = np.issubdtype(grey.dtype, np.floating)
-    grey = np.nan_to_num(grey.astype(np.float32), posinf=0, neginf=0)
-    low, high = 0.0, float(grey.max())
-    full = (1.0, 255.0) if real else (65535.0,)
-    if grey.min() >= 0 and high <= full[-1]:
-        high = next(top for top in full if high <= top)
-    else:
-        low = float(grey.min())
-    return np.rint((grey - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)
 
 
 def _resize_and_crop(image: Image.Image, preprocessing: Preprocessing, resampling: Image.Resampling) -> Image.Image:

@@ -20,13 +20,7 @@ from lexel.data.readers.paths import has_image_extension
 from lexel.encoder import Encoder
 from lexel.errors import LexelError, UsageError
 from lexel.library.disk.captions import annotate, files_of, take_tables
-from lexel.library.disk.changes_on_disk import (
-    Scope,
-    compare_with_disk,
-    describe_absent,
-    describe_kept,
-    describe_left_out,
-)
+from lexel.library.disk.changes_on_disk import Scope, compare_with_disk, describe_absent, describe_left_out
 from lexel.library.disk.indexing import Added, Indexing
 from lexel.library.disk.present import why_absent
 from lexel.library.model import LibraryModel, ModelLike, load_model
@@ -38,16 +32,15 @@ from lexel.library.store.paths import absolute, is_below, outermost, readable
 from lexel.library.store.places import places
 from lexel.library.store.records import Photo, Records
 from lexel.library.store.schema import DATABASE
+from lexel.library.upkeep.upkeep_methods import UpkeepMethods
 
 if TYPE_CHECKING:
     from lexel.library.index.vectors import Vectors
-    from lexel.library.upkeep.stats import Stats
-    from lexel.library.upkeep.verification import Damage
 
 Given = str | Path | Source
 
 
-class Library(SearchMethods):
+class Library(SearchMethods, UpkeepMethods):
     """A library of pictures. Open with `Library.open`, close when done or use it in a `with` block.
 
     Changing it raises UsageError while another process changes it, and DataError when the disk is full; what was
@@ -210,24 +203,6 @@ class Library(SearchMethods):
         chosen = [absolute(folder) for folder in folders] or places(self.records, "folder")
         exclude(self.records, chosen, patterns, replace=replace)
 
-    def stats(self) -> "Stats":
-        """How many photos of what kind, and what they are from."""
-        from lexel.library.upkeep.stats import stats
-
-        return stats(self.records)
-
-    def verify(self) -> "list[Damage]":
-        """Look at every row: what is damaged, and what to do about it. Empty when all is whole."""
-        from lexel.library.upkeep.verification import verify
-
-        return verify(self.records)
-
-    def export(self, path: str | Path) -> int:
-        """Write the photos with their vectors into a Parquet file; how many there were."""
-        from lexel.library.upkeep.table_export import export
-
-        return export(self.records, Path(path).expanduser())
-
     def reembed(self) -> None:
         """Embed every picture by this library's encoder where its vectors are of another; goes on where it stopped."""
         from lexel.library.disk.reembedding import reembed
@@ -261,7 +236,7 @@ class Library(SearchMethods):
             disk = compare_with_disk(self.records, scope)
             indexing = Indexing(self.records, encoder, disk)
             added = indexing.run()
-            added.notes += describe_kept(disk) + describe_left_out(disk)
+            added.notes += describe_left_out(disk)
             added.unreadable += disk.problems
             added.notes += take_tables(self.records, disk.tables, indexing.ids)
             if pairs:

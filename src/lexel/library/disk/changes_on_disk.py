@@ -236,13 +236,8 @@ def _is_reachable(disk: DiskChanges, place: str) -> bool:
     return os.path.isdir(place) and (place not in disk.drives or is_mount(place))  # noqa: PTH112
 
 
-def describe_kept(disk: DiskChanges) -> list[str]:
-    """What to tell of drives that are away."""
-    return [f"{describe_absent(path, count)} (Or its drive is not mounted.)" for path, count in disk.kept]
-
-
 def describe_absent(folder: str, photos: int) -> str:
-    """What to tell of a folder that is not there now."""
+    """A sentence on a folder that is not there now."""
     return (
         f"{readable(folder)} is not there now; its {photos:,} photos are kept. "
         f"If it lies elsewhere: lexel library relocate LIBRARY {readable(folder)} NEW"
@@ -250,8 +245,8 @@ def describe_absent(folder: str, photos: int) -> str:
 
 
 def describe_left_out(disk: DiskChanges) -> list[str]:
-    """What to tell of files and folders that were not looked at."""
-    notes = []
+    """Sentences on drives, files and folders that were not looked at."""
+    notes = [f"{describe_absent(path, count)} (Or its drive is not mounted.)" for path, count in disk.kept]
     if disk.exclude_matches:
         notes.append(f"Left out by --exclude: {disk.exclude_matches:,} files and folders")
     if disk.excluded:

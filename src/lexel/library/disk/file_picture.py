@@ -15,7 +15,8 @@ from typing import BinaryIO, Literal
 from PIL import Image
 
 from lexel.errors import BadImageError
-from lexel.images import Convention, decode, to_rgb
+from lexel.image_modes import Convention
+from lexel.images import decode, to_rgb
 from lexel.library.disk.photo_facts import read_facts
 from lexel.library.store.changes import FileState, PhotoFacts
 from lexel.library.store.contents import has_vector

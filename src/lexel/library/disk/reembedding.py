@@ -13,7 +13,8 @@ from PIL import Image
 
 from lexel.encoder import Encoder
 from lexel.errors import BadImageError
-from lexel.images import Convention, decode
+from lexel.image_modes import Convention
+from lexel.images import decode
 from lexel.library.model import LibraryModel
 from lexel.library.store.contents import paths_of_content
 from lexel.library.store.next_vectors import (
@@ -86,4 +87,5 @@ def _put_in_place(records: Records, model: LibraryModel) -> None:
         lost = replace_vectors(changes)
         model.write(changes)
     if lost:
-        say(f"{len(lost):,} photos could not be read, such as {readable(lost[0])}: they come back when they can be.")
+        first = readable(lost[0])
+        say(f"{len(lost):,} photos could not be read, such as {first}: they come back when they are found again.")
