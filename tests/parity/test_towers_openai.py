@@ -99,7 +99,7 @@ def both() -> tuple[OpenAI, CLIP]:
     shapes = {name: tuple(tensor.shape) for name, tensor in clip.state_dict().items()}
     rows = open_clip_rows(config, shapes, flat=True)
     theirs = {name: tamed(name, weight(name, row.wanted(shapes))) for row in rows for name in row.theirs}
-    weights = to_ours(rows, theirs, shapes)
+    weights = to_ours(rows, theirs, shapes, "the reference")
     clip.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()}, assign=True)
     return OpenAI({name: torch.from_numpy(array) for name, array in theirs.items()}), clip.eval()
 

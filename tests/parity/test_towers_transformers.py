@@ -75,7 +75,7 @@ def ours_from(theirs: Any, **settings: Any) -> CLIP:
         clip = CLIP(config)
     shapes = {name: tuple(tensor.shape) for name, tensor in clip.state_dict().items()}
     arrays = {name: tensor.numpy() for name, tensor in theirs.state_dict().items()}
-    weights = to_ours(huggingface_rows(config, shapes, **settings), arrays, shapes)
+    weights = to_ours(huggingface_rows(config, shapes, **settings), arrays, shapes, "the reference")
     clip.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()}, assign=True)
     return clip.eval()
 
