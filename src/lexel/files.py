@@ -23,6 +23,15 @@ def make_folder(path: Path) -> None:
         raise UsageError(f"Cannot make the folder {path}: {error.strerror}. Give another --output.") from None
 
 
+def check_folder_above(path: Path) -> None:
+    """Raise UsageError where the folder that `path` is to be made in is missing.
+
+    For copies of pictures: a drive that is not mounted must not be filled on the disk below it.
+    """
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"There is no folder {path.parent} to make {path.name} in. Make it first, or name another.")
+
+
 def check_new_file(path: Path) -> None:
     """Raise UsageError where no file of that name can be: for want of the folder, or because it is one.
 

@@ -65,6 +65,8 @@ def test_an_interrupt_is_told_in_a_line(lexel, library, monkeypatch):
         (("new.lexel", "pictures", "--model", "nowhere"), "nowhere"),
         (("pictures", "photos.lexel", "--model", "MODEL"), "is a folder of other things, not a library"),
         (("photos.lexel", "nowhere"), "There is no nowhere"),
+        (("new.lexel", "nowhere", "--model", "MODEL"), "There is no nowhere"),
+        (("new.lexel", "pictures", "nowhere.jpg", "--model", "MODEL"), "There is no nowhere.jpg"),
         (("photos.lexel", "pictures", "--exclude", "*"), "would leave out all of"),
         (("photos.lexel", "pictures/red.png", "--exclude", "*.png"), "belongs to a folder"),
     ],

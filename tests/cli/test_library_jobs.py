@@ -79,6 +79,7 @@ def test_a_filter_flags_reviews_and_learns(lexel, home, tiny_model, tmp_path):
         (["label", "--undo", "--into", "tags"], "--undo and --into do not go together"),
         (["group", "--count", "many"], "--count takes a number"),
         (["sort", "--labels", "a/b,a:b", "--into", "s"], "would share the folder"),
+        (["sort", "--labels", "a,b", "--into", "/nowhere/sorted"], "There is no folder /nowhere to make sorted in"),
         (["label", "--labels", "a", "--runtime", "onnx"], "--runtime says how --model MODEL is run"),
         (["group", "--number-format", "int8"], "--number-format says how"),
         (["duplicates", "--paths", "--json"], "--paths and --json are two ways"),

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 
@@ -12,10 +14,30 @@ def test_captions_come_best_first(lexel, tiny_model, here):
     assert lexel("rank", tiny_model, "red.png", "a red thing", "a blue thing").out.splitlines()[0].endswith(best)
 
 
-def test_a_damaged_picture_fails_in_one_line(lexel, tiny_model, here):
+def test_a_damaged_picture_is_an_error_in_one_line(lexel, tiny_model, here):
     done = lexel("rank", tiny_model, "broken.jpg", "a", "b")
     assert done.status == 1
-    assert done.err == "lexel rank: Image 1 cannot be read: broken.jpg: not an image of a known format\n"
+    assert done.err.splitlines()[-1] == "lexel rank: cannot read broken.jpg: not an image of a known format"
+
+
+def test_of_several_pictures_those_that_can_be_read_are_ranked(lexel, tiny_model, here):
+    words = ("rank", tiny_model, "red.png", "broken.jpg", "blue.png", "a red thing", "a blue thing")
+    done = lexel(*words)
+    assert done.status == 1
+    assert done.err.splitlines()[-1] == "lexel rank: cannot read broken.jpg: not an image of a known format"
+    assert [line for line in done.out.splitlines() if ".png" in line] == ["red.png", "blue.png"]
+    assert [answer.keys() - {"image"} for answer in lexel(*words, "--json").json] == [
+        {"captions"},
+        {"error"},
+        {"captions"},
+    ]
+
+
+def test_a_model_of_drawn_scenes_is_said_to_tell_nothing_about_photographs(lexel, tiny_model, here):
+    model = shutil.copytree(tiny_model, here / "model")
+    assert lexel("models", "calibrate", model, "scenes:48/val").status == 0
+    for words in (["rank", model, "red.png", "a", "b"], ["classify", model, "red.png", "--labels", "a,b"]):
+        assert lexel(*words).err.count("about photographs it tells nothing") == 1
 
 
 @pytest.mark.parametrize(

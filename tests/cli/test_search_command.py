@@ -102,6 +102,11 @@ def test_a_contact_sheet_makes_no_folder_and_takes_the_place_of_none(refused, li
     assert list(tmp_path.iterdir()) == []
 
 
+def test_copies_are_put_into_no_folder_whose_place_is_missing(refused, library, tmp_path):
+    assert "There is no folder" in refused("search", library, "star", "--copy", tmp_path / "drive" / "copies")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_copying_again_doubles_nothing(lexel, library, tmp_path):
     for _ in range(2):
         lexel("search", library, "star", "--top", "4", "--copy", tmp_path / "copies")

@@ -48,6 +48,7 @@ def classify(
       lexel classify runs/shop/model shop.csv --labels types.txt -o shop-typed.csv
     """
     from lexel.evaluation.classifier import ZeroShotClassifier
+    from lexel.evaluation.drawn_scenes import about_drawn_scenes
     from lexel.evaluation.image_rows import check_output, image_rows
     from lexel.evaluation.labels import read_labels
     from lexel.evaluation.long_texts import about_cut_texts
@@ -72,6 +73,8 @@ def classify(
     if output is not None:
         _write(output, rows, answers, failed)
     _show(rows, answers, failed, len(named), json=json, quiet=output is not None)
+    if warning := about_drawn_scenes(encoder):
+        say(warning)
     for number, reason in sorted(failed.items()):
         say(f"lexel classify: cannot read {reason}" if rows[number].image else f"lexel classify: {reason}")
     if failed:

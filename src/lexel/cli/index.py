@@ -57,6 +57,7 @@ def index(
       lexel index photos.lexel ~/Pictures --model ViT-B-32/openai
       lexel index photos.lexel
     """
+    from lexel.data.readers.source import check_there
     from lexel.errors import UsageError
     from lexel.library.cluster.collection import is_cluster
     from lexel.library.library import Library
@@ -69,6 +70,8 @@ def index(
             )
         _fill_cluster(library, given, json)
         return
+    for path in given:
+        check_there(path)  # before a new library is made
     choice = chosen_model(model, runtime, number_format)
     chosen = _folders_to_exclude_from(given) if exclude or no_exclude else []
     with Library.open(library, choice, create=bool(given)) as opened:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from lexel.errors import UsageError
-from lexel.files import check_new_file
+from lexel.files import check_folder_above, check_new_file
 
 if TYPE_CHECKING:
     from lexel.loading import ModelChoice
@@ -55,6 +55,13 @@ def checked_file(path: Path | None) -> Path | None:
     """The file to be written. Raises UsageError, before any work, where there can be no such file."""
     if path is not None:
         check_new_file(path)
+    return path
+
+
+def checked_folder(path: Path | None) -> Path | None:
+    """The folder for copies. Raises UsageError, before any work, where the one that it is to be made in is missing."""
+    if path is not None:
+        check_folder_above(path)
     return path
 
 

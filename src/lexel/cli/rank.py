@@ -30,8 +30,9 @@ def rank(
     from lexel.cli.print_judged import judged_as_json, note_on_percentages, print_judged
     from lexel.cli.printing import print_json
     from lexel.data.image_arguments import image_argument
+    from lexel.evaluation.drawn_scenes import about_drawn_scenes
     from lexel.evaluation.long_texts import about_cut_texts
-    from lexel.evaluation.ranking import check_captions, judge_captions
+    from lexel.evaluation.ranking import check_captions, judge_each
     from lexel.loading import load
     from lexel.progress import say
 
@@ -41,20 +42,26 @@ def rank(
     encoder = load(model, runtime=runtime, number_format=number_format)
     if cut := about_cut_texts(encoder, captions, "captions"):
         say(f"Note: {cut}")
-    answers = {name: judge_captions(encoder, content, captions) for name, content in images.items()}
+    answers, failed = judge_each(encoder, list(images.values()), captions)
+    names = list(images)
     if json:
-        results = [
-            {"image": name, "captions": [judged_as_json(text, "caption") for text in judged]}
-            for name, judged in answers.items()
-        ]
+        found = {i: {"captions": [judged_as_json(text, "caption") for text in judged]} for i, judged in answers.items()}
+        errors = {i: {"error": reason} for i, reason in failed.items()}
+        results = [{"image": name} | (found | errors)[i] for i, name in enumerate(names)]
         print_json(results[0] if len(results) == 1 else results)
-        return
-    for name, judged in answers.items():
-        if len(answers) > 1:
-            print(one_line(name))
-        print_judged(judged, len(captions), indent="  " if len(answers) > 1 else "")
-    if note := note_on_percentages(answers.values(), len(captions), "caption"):
-        print(f"Note: {note}")
+    else:
+        for number, judged in answers.items():
+            if len(names) > 1:
+                print(one_line(names[number]))
+            print_judged(judged, len(captions), indent="  " if len(names) > 1 else "")
+        if note := note_on_percentages(answers.values(), len(captions), "caption"):
+            print(f"Note: {note}")
+    if warning := about_drawn_scenes(encoder):
+        say(warning)
+    for reason in failed.values():
+        say(f"lexel rank: cannot read {reason}")
+    if failed:
+        raise typer.Exit(1)
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lexel.cli.options import Html, Json, NumberFormat, Paths, Runtime, Zero, chosen_model
+from lexel.cli.options import Html, Json, NumberFormat, Paths, Runtime, Zero, checked_folder, chosen_model
 from lexel.errors import UsageError
 from lexel.terminal import one_line
 
@@ -72,7 +72,8 @@ def search(
     preview: Annotated[bool, typer.Option("--preview", help="Draw the pictures in the terminal.")] = False,
     html: Html = None,
     copy: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Copy the photos there.", show_default=False)
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Copy the photos there.", show_default=False, callback=checked_folder),
     ] = None,
     paths: Paths = False,
     zero: Zero = False,

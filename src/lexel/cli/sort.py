@@ -14,6 +14,7 @@ from lexel.cli.options import (
     NumberFormat,
     Runtime,
     Templates,
+    checked_folder,
     chosen_model,
     chosen_templates,
 )
@@ -23,7 +24,13 @@ def sort(
     library: LibraryFolder,
     labels: Labels,
     into: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Has a folder for each label after it.", show_default=False)
+        Path,
+        typer.Option(
+            metavar="FOLDER",
+            help="Has a folder for each label after it.",
+            show_default=False,
+            callback=checked_folder,
+        ),
     ],
     link: Annotated[bool, typer.Option("--link/--copy", help="Symbolic links instead of copies.")] = False,
     leave: Annotated[bool, typer.Option("--leave", help='Leave out what no label fits, instead of "other".')] = False,

@@ -214,8 +214,10 @@ class _OnDisk:
     def notes(self, library: "Library") -> list[str]:
         notes = []
         if self.absent:
+            subject = "1 photo is" if self.absent == 1 else f"{self.absent:,} photos are"
+            as_known = "it, so it counts as no copy" if self.absent == 1 else "them, so they count as no copies"
             notes.append(
-                f"{self.absent:,} photos are not on the disk as the library knows them, so they count as no copies.\n"
+                f"{subject} not on the disk as the library knows {as_known}.\n"
                 f"Bring it up to date: lexel index {library.path}"
             )
         if self.names:

@@ -11,6 +11,8 @@ from lexel.errors import UsageError
 from lexel.evaluation.matching import match_of
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from lexel.encoder import Encoder
     from lexel.encoder_inputs import ImageLike
 
@@ -44,11 +46,31 @@ def rank_captions(encoder: Encoder, image: ImageLike, captions: Sequence[str]) -
 def judge_captions(encoder: Encoder, image: ImageLike, captions: Sequence[str]) -> list[JudgedText]:
     """Like `rank_captions`, and how well each caption fits by itself."""
     check_captions(captions)
-    images = encoder.embed_images([image])
+    return _judge(encoder, encoder.embed_images([image]), captions)[0]
+
+
+def judge_each(
+    encoder: Encoder, images: Sequence[ImageLike], captions: Sequence[str]
+) -> tuple[dict[int, list[JudgedText]], dict[int, str]]:
+    """`judge_captions` by index for the images that can be read, and the reason by index for those that cannot."""
+    check_captions(captions)
+    vectors, kept, bad = encoder.embed_readable(images)
+    return dict(zip(kept.tolist(), _judge(encoder, vectors, captions), strict=True)), dict(bad)
+
+
+def _judge(encoder: Encoder, images: np.ndarray, captions: Sequence[str]) -> list[list[JudgedText]]:
+    """For each of the embedded images (N, D) the captions, best first."""
+    if not len(images):
+        return []
     cosines = images @ encoder.embed_texts(captions).T
-    chances, matches = encoder.probabilities_of(cosines)[0], match_of(encoder, images, cosines)[0]
-    judged = [JudgedText(c, float(p), float(m)) for c, p, m in zip(captions, chances, matches, strict=True)]
-    return sorted(judged, key=lambda text: -text.probability)
+    chances, matches = encoder.probabilities_of(cosines), match_of(encoder, images, cosines)
+    return [
+        sorted(
+            (JudgedText(c, float(p), float(m)) for c, p, m in zip(captions, *row, strict=True)),
+            key=lambda text: -text.probability,
+        )
+        for row in zip(chances, matches, strict=True)
+    ]
 
 
 def check_captions(captions: Sequence[str]) -> None:

@@ -118,6 +118,12 @@ def test_each_source_keeps_its_weight_columns_and_templates(tmp_path):
     assert any(text.startswith("a cat") for text in texts)
 
 
+def test_what_is_read_of_a_table_names_it_once(tmp_path, capsys):
+    table = write_table(tmp_path / "a", numbered(10)) / "metadata.csv"
+    gather_from(table)
+    assert 'metadata.csv: image from "file_name", captions from "title"' in capsys.readouterr().err.splitlines()
+
+
 def test_images_without_text_are_left_out_and_counted(tmp_path, capsys):
     folder = write_table(tmp_path / "a", [*numbered(10), ("silent.png", "")])
     training_data = gather_from(folder)

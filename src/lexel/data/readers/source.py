@@ -49,6 +49,12 @@ def read_source(
     return Source(name=text, pairs=pairs, notes=(*reading.notes, *note), split=taken, splits=splits)
 
 
+def check_there(text: str) -> None:
+    """Raise UsageError where no source of that name can be: nothing is there, and it is no made-up one."""
+    if not re.match(r"scenes:", text):
+        _locate(text)
+
+
 def _read_scenes(text: str, prefer: Sequence[str]) -> Source:
     from lexel.data.scenes import read_scenes
 

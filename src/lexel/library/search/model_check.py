@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lexel.errors import LexelError
+from lexel.evaluation.drawn_scenes import GENERAL_MODEL, about_drawn_scenes
 from lexel.library.search.strength import sample_of
 from lexel.library.store.locking import only_writer
 from lexel.progress import say
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 CAPTIONED_PHOTOS = 200  # that are looked at
 USELESS_SHARE = 0.65  # a model tells nothing where its share is surely below this
 DEVIATION_OF_A_RANK = 0.29  # of one photo's share, where the model guesses: that of a uniform number
-GENERAL_MODEL = "ViT-B-32/openai"  # what is advised instead
 _FACT = "model_check"
 
 
@@ -58,12 +58,8 @@ def say_if_model_tells_nothing(library: "Library") -> bool:
             f"by words means nothing here.\nTake a model that knows such pictures, such as {GENERAL_MODEL}."
         )
         return True
-    source = encoder.calibration.source if encoder.calibration else ""
-    if check is None and source.startswith("scenes:"):
-        say(
-            f"{encoder.name} has learned from drawn scenes ({source}): about photographs it tells nothing. For those "
-            f"take a model\nthat knows them, such as {GENERAL_MODEL}."
-        )
+    if check is None and (warning := about_drawn_scenes(encoder)):
+        say(warning)
     return False
 
 

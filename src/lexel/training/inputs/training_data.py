@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from lexel.batches import ceil_div
 from lexel.data.captions import fill
@@ -97,7 +98,7 @@ def _read(
 ) -> Source:
     source = reader.source(settings, data, prefer)
     for note in source.notes:
-        say(f"{settings.source}: {note}")
+        say(note if note.startswith(f"{Path(settings.source).name}: ") else f"{settings.source}: {note}")
     speaking = [pair for pair in source.pairs if pair.captions or pair.label]
     if not speaking:
         raise DataError(

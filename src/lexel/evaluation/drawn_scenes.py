@@ -1,0 +1,21 @@
+"""What to tell the user of a model that has learned from drawn scenes alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lexel.encoder import Encoder
+
+GENERAL_MODEL = "ViT-B-32/openai"  # what is advised instead
+
+
+def about_drawn_scenes(encoder: Encoder) -> str | None:
+    """That the model tells nothing about photographs, where its calibration says that it knows drawn scenes alone."""
+    source = encoder.calibration.source if encoder.calibration else ""
+    if not source.startswith("scenes:"):
+        return None
+    return (
+        f"{encoder.name} has learned from drawn scenes ({source}): about photographs it tells nothing. For those "
+        f"take a model\nthat knows them, such as {GENERAL_MODEL}."
+    )
