@@ -15,7 +15,7 @@ from lexel.calibration import Calibration
 from lexel.data.pairs import ImageFile
 from lexel.data.scenes import read_scenes
 from lexel.encoder import SHOWN_FROM, Encoder
-from lexel.errors import BadImageError, UsageError
+from lexel.errors import BadImageError, ModelError, UsageError
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,22 @@ def with_bias(encoder: Encoder, bias: float) -> Encoder:
     return Encoder(
         Biased(encoder.clip), encoder.tokenizer, encoder.preprocessing, name="biased", fingerprint=encoder.fingerprint
     )
+
+
+class Overflowing:
+    """The encoder's runtime, but all of its vectors are infinite."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.inner = encoder.runtime
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def image_vectors(self, pixels):
+        return self.inner.image_vectors(pixels) * np.float32(np.inf)
+
+    def text_vectors(self, ids):
+        return self.inner.text_vectors(ids) * np.float32(np.inf)
 
 
 class InLanes:
@@ -287,3 +303,14 @@ def test_an_encoder_on_another_runtime_has_no_clip(encoder):
     )
     with pytest.raises(UsageError, match="does not run on torch"):
         _ = other.clip
+
+
+def test_embeddings_that_are_not_finite_are_never_handed_out(encoder, scenes, recwarn):
+    overflowing = Encoder(
+        Overflowing(encoder), encoder.tokenizer, encoder.preprocessing, name="huge", fingerprint=encoder.fingerprint
+    )
+    with pytest.raises(ModelError, match=r"huge gives 2 of 2 vectors that are no directions(.|\n)+first for image 1\."):
+        overflowing.embed_images(scenes[:2])
+    with pytest.raises(ModelError, match=r"huge gives 2 of 2 vectors that are no directions(.|\n)+first for text 1\."):
+        overflowing.embed_texts(["a red circle", "a leaf"])
+    assert not recwarn.list

@@ -20,7 +20,7 @@ from lexel.images import Preprocessing, normalize
 from lexel.progress import track
 from lexel.runtimes import Runtime
 from lexel.tokenizer import Tokenizer
-from lexel.unit_vectors import unit
+from lexel.unit_vectors import check_finite, unit
 
 if TYPE_CHECKING:
     from lexel.checkpoints.model_folder.training_pictures import TrainingPictures
@@ -127,12 +127,13 @@ class Encoder:
 
         An image is a path, bytes, an open file, a PIL image, an array or torch tensor of pixels (uint8, or floating
         point in 0..1; grey, RGB or RGBA), or a Picture. Raises BadImageError for one that cannot be read, UsageError
-        for what is no image; both name its position.
+        for what is no image, ModelError for an embedding that is not finite; each names its position.
         """
         vectors, _, bad = self.embed_readable(images, what=None)
         if bad:
             index, reason = bad[0]
             raise BadImageError(f"Image {index + 1} cannot be read: {reason}")
+        check_finite(vectors, [f"image {position + 1}" for position in range(len(vectors))], self.name)
         return vectors
 
     def embed_readable(
@@ -141,7 +142,8 @@ class Encoder:
         """Embed what can be decoded and name the rest, for long jobs.
 
         Returns (K, D) unit vectors, the (K,) indices of the images that they belong to, and (index, reason) of every
-        image that cannot be read. `what` heads the progress shown; None shows none.
+        image that cannot be read. `what` heads the progress shown; None shows none. The caller, who knows the images'
+        names, checks that the vectors are finite: `unit_vectors.check_finite`.
         """
         images = check_images(images)
         vectors: list[np.ndarray] = []
@@ -160,7 +162,10 @@ class Encoder:
         return stacked, np.array(kept, dtype=np.int64), bad
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """(N, D) unit vectors of the texts; a text longer than the context is cut. Raises UsageError for no str."""
+        """(N, D) unit vectors of the texts; a text longer than the context is cut.
+
+        Raises UsageError for no str, and ModelError for an embedding that is not finite.
+        """
         rows = self.tokenizer.encode(check_texts(texts))
         if not rows:
             return np.zeros((0, self.dimensions), np.float32)
@@ -172,7 +177,9 @@ class Encoder:
 
         vectors = np.concatenate(list(self._spread(embed, batches, len(batches))))
         order = [index for batch in batches for index in by_length[batch]]
-        return vectors[np.argsort(np.array(order))]
+        vectors = vectors[np.argsort(np.array(order))]
+        check_finite(vectors, [f"text {position + 1}" for position in range(len(vectors))], self.name)
+        return vectors
 
     def similarity(self, images: Iterable[ImageLike], texts: Sequence[str]) -> np.ndarray:
         """(N images, M texts) cosines, in −1..1."""

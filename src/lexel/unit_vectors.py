@@ -9,15 +9,16 @@ from lexel.errors import ModelError
 
 def unit(vectors: np.ndarray) -> np.ndarray:
     """One vector (D,) or the rows of (N, D) at unit length, float32; zeros stay zeros."""
-    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return (vectors / np.maximum(norms, 1e-12)).astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite stays so, for `check_finite` to name
+        norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+        return (vectors / np.maximum(norms, 1e-12)).astype(np.float32)
 
 
 def check_finite(vectors: np.ndarray, names: Sequence[str], model: str) -> None:
     """Raise ModelError unless each of the vectors (N, D) is a direction: finite numbers, not all of them 0.
 
-    What would be stored is checked here, for a search compares one bad vector with everything. `names` say what the
-    vectors are of.
+    What would be stored or compared is checked here, for a search compares one bad vector with everything, and a
+    ranking with it is no ranking. `names` say what the vectors are of.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
@@ -25,6 +26,6 @@ def check_finite(vectors: np.ndarray, names: Sequence[str], model: str) -> None:
     if len(bad):
         raise ModelError(
             f"{model} gives {len(bad):,} of {len(vectors):,} vectors that are no directions (not a number, infinite or "
-            f"all 0),\nfirst for {names[bad[0]]}. Nothing of these was stored. The model is damaged, or its number "
+            f"all 0),\nfirst for {names[bad[0]]}. None of these is stored or used. The model is damaged, or its number "
             "format does not hold its values:\ntry --number-format float32, or another copy of the model."
         )

@@ -30,6 +30,16 @@ def test_a_sigmoid_loss_model_judges_each_label_by_itself():
     assert row[1][1] == pytest.approx(1 / (1 + np.exp(5)), abs=1e-3)
 
 
+def test_no_label_is_given_for_an_embedding_that_is_not_finite():
+    class Damaged(ColourEncoder):
+        def embed_readable(self, images, what=None):
+            vectors, kept, bad = super().embed_readable(images, what)
+            return vectors * np.nan, kept, bad
+
+    with pytest.raises(ModelError, match=r"gives 1 of 1 vectors that are no directions(.|\n)+first for image 1\."):
+        ZeroShotClassifier(Damaged(), ["red", "blue"]).judge([Painted(("red",))])
+
+
 @pytest.mark.parametrize(
     ("labels", "message"), [([], "No labels"), (["a", "b", "a"], "more than once: a"), ("ab", "list")]
 )

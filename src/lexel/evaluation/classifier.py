@@ -18,7 +18,7 @@ from lexel.evaluation.prompts import templates as read_templates
 from lexel.evaluation.ranking import JudgedText
 from lexel.files import write_atomically
 from lexel.safetensors_bytes import safetensors_bytes
-from lexel.unit_vectors import unit
+from lexel.unit_vectors import check_finite, unit
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
@@ -76,6 +76,7 @@ class ZeroShotClassifier:
         Each label comes with its match: the mean over its prompts of the cosine, as a probability that it fits.
         """
         vectors, kept, bad = self.encoder.embed_readable(images)
+        check_finite(vectors, [f"image {index + 1}" for index in kept], self.encoder.name)
         return dict(zip(kept.tolist(), self._rank(vectors, top), strict=True)), dict(bad)
 
     def _rank(self, vectors: np.ndarray, top: int) -> list[list[JudgedText]]:

@@ -225,3 +225,16 @@ def test_the_head_s_facts_are_plain_json(home, head):
     facts = json.loads((home / "head" / "head.json").read_text())
     assert facts["fingerprint"] == "0011c0de"
     assert facts["trained_on"] == [28, 56]
+
+
+def test_a_model_whose_embeddings_are_not_finite_judges_nothing_and_teaches_nothing(home, monkeypatch):
+    class Damaged(QuickEncoder):
+        def _vector(self, pixels):
+            return super()._vector(pixels) * np.nan
+
+    monkeypatch.setattr(ModelChoice, "load", lambda choice: Damaged())
+    told = r"quick gives \d+ of \d+ vectors that are no directions(.|\n)+first for .*red-\d+\.png"
+    with pytest.raises(ModelError, match=told):
+        train_from("reds", str(home / "yes"), str(home / "no"), CHOICE)
+    with pytest.raises(ModelError, match=told):
+        judge_pictures(Damaged(), [("red-0.png", home / "yes" / "red-0.png")], WordJudge(QuickEncoder(), "red"))

@@ -20,6 +20,7 @@ from lexel.library.search.model_check import say_if_model_tells_nothing
 from lexel.library.store.paths import readable
 from lexel.library.store.schema import DATABASE
 from lexel.loading import ModelChoice
+from lexel.unit_vectors import check_finite
 
 # Without measured examples nothing is flagged in these cases: some picture always scores highest.
 USELESS_MODEL = "The model tells nothing about these pictures, so none is flagged."
@@ -114,7 +115,8 @@ def train_from(
     encoder = choice.load()
     vectors, bad = [], []
     for named in given:
-        found, _, unreadable = encoder.embed_readable([picture for _, picture in named])
+        found, kept, unreadable = encoder.embed_readable([picture for _, picture in named])
+        check_finite(found, [readable(named[index][0]) for index in kept], encoder.name)
         vectors.append(found)
         bad += [reason for _, reason in unreadable]
     return train_head(encoder, name, *vectors, model=choice.for_later().model, rate=rate), bad

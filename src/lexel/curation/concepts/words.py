@@ -17,6 +17,8 @@ from lexel.encoder import Encoder
 from lexel.errors import UsageError
 from lexel.evaluation.matching import GENERIC_TEXTS, generic_of
 from lexel.library.search.strength import matches
+from lexel.library.store.paths import readable
+from lexel.unit_vectors import check_finite
 
 if TYPE_CHECKING:
     from lexel.library.library import Library
@@ -147,6 +149,7 @@ def judge_pictures(encoder: Encoder, named: Sequence[tuple[str, Any]], judge: Ju
     vectors, kept, bad = encoder.embed_readable([picture for _, picture in named])
     if not len(vectors):
         return [], [reason for _, reason in bad]
+    check_finite(vectors, [readable(named[index][0]) for index in kept], encoder.name)
     rows = zip(kept.tolist(), judge.score(vectors).tolist(), judge.fits(vectors).tolist(), strict=True)
     judged = [Judged(named[index][0], score, fits=fits, picture=named[index][1]) for index, score, fits in rows]
     return _surest_first(judged), [reason for _, reason in bad]
