@@ -33,6 +33,25 @@ def test_a_folder_means_the_pictures_in_and_below_it_sorted_and_no_hidden_ones(p
     assert names(str(pictures)) == [str(pictures / name) for name in ("a.jpg", "b.png", "below/c.PNG")]
 
 
+def test_thumbnails_trash_and_what_is_no_regular_file_are_left_out_of_a_folder_and_named(pictures, capsys):
+    for name in ("@eaDir/a.jpg", "below/__MACOSX/b.jpg", "$RECYCLE.BIN/c.jpg", "Catalog Previews.lrdata/d.jpg"):
+        (pictures / name).parent.mkdir()
+        Image.new("RGB", (4, 4)).save(pictures / name)
+    (pictures / "raw.CR2").write_bytes(b"x")
+    (pictures / "self.jpg").symlink_to("self.jpg")
+    assert names(".") == ["a.jpg", "b.png", "below/c.PNG"]
+    told = capsys.readouterr().err
+    assert "Left out as thumbnails or trash: 4 folders" in told
+    assert "1 RAW photos and videos passed over (.cr2 1)" in told
+    assert "1 passed over, links in a circle: self.jpg" in told
+
+
+def test_a_folder_of_thumbnails_that_is_named_itself_is_read(pictures):
+    (pictures / "@eaDir").mkdir()
+    Image.new("RGB", (4, 4)).save(pictures / "@eaDir" / "t.jpg")
+    assert names("@eaDir") == ["@eaDir/t.jpg"]
+
+
 def test_files_keep_the_order_in_which_they_are_named_and_come_once(pictures):
     assert names("b.png", "a.jpg", "b.png", "./b.png") == ["b.png", "a.jpg"]
 

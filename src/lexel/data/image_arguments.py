@@ -5,9 +5,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lexel.data.readers.paths import has_image_extension
+from lexel.data.readers.paths import key_of
+from lexel.data.readers.walk import LeftOut, walk_folders
 from lexel.errors import BadImageError, UsageError, did_you_mean
 from lexel.images import decode
+from lexel.progress import say
 
 
 def image_arguments(arguments: Sequence[str]) -> list[tuple[str, Path | bytes]]:
@@ -49,14 +51,17 @@ def _from_path(argument: str) -> dict[str, Path | bytes]:
 def _pictures_at(path: Path) -> dict[str, Path | bytes]:
     if not path.is_dir():
         return {str(path): path}
-    files = sorted(file for file in path.rglob("*") if has_image_extension(file.name) and _is_shown(file, path))
+    files, left_out = [], LeftOut()
+    for folder in walk_folders([str(path)]):
+        left_out.add(folder)
+        if folder.problem is not None:
+            say(f"{key_of(folder.path)} cannot be read: {folder.problem}")
+        files += [Path(entry.path) for entry in folder.pictures]
+    for note in left_out.notes(key_of):
+        say(note)
     if not files:
         raise UsageError(f"{path} holds no pictures.")
-    return {str(file): file for file in files}
-
-
-def _is_shown(file: Path, root: Path) -> bool:
-    return file.is_file() and not any(part.startswith(".") for part in file.relative_to(root).parts)
+    return {str(file): file for file in sorted(files)}
 
 
 def _from_stdin() -> dict[str, Path | bytes]:

@@ -489,7 +489,7 @@ def test_a_root_whose_pictures_all_went_into_a_folder_of_it_is_followed(library,
 
 
 def test_folders_of_thumbnails_are_left_out_and_counted_and_raw_pictures_are_named(library, pictures):
-    for folder in ("@eaDir", "deep/__MACOSX", "Catalog Previews.lrdata", ".thumbnails"):
+    for folder in ("@eaDir", "deep/__MACOSX", "Catalog Previews.lrdata", "$RECYCLE.BIN", ".thumbnails"):
         save(pictures / folder / "thumbnail.png", 50)
     save(pictures / "._0.png", 51)
     for name in ("a.CR2", "b.cr2", "c.MOV", "notes.doc"):
@@ -497,7 +497,7 @@ def test_folders_of_thumbnails_are_left_out_and_counted_and_raw_pictures_are_nam
     added = library.add(pictures)
     assert counts(added) == {"new": 5, "embedded": 5}
     left_out, not_taken = added.notes
-    assert "3 folders" in left_out
+    assert "4 folders" in left_out
     assert "@eaDir" in left_out
     assert not_taken.startswith("3 RAW photos and videos passed over (.cr2 2, .mov 1)")
 

@@ -16,7 +16,11 @@ SAMPLE = 20  # files are looked for before a column is believed; looking for eac
 
 _COMMENT_NUMBER = re.compile(r"#\d+$")  # Flickr8k numbers its sentences: 1000268201.jpg#0
 
-CACHE_FOLDERS = {"@eadir", "__macosx", "#recycle"}  # lower case
+# In lower case. Synology and QNAP, macOS, Windows; hidden folders such as .thumbnails are left out before.
+CACHE_FOLDERS = {"@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "__macosx"} | {
+    "$recycle.bin",
+    "system volume information",
+}
 LIGHTROOM_PREVIEWS = ".lrdata"
 
 
