@@ -179,6 +179,15 @@ def test_a_table_beside_class_folders_is_pointed_out(tmp_path):
     assert f"there is also a table, to be named itself: {tmp_path}/captions.csv" in read_source(str(tmp_path)).notes
 
 
+@pytest.mark.parametrize("name", ["captions.csv", "labels.tsv", "my.JSONL"])
+def test_a_table_in_a_class_folder_is_pointed_out(tmp_path, name):
+    draw(tmp_path, "cat/1.png", "dog/2.png", "dog/3.png")
+    (tmp_path / "dog" / name).write_text("image,caption\n2.png,a dog\n")
+    (tmp_path / "cat" / "1.json").write_text("{}")
+    tables = [note for note in read_source(str(tmp_path)).notes if "table" in note]
+    assert tables == [f"there is also a table, to be named itself: {tmp_path}/dog/{name}"]
+
+
 def test_a_link_to_itself_and_a_pipe_are_passed_over(tmp_path):
     draw(tmp_path, "1.png")
     (tmp_path / "self.jpg").symlink_to(tmp_path / "self.jpg")

@@ -3,6 +3,8 @@
 What a folder holds is told from the files themselves; `walk` finds them.
 """
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from lexel.data.readers.tables.table import READERS
 from lexel.data.readers.text import decode_text
 from lexel.data.readers.walk import METADATA, LeftOut, walk_folders
 from lexel.errors import DataError, UsageError
+
+TABLES_BELOW = READERS.keys() - {".txt", ".json"}  # of a folder below: a .txt there holds captions, a .json anything
 
 
 @dataclass(slots=True)
@@ -118,7 +122,7 @@ def _read_images(root: Path, listing: _FolderListing) -> Reading:
         notes.append(f"labels from {len(classes):,} folders")
     elif len(classes) > 1 and outside and not captioned:
         notes.append(f"folder names not taken for labels: {outside:,} images lie outside the {len(classes):,} folders")
-    tables = _tables(root) if not captioned else []
+    tables = _tables(root, listing.images) if not captioned else []
     if labelled:
         notes += [f"there is also a table, to be named itself: {path}" for path in tables[:3]]
     elif not captioned:
@@ -170,8 +174,14 @@ def _below(root: Path, path: str) -> str:
     return path[len(str(root)) :].lstrip("/")
 
 
-def _tables(root: Path) -> list[Path]:
-    return sorted(path for path in root.iterdir() if path.suffix.lower() in READERS and _may_list_images(path))
+def _tables(root: Path, images: Sequence[str]) -> list[Path]:
+    """Tables that may list the images, in the folder or beside them below it."""
+    found = [path for path in root.iterdir() if path.suffix.lower() in READERS and _may_list_images(path)]
+    for folder in {image.rpartition("/")[0] for image in images} - {""}:
+        names = [name for name in os.listdir(root / folder) if not name.startswith(".")]  # noqa: PTH208 - far quicker
+        tables = [root / folder / name for name in names if os.path.splitext(name)[1].lower() in TABLES_BELOW]  # noqa: PTH122
+        found += [path for path in tables if path.is_file()]
+    return sorted(found)
 
 
 def _may_list_images(path: Path) -> bool:
@@ -188,7 +198,7 @@ def _may_list_images(path: Path) -> bool:
 
 
 def _why_empty(root: Path) -> str:
-    tables = _tables(root)
+    tables = _tables(root, [])
     if tables:
         return f"{root} has no images, but a table. Name the table itself: {tables[0]}"
     return f"{root} has no images: nothing in it or below ends in .jpg, .png, .webp or the like."
