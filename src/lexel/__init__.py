@@ -6,6 +6,8 @@ The public names are loaded when they are first used, so that `import lexel` cos
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lexel.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from lexel.conversion import convert, export
     from lexel.data.readers import read_source
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from lexel.loading import load
     from lexel.training.recipe import Recipe
     from lexel.training.trainer import Run, train
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Encoder",

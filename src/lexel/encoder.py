@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -24,10 +24,24 @@ from lexel.unit_vectors import check_finite, unit
 
 if TYPE_CHECKING:
     from lexel.checkpoints.model_folder.training_pictures import TrainingPictures
-    from lexel.loading import ModelChoice
     from lexel.models.clip import CLIP
 
 SHOWN_FROM = 64  # images, of fewer no progress is shown
+
+
+class EncoderSource(Protocol):
+    """Where an Encoder was loaded from, so that another process can load it again; `lexel.load` gives one."""
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def runtime(self) -> str | None: ...
+
+    @property
+    def number_format(self) -> str | None: ...
+
+    def load(self) -> "Encoder": ...
 
 
 class Encoder:
@@ -44,7 +58,7 @@ class Encoder:
         encoder.similarity(["cat.jpg"], ["a cat", "a dog"])     # (1, 2) cosines
     """
 
-    source: "ModelChoice | None" = None  # from which it can be loaded again, if it was loaded from there
+    source: "EncoderSource | None" = None  # from which it can be loaded again, if it was loaded from there
 
     def __init__(
         self,
@@ -71,7 +85,7 @@ class Encoder:
         runtime = type(self.runtime).__name__
         return f"<Encoder {self.name}: {runtime}, {self.runtime.number_format}, {self.dimensions} dimensions>"
 
-    def __reduce__(self) -> tuple[Callable[..., "Encoder"], tuple["ModelChoice", bool, str]]:
+    def __reduce__(self) -> tuple[Callable[..., "Encoder"], tuple["EncoderSource", bool, str]]:
         if self.source is None:
             raise UsageError(
                 f"{self.name} cannot be sent to another process: it cannot be loaded again by its name alone.\n"
@@ -260,7 +274,7 @@ class Encoder:
             return error
 
 
-def _load_again(source: "ModelChoice", exact: bool, fingerprint: str) -> Encoder:
+def _load_again(source: "EncoderSource", exact: bool, fingerprint: str) -> Encoder:
     """The Encoder that another process pickled. Raises ModelError where the model has changed since."""
     encoder = source.load()
     if encoder.fingerprint != fingerprint:

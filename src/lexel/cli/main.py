@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from lexel import __version__
 from lexel.cli.classify import classify
 from lexel.cli.compare import compare
 from lexel.cli.concept import concept
@@ -35,6 +34,7 @@ from lexel.cli.verb import Verb
 from lexel.errors import LexelError
 from lexel.extras import EXTRAS, missing_library
 from lexel.terminal import escaped_output
+from lexel.version import __version__
 
 app = typer.Typer(
     help="Train, evaluate and use CLIP models: one space for pictures and words. Start with: lexel demo",

@@ -3,7 +3,8 @@
 import os
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Protocol
 
 from lexel.data.readers.paths import has_image_extension
 from lexel.data.readers.walk import METADATA
@@ -13,15 +14,27 @@ from lexel.library.disk.changes_on_disk import Scope
 from lexel.library.disk.indexing import Added
 from lexel.library.store.paths import is_below, outermost, readable
 from lexel.library.store.places import places
-
-if TYPE_CHECKING:
-    from lexel.library.library import Library
+from lexel.library.store.records import Records
 
 QUIET_SECONDS = 1.0  # without news of a file: it is probably written to the end
 TICK_MS = 250
 
 
-def watch(library: "Library", on_change: Callable[[Added], None], stop: Callable[[], bool]) -> None:
+class WatchedLibrary(Protocol):
+    """What watching asks of a library."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def records(self) -> Records: ...
+
+    def refresh(self) -> Added: ...
+
+    def bring_up_to_date(self, scope: Scope) -> Added: ...
+
+
+def watch(library: WatchedLibrary, on_change: Callable[[Added], None], stop: Callable[[], bool]) -> None:
     """Refresh the library, then keep it up to date until Ctrl-C or `stop()`. See `Library.watch`."""
     try:
         from watchfiles import watch as follow
@@ -55,7 +68,7 @@ def watch(library: "Library", on_change: Callable[[Added], None], stop: Callable
         ) from error
 
 
-def watched_folders(library: "Library") -> list[str]:
+def watched_folders(library: WatchedLibrary) -> list[str]:
     """The folders that can be followed now. Raises UsageError when there is none."""
     known = places(library.records, "folder")
     there = [root for root in known if os.path.isdir(root)]  # noqa: PTH112
@@ -70,7 +83,7 @@ def _is_hidden(path: str, roots: Iterable[str]) -> bool:
     return any(is_below(path, root) and "/." in path[len(root.rstrip("/")) :] for root in roots)
 
 
-def _look_at(library: "Library", paths: Iterable[str]) -> Added | None:
+def _look_at(library: WatchedLibrary, paths: Iterable[str]) -> Added | None:
     """Bring the library up to date with what may have changed; None when that was nothing."""
     folders, files = set(), set()
     for path in paths:

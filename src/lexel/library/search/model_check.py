@@ -9,23 +9,36 @@ their matches with common words part the two (docs/experiments.md).
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 
+from lexel.encoder import Encoder
 from lexel.errors import LexelError
 from lexel.evaluation.drawn_scenes import GENERAL_MODEL, about_drawn_scenes
+from lexel.library.search.searchable import SearchableVectors
 from lexel.library.search.strength import sample_of
 from lexel.library.store.locking import only_writer
+from lexel.library.store.records import Records
 from lexel.progress import say
-
-if TYPE_CHECKING:
-    from lexel.library.library import Library
 
 CAPTIONED_PHOTOS = 200  # that are looked at
 USELESS_SHARE = 0.65  # a model tells nothing where its share is surely below this
 DEVIATION_OF_A_RANK = 0.29  # of one photo's share, where the model guesses: that of a uniform number
 _FACT = "model_check"
+
+
+class CheckedLibrary(Protocol):
+    """What the check asks of a library."""
+
+    @property
+    def records(self) -> Records: ...
+
+    @property
+    def vectors(self) -> SearchableVectors[Any]: ...
+
+    @property
+    def encoder(self) -> Encoder: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +56,7 @@ class ModelCheck:
         return self.share + 2 * DEVIATION_OF_A_RANK / self.captions**0.5 < USELESS_SHARE
 
 
-def say_if_model_tells_nothing(library: "Library") -> bool:
+def say_if_model_tells_nothing(library: CheckedLibrary) -> bool:
     """Whether the library's model tells nothing about its pictures; if so, that is said to the user.
 
     Of a model that has learned from drawn scenes alone this is said too, where no captions show the contrary.
@@ -63,7 +76,7 @@ def say_if_model_tells_nothing(library: "Library") -> bool:
     return False
 
 
-def check_model(library: "Library") -> ModelCheck | None:
+def check_model(library: CheckedLibrary) -> ModelCheck | None:
     """What the captions of the library's photos tell of its model; None where too few have any.
 
     It is measured once for each model, and again when the library has doubled.
@@ -99,12 +112,12 @@ def share_before_others(cosines: np.ndarray, own: np.ndarray) -> float:
     return float((better / (cosines.shape[1] - 1)).mean())
 
 
-def _remember(library: "Library", check: ModelCheck) -> None:
+def _remember(library: CheckedLibrary, check: ModelCheck) -> None:
     """Keep it in the library; where that cannot be done now, it is measured again the next time."""
     if library.records.read_only:
         return
     try:
-        with only_writer(library.path, patience=0), library.records.changing() as changes:
+        with only_writer(library.records.folder, patience=0), library.records.changing() as changes:
             changes.set_fact(_FACT, json.dumps(asdict(check)))
     except LexelError:
         return

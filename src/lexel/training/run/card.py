@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from lexel import __version__
 from lexel.data.pairs import Pair
 from lexel.evaluation.report import Report
 from lexel.images import Preprocessing
@@ -10,6 +9,7 @@ from lexel.models.clip import CLIP
 from lexel.progress import duration
 from lexel.training.inputs.training_data import TrainingData
 from lexel.training.recipe import Recipe
+from lexel.version import __version__
 
 
 def model_card(
