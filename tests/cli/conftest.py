@@ -26,6 +26,14 @@ class Outcome:
         return json.loads(self.out)
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch) -> Path:
+    """A cache folder of this test alone."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("LEXEL_CACHE", str(folder))
+    return folder
+
+
 @pytest.fixture
 def lexel(monkeypatch, capsys) -> Callable[..., Outcome]:
     """Call `lexel` with these words, as from a shell."""

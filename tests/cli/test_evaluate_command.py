@@ -87,3 +87,16 @@ def test_a_damaged_set_of_training_pictures_is_warned_of_and_does_not_stop_the_m
     assert done.err.count("Warning: which pictures the model has learned from is not known.") == 1
     assert "or delete it" in done.err
     assert "zero_shot/top1" in done.json
+
+
+def test_embeddings_are_kept_for_the_next_evaluation_unless_told_otherwise(lexel, tiny_model, here, own_cache):
+    words = ["evaluate", tiny_model, "scenes:40/test", "--tasks", "retrieval", "--json"]
+    first = lexel(*words, "--no-cache").json
+    assert not list(own_cache.iterdir())
+    kept = lexel(*words).json
+    entries = {path: path.read_bytes() for path in (own_cache / "embeddings").iterdir()}
+    assert len(entries) == 2  # pictures and captions
+    again = lexel(*words).json
+    assert {path: path.read_bytes() for path in (own_cache / "embeddings").iterdir()} == entries
+    recalls = [{key: value for key, value in found.items() if "recall" in key} for found in (first, kept, again)]
+    assert recalls[0] == recalls[1] == recalls[2] != {}

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lexel.cli.options import Json, NumberFormat, Output, Runtime, Templates, chosen_templates
+from lexel.cli.options import Json, NoCache, NumberFormat, Output, Runtime, Templates, chosen_templates
 from lexel.terminal import one_line
 
 if TYPE_CHECKING:
     from lexel.evaluation.compare import Comparison
+    from lexel.evaluation.embedding_cache import EmbeddingCache
     from lexel.evaluation.report import Report
     from lexel.evaluation.suites import Suite
 
@@ -39,6 +40,7 @@ def compare(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a table for a pull request.")] = False,
     runtime: Runtime = None,
     number_format: NumberFormat = None,
+    no_cache: NoCache = False,
     json: Json = False,
 ) -> None:
     """Tell whether models are better than the first one, and whether the difference is real.
@@ -55,6 +57,7 @@ def compare(
     from lexel.errors import UsageError
     from lexel.evaluation.compare import compare as compare_reports
     from lexel.evaluation.compare_page import as_markdown, render_comparison
+    from lexel.evaluation.embedding_cache import default_cache
     from lexel.evaluation.suites import read_suite
     from lexel.files import make_folder, write_atomically
     from lexel.progress import say
@@ -63,17 +66,17 @@ def compare(
         raise UsageError("--json and --markdown are two ways of printing; give one.")
     if len(models) < 2:
         raise UsageError("A comparison needs two models or reports: lexel compare A B")
-    if not on and (suite or templates or runtime or number_format):
+    if not on and (suite or templates or runtime or number_format or no_cache):
         raise UsageError(
-            "--suite, --templates, --runtime and --number-format are for models; name the data: --on SOURCE"
+            "--suite, --templates, --runtime, --number-format and --no-cache are for models; name the data: --on SOURCE"
         )
     if output:
         make_folder(output)
     if on:
         chosen = read_suite(suite or "default")
-        reports = _measured(
-            models, on, chosen, chosen_templates(templates, chosen.templates or "photo"), runtime, number_format
-        )
+        prompts = chosen_templates(templates, chosen.templates or "photo")
+        cache = None if no_cache else default_cache()
+        reports = _measured(models, on, chosen, prompts, runtime, number_format, cache)
     else:
         reports = [_report(name) for name in models]
     comparison = compare_reports(reports, _names(models, reports))
@@ -100,6 +103,7 @@ def _measured(
     templates: str | list[str],
     runtime: Runtime,
     number_format: NumberFormat,
+    cache: "EmbeddingCache | None",
 ) -> "list[Report]":
     from lexel.data.readers import read_source
     from lexel.evaluation.evaluate import evaluate
@@ -109,7 +113,7 @@ def _measured(
     reports = []
     for name in models:  # one after the other: two large models need not fit into memory together
         encoder = load(name, runtime=runtime, number_format=number_format)
-        reports.append(evaluate(encoder, read, tasks=suite.tasks, templates=templates))
+        reports.append(evaluate(encoder, read, tasks=suite.tasks, templates=templates, cache=cache))
     return reports
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lexel.cli.options import Json, Model, NumberFormat, Output, Runtime, Templates, chosen_templates
+from lexel.cli.options import Json, Model, NoCache, NumberFormat, Output, Runtime, Templates, chosen_templates
 
 
 def evaluate(
@@ -48,6 +48,7 @@ def evaluate(
     ] = None,
     runtime: Runtime = None,
     number_format: NumberFormat = None,
+    no_cache: NoCache = False,
     json: Json = False,
 ) -> None:
     """Measure a model: zero-shot classification where there are labels, retrieval where there are captions, and more.
@@ -63,6 +64,7 @@ def evaluate(
     from lexel.cli.print_report import print_metrics
     from lexel.cli.printing import print_json
     from lexel.errors import UsageError
+    from lexel.evaluation.embedding_cache import default_cache
     from lexel.evaluation.evaluate import evaluate as measure
     from lexel.evaluation.labels import read_labels
     from lexel.evaluation.report import unused_folder
@@ -88,6 +90,7 @@ def evaluate(
         templates=chosen_templates(templates, chosen.templates or "photo"),
         labels=read_labels(labels) if labels else None,
         training=training,
+        cache=None if no_cache else default_cache(),
     )
     report.save(folder)
     if json:

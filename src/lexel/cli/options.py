@@ -11,6 +11,9 @@ from lexel.files import check_folder_above, check_new_file
 if TYPE_CHECKING:
     from lexel.loading import ModelChoice
 
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Embed everything again, and keep nothing for the next evaluation.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Model = Annotated[
     str,

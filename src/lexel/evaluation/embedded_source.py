@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from lexel.errors import DataError
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
+    from lexel.evaluation.embedding_cache import EmbeddingCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,28 +25,37 @@ class EmbeddedSource:
     pairs: list[Pair]
     vectors: np.ndarray  # (N, D), one for each of pairs
     unreadable: list[tuple[str, str]]  # (key, reason)
+    cache: EmbeddingCache | None = field(default=None, repr=False, compare=False)
     _texts: dict[tuple[str, ...], np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     def embed_texts(self, encoder: Encoder, texts: Sequence[str]) -> np.ndarray:
         """(N, D) unit vectors of the texts, computed once however many tasks ask for the same ones."""
         wanted = tuple(texts)
         if wanted not in self._texts:
-            self._texts[wanted] = encoder.embed_texts(wanted)
+            embed = encoder.embed_texts if self.cache is None else partial(self.cache.embed_texts, encoder)
+            self._texts[wanted] = embed(wanted)
         return self._texts[wanted]
 
 
-def embed_source(encoder: Encoder, source: Source | EmbeddedSource) -> EmbeddedSource:
-    """Embed the images that carry a label or captions; what cannot be decoded is left out, counted and named."""
+def embed_source(
+    encoder: Encoder, source: Source | EmbeddedSource, cache: EmbeddingCache | None = None
+) -> EmbeddedSource:
+    """Embed the images that carry a label or captions; what cannot be decoded is left out, counted and named.
+
+    With a `cache`, what the same model has embedded before is taken from there.
+    """
     if isinstance(source, EmbeddedSource):
         return source
     pairs = [pair for pair in source.pairs if pair.label is not None or pair.captions]
     if not pairs:
         raise DataError(f"{source.name}: none of its {len(source.pairs)} images has a label or a caption to test with.")
-    vectors, kept, bad = encoder.embed_readable([pair.picture for pair in pairs], what=f"Embedding {source.name}")
+    pictures, what = [pair.picture for pair in pairs], f"Embedding {source.name}"
+    embed = encoder.embed_readable if cache is None else partial(cache.embed_readable, encoder)
+    vectors, kept, bad = embed(pictures, what=what)
     if not len(kept):
         index, reason = bad[0]
         raise DataError(
             f"{source.name}: none of its {len(pairs)} images could be read.\n  {pairs[index].key}: {reason}"
         )
     unreadable = [(pairs[index].key, reason) for index, reason in bad]
-    return EmbeddedSource(source, [pairs[index] for index in kept], vectors, unreadable)
+    return EmbeddedSource(source, [pairs[index] for index in kept], vectors, unreadable, cache)

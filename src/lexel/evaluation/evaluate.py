@@ -22,6 +22,7 @@ from lexel.evaluation.tasks.registry import chosen_tasks
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
+    from lexel.evaluation.embedding_cache import EmbeddingCache
 
 SourceLike = Source | EmbeddedSource | str
 
@@ -34,12 +35,14 @@ def evaluate(
     templates: str | Sequence[str] = "photo",
     labels: Sequence[str] | None = None,
     training: Source | str | None = None,
+    cache: EmbeddingCache | None = None,
 ) -> Report:
     """Measure the model on the source or sources, by default zero-shot and retrieval, where the source allows them.
 
     A source that is embedded already is not embedded again. `tasks` are names or `Task` objects; `labels` are the names
     to choose from, by default those that occur in the source. `training` is what tasks learn from (a linear probe), by
-    default the training split of the data set that the source is a split of.
+    default the training split of the data set that the source is a split of. With a `cache`,
+    what the same model has embedded before is not embedded again.
 
     Example:
         report = lexel.evaluate(lexel.load("demo/run/model"), "scenes:1000/test", templates="scene")
@@ -60,7 +63,7 @@ def evaluate(
     requests = [TaskRequest(_source_of(item), given_labels, given_training) for item in sources]
     plans = [_plan(request, wanted) for request in requests]
     measured = [
-        _measure(encoder, item, request, plan, prompts)
+        _measure(encoder, item, request, plan, prompts, cache)
         for item, request, plan in zip(sources, requests, plans, strict=True)
     ]
     return Report(
@@ -106,8 +109,9 @@ def _measure(
     request: TaskRequest,
     plan: Sequence[Task],
     prompts: tuple[str, ...],
+    cache: EmbeddingCache | None,
 ) -> SourceReport:
-    embedded = embed_source(encoder, item)
+    embedded = embed_source(encoder, item, cache)
     source = embedded.source
     warnings = about_overlap(encoder, [pair.picture for pair in embedded.pairs]) + about_reading(embedded)
     given = TaskInput(encoder, embedded, prompts, request)

@@ -50,13 +50,17 @@ class TaskInput:
         """The labels to choose among; None for those of the source."""
         return self.request.labels
 
+    def embed(self, source: Source) -> EmbeddedSource:
+        """Another source, embedded with the cache of this one."""
+        return embed_source(self.encoder, source, self.embedded.cache)
+
     def embedded_training(self) -> EmbeddedSource | None:
         """The training pairs, embedded when the first task asks for them; None where there are none."""
         training = self.request.training
         if training is None:
             return None
         if not self._training:
-            self._training.append(embed_source(self.encoder, training))
+            self._training.append(self.embed(training))
         return self._training[0]
 
 

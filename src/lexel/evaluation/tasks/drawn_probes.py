@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lexel.evaluation.drawn_twins import TWINS, draw_twins
-from lexel.evaluation.embedded_source import EmbeddedSource, embed_source
+from lexel.evaluation.embedded_source import EmbeddedSource
 from lexel.evaluation.gallery import varied
 from lexel.evaluation.metrics import Metric, proportion
 from lexel.evaluation.outcomes import Outcome
@@ -41,7 +41,7 @@ class DrawnProbe:
         return True
 
     def measure(self, given: TaskInput) -> TaskSection:
-        drawn = embed_source(given.encoder, draw_twins(self.name, self.twins))
+        drawn = given.embed(draw_twins(self.name, self.twins))
         captions = [pair.captions[0] for pair in drawn.pairs]
         vectors = drawn.embed_texts(given.encoder, captions)
         scores = twin_scores(drawn.vectors.reshape(len(captions) // 2, 2, -1), vectors.reshape(-1, 2, vectors.shape[1]))
@@ -55,7 +55,7 @@ class DrawnProbe:
                 f"guessing would give {chance(found)}."
             ),
             facts=(f"{len(scores.group):,} drawn twins",),
-            warnings=_about_luck(found),
+            warnings=_about_luck(self.name, found),
             blocks=[
                 Numbers(title=f"Of {len(scores.group):,} pairs of drawn scenes", metrics=metrics, words=WORDS),
                 _gallery(given, drawn, vectors, scores),
@@ -92,12 +92,14 @@ def twin_outcomes(scores: TwinScores, groups: np.ndarray) -> dict[str, Outcome]:
     }
 
 
-def _about_luck(found: Metric) -> tuple[str, ...]:
+def _about_luck(name: str, found: Metric) -> tuple[str, ...]:
     if found.chance is None or found.low > found.chance:
         return ()
     if found.high < found.chance:  # such as a model that prefers one of two captions whatever it sees
-        return ("Captions are told apart less often than by guessing: one of the two is preferred whatever is shown.",)
-    return ("Telling these captions apart is not distinguishable from guessing.",)
+        return (
+            f"{name.title()}: both captions are told apart less often than by guessing; one is preferred to the other.",
+        )
+    return (f"{name.title()}: telling captions apart is not distinguishable from guessing.",)
 
 
 def _gallery(given: TaskInput, drawn: EmbeddedSource, vectors: np.ndarray, scores: TwinScores) -> Gallery:
