@@ -10,7 +10,7 @@ from lexel.terminal import one_line
 
 if TYPE_CHECKING:
     from lexel.evaluation.compare import Comparison
-    from lexel.evaluation.embedding_cache import EmbeddingCache
+    from lexel.evaluation.evaluation_cache import EvaluationCache
     from lexel.evaluation.report import Report
     from lexel.evaluation.suites import Suite
 
@@ -57,7 +57,7 @@ def compare(
     from lexel.errors import UsageError
     from lexel.evaluation.compare import compare as compare_reports
     from lexel.evaluation.compare_page import as_markdown, render_comparison
-    from lexel.evaluation.embedding_cache import default_cache
+    from lexel.evaluation.evaluation_cache import default_cache
     from lexel.evaluation.suites import read_suite
     from lexel.files import make_folder, write_atomically
     from lexel.progress import say
@@ -103,7 +103,7 @@ def _measured(
     templates: str | list[str],
     runtime: Runtime,
     number_format: NumberFormat,
-    cache: "EmbeddingCache | None",
+    cache: "EvaluationCache | None",
 ) -> "list[Report]":
     from lexel.data.readers import read_source
     from lexel.evaluation.evaluate import evaluate

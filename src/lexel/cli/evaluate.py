@@ -64,8 +64,8 @@ def evaluate(
     from lexel.cli.print_report import print_metrics
     from lexel.cli.printing import print_json
     from lexel.errors import UsageError
-    from lexel.evaluation.embedding_cache import default_cache
     from lexel.evaluation.evaluate import evaluate as measure
+    from lexel.evaluation.evaluation_cache import default_cache
     from lexel.evaluation.labels import read_labels
     from lexel.evaluation.report import unused_folder
     from lexel.evaluation.suites import Suite, read_suite

@@ -14,7 +14,7 @@ from lexel.errors import DataError
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
-    from lexel.evaluation.embedding_cache import EmbeddingCache
+    from lexel.evaluation.evaluation_cache import EvaluationCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class EmbeddedSource:
     pairs: list[Pair]
     vectors: np.ndarray  # (N, D), one for each of pairs
     unreadable: list[tuple[str, str]]  # (key, reason)
-    cache: EmbeddingCache | None = field(default=None, repr=False, compare=False)
+    cache: EvaluationCache | None = field(default=None, repr=False, compare=False)
     _texts: dict[tuple[str, ...], np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     def embed_texts(self, encoder: Encoder, texts: Sequence[str]) -> np.ndarray:
@@ -38,7 +38,7 @@ class EmbeddedSource:
 
 
 def embed_source(
-    encoder: Encoder, source: Source | EmbeddedSource, cache: EmbeddingCache | None = None
+    encoder: Encoder, source: Source | EmbeddedSource, cache: EvaluationCache | None = None
 ) -> EmbeddedSource:
     """Embed the images that carry a label or captions; what cannot be decoded is left out, counted and named.
 

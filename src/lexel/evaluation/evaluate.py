@@ -22,7 +22,7 @@ from lexel.evaluation.tasks.registry import chosen_tasks
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
-    from lexel.evaluation.embedding_cache import EmbeddingCache
+    from lexel.evaluation.evaluation_cache import EvaluationCache
 
 SourceLike = Source | EmbeddedSource | str
 
@@ -35,7 +35,7 @@ def evaluate(
     templates: str | Sequence[str] = "photo",
     labels: Sequence[str] | None = None,
     training: Source | str | None = None,
-    cache: EmbeddingCache | None = None,
+    cache: EvaluationCache | None = None,
 ) -> Report:
     """Measure the model on the source or sources, by default zero-shot and retrieval, where the source allows them.
 
@@ -109,7 +109,7 @@ def _measure(
     request: TaskRequest,
     plan: Sequence[Task],
     prompts: tuple[str, ...],
-    cache: EmbeddingCache | None,
+    cache: EvaluationCache | None,
 ) -> SourceReport:
     embedded = embed_source(encoder, item, cache)
     source = embedded.source

@@ -7,8 +7,8 @@ from colour_encoder import ColourEncoder, Painted
 from PIL import Image
 
 from lexel.data.pairs import EmbeddedImage, ImageFile, Pair, Source
-from lexel.evaluation.embedding_cache import EmbeddingCache
 from lexel.evaluation.evaluate import evaluate
+from lexel.evaluation.evaluation_cache import EvaluationCache
 from lexel.images import Preprocessing
 
 
@@ -33,7 +33,7 @@ class Counting(ColourEncoder):
 
 @pytest.fixture
 def cache(tmp_path):
-    return EmbeddingCache(tmp_path / "cache")
+    return EvaluationCache(tmp_path / "cache")
 
 
 @pytest.fixture
@@ -124,8 +124,8 @@ def test_what_was_used_least_recently_goes_first_and_the_bound_is_kept(cache, fi
 
 def test_where_nothing_can_be_written_nothing_is_kept_and_nothing_fails(files, tmp_path):
     (tmp_path / "file").touch()
-    assert embedded_again(Counting(), EmbeddingCache(tmp_path / "file"), files)
-    assert embedded_again(Counting(), EmbeddingCache(tmp_path / "file" / "below"), files)
+    assert embedded_again(Counting(), EvaluationCache(tmp_path / "file"), files)
+    assert embedded_again(Counting(), EvaluationCache(tmp_path / "file" / "below"), files)
 
 
 def test_a_second_evaluation_embeds_neither_pictures_nor_captions(cache, files):

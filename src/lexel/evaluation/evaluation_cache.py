@@ -46,7 +46,7 @@ class CachedPictures:
     bad: list[tuple[int, str]]  # the rest, each with its reason
 
 
-class EmbeddingCache:
+class EvaluationCache:
     """Embeddings in a folder, at most `most_bytes` of them."""
 
     def __init__(self, folder: Path, most_bytes: int = MOST_BYTES) -> None:
@@ -111,9 +111,9 @@ class EmbeddingCache:
             total -= size
 
 
-def default_cache() -> EmbeddingCache:
+def default_cache() -> EvaluationCache:
     """The cache of the command line, in `embeddings` below LEXEL_CACHE or the user's own cache folder."""
-    return EmbeddingCache(url_folder() / "embeddings")
+    return EvaluationCache(url_folder() / "embeddings")
 
 
 def _model_parts(encoder: Encoder) -> list[str]:
