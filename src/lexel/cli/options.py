@@ -24,12 +24,20 @@ Model = Annotated[
 ]
 Runtime = Annotated[
     Literal["torch", "onnx", "openvino"] | None,
-    typer.Option("--runtime", help="What runs the towers; by default what fits the model.", show_default=False),
+    typer.Option(
+        "--runtime",
+        metavar="NAME",
+        help="What runs the towers: torch, onnx or openvino; by default what fits the model.",
+        show_default=False,
+    ),
 ]
 NumberFormat = Annotated[
     Literal["float32", "bfloat16", "float16", "int8"] | None,
     typer.Option(
-        "--number-format", help="What the towers compute in; of an exported model, what it has.", show_default=False
+        "--number-format",
+        metavar="FORMAT",
+        help="float32, bfloat16, float16 or int8: what the towers compute in; of an exported model, what it has.",
+        show_default=False,
     ),
 ]
 LibraryFolder = Annotated[

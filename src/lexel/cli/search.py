@@ -54,7 +54,8 @@ def search(
     after: Annotated[str | None, typer.Option(metavar="DATE", help="Taken on or after: 2024, 2024-05 …")] = None,
     before: Annotated[str | None, typer.Option(metavar="DATE", help="Taken before.", show_default=False)] = None,
     orientation: Annotated[
-        Literal["landscape", "portrait", "square"] | None, typer.Option(help="Of the picture.", show_default=False)
+        Literal["landscape", "portrait", "square"] | None,
+        typer.Option(metavar="SHAPE", help="landscape, portrait or square.", show_default=False),
     ] = None,
     tag: Annotated[
         str | None, typer.Option(metavar="TAG", help="Only photos with this tag.", show_default=False)
@@ -64,7 +65,7 @@ def search(
     ] = None,
     top: Annotated[int, typer.Option(metavar="N", help="How many.", min=1)] = 20,
     page: Annotated[int, typer.Option(metavar="N", help="The next ones: 2, 3 …", min=1)] = 1,
-    diversity: Annotated[float, typer.Option(help="Spread the results: 0 to 1.", min=0, max=1)] = 0.0,
+    diversity: Annotated[float, typer.Option(metavar="X", help="Spread the results: 0 to 1.", min=0, max=1)] = 0.0,
     approximate: Annotated[bool, typer.Option("--approximate", help="Faster in a large library.")] = False,
     matches_only: Annotated[
         bool, typer.Option("--matches-only", help="Leave out what is unlikely to fit: for scripts.")

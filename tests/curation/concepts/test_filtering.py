@@ -142,6 +142,13 @@ def test_a_model_that_tells_nothing_about_the_pictures_flags_none(home, head, mo
         assert "red" in flagged(found)  # what a head has learned is measured on examples
 
 
+def test_a_folder_judged_by_a_model_of_drawn_scenes_is_warned_of(home, monkeypatch, capsys):
+    drawn = Calibration(slope=40, intercept=-20, pairs=9, expected_calibration_error=0.01, source="scenes:400/val")
+    monkeypatch.setattr(QuickEncoder, "calibration", drawn)
+    with filtered(str(home / "yes"), "red", CHOICE):
+        assert "about photographs it tells nothing" in capsys.readouterr().err
+
+
 def test_clean_pictures_choose_the_threshold(home):
     with filtered(str(home / "yes"), "red", CHOICE, clean=str(home / "no"), rate=0.1) as found:
         assert found.false_positives.examples == 80

@@ -14,12 +14,14 @@ from lexel.curation.concepts.threshold import FALSE_POSITIVE_RATE, FalsePositive
 from lexel.curation.concepts.words import Judge, Judged, WordJudge, flag, judge_library, judge_pictures, pictures_of
 from lexel.encoder import Encoder
 from lexel.errors import UsageError
+from lexel.evaluation.drawn_scenes import about_drawn_scenes
 from lexel.files import write_atomically
 from lexel.library.library import Library
 from lexel.library.search.model_check import say_if_model_tells_nothing
 from lexel.library.store.paths import readable
 from lexel.library.store.schema import DATABASE
 from lexel.loading import ModelChoice
+from lexel.progress import say
 from lexel.unit_vectors import check_finite
 
 # Without measured examples nothing is flagged in these cases: some picture always scores highest.
@@ -101,10 +103,19 @@ def filtered(
             threshold = outstanding(_scores(judged))
         why_none = None
         if measured is None:
-            useless = library is not None and say_if_model_tells_nothing(library)
+            useless = _say_if_useless(library, encoder)
             why_none = USELESS_MODEL if useless else None if any(one.fits for one in judged) else NOTHING_FITS
         flagged = judged if why_none else flag(judged, threshold)
         yield Filtered(judge.name, flagged, threshold, measured, bad, why_none, library)
+
+
+def _say_if_useless(library: Library | None, encoder: Encoder | None) -> bool:
+    """Whether the model is surely of no use for a library's photos; what is known of it is said to the user."""
+    if library is not None:
+        return say_if_model_tells_nothing(library)
+    if warning := about_drawn_scenes(_there(encoder)):
+        say(warning)
+    return False
 
 
 def train_from(
