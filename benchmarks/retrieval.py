@@ -1,0 +1,92 @@
+"""Retrieval among many images and captions: time and memory of Lexel's task, beside plain torch on the same vectors.
+
+    python benchmarks/retrieval.py [N] [--dimensions 512] [--peer-queries 2000]
+
+N made-up images with a caption each (default 10,000). Lexel's row is the whole task, both ways, with ranks, intervals
+and chance levels; its memory is what the peak rises above the vectors. Torch ranks `--peer-queries` of the captions
+among all images in blocks; its seconds are scaled to the N queries of both ways. The ranks of both are compared.
+"""
+
+import argparse
+import resource
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lexel.data.pairs import ImageFile, Pair, Source
+from lexel.evaluation.embedded_source import EmbeddedSource
+from lexel.evaluation.metrics import BLOCK_SCORES
+from lexel.evaluation.tasks.retrieval import retrieval
+from lexel.unit_vectors import unit
+
+NOISE = 1.0  # of a caption's vector, relative to that of its image; more makes it harder to find
+MIB = 2**20
+
+
+class MadeUpEncoder:
+    """Answers the vectors that it was given for the captions."""
+
+    def __init__(self, vectors: np.ndarray) -> None:
+        self.vectors = vectors
+
+    def embed_texts(self, texts: tuple[str, ...]) -> np.ndarray:
+        return self.vectors[: len(texts)]
+
+
+def vectors(count: int, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors of images and of their captions, each (N, D) float32, the same every time."""
+    random = np.random.default_rng(0)
+    images = unit(random.standard_normal((count, dimensions), np.float32))
+    spread = NOISE * random.standard_normal((count, dimensions), np.float32) * dimensions**-0.5
+    spread *= random.uniform(1, 6, (count, 1)).astype(np.float32)
+    return images, unit(images + spread)
+
+
+def torch_ranks(texts: np.ndarray, images: np.ndarray, queries: int) -> np.ndarray:
+    """The rank of the right image for the first captions, by a plain loop over blocks."""
+    candidates, ranks = torch.from_numpy(images).T, []
+    height = max(1, BLOCK_SCORES // len(images))
+    for start in range(0, queries, height):
+        rows = torch.arange(start, min(start + height, queries))
+        scores = torch.from_numpy(texts[rows.numpy()]) @ candidates
+        ranks.append(1 + (scores > scores[torch.arange(len(rows)), rows][:, None]).sum(dim=1))
+    return torch.cat(ranks).numpy()
+
+
+def peak_mib() -> float:
+    """The most memory that this process has held so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MIB
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("count", type=int, nargs="?", default=10_000)
+    parser.add_argument("--dimensions", type=int, default=512)
+    parser.add_argument("--peer-queries", type=int, default=2000)
+    wanted = parser.parse_args()
+    count, peer_queries = wanted.count, min(wanted.peer_queries, wanted.count)
+    torch.set_num_threads(1)
+
+    images, texts = vectors(count, wanted.dimensions)
+    pairs = [Pair(f"{i}", ImageFile(Path(f"{i}.jpg")), (f"caption {i}",)) for i in range(count)]
+    embedded = EmbeddedSource(Source("made up", pairs), pairs, images, [])
+    before, started = peak_mib(), time.perf_counter()
+    found = retrieval(MadeUpEncoder(texts), embedded)  # type: ignore[arg-type] - of an encoder it asks nothing else
+    seconds, memory = time.perf_counter() - started, peak_mib() - before
+
+    started = time.perf_counter()
+    ranks = torch_ranks(texts, images, peer_queries)
+    peer = (time.perf_counter() - started) * 2 * count / peer_queries
+    differing = int((np.abs(ranks - found.text_ranks[:peer_queries]) > 0.5).sum())
+
+    print(f"{count:,} × {count:,}, {wanted.dimensions} dimensions, one thread, torch {torch.__version__}")
+    print(f"{'':<28}{'seconds':>10}{'MiB':>8}{'ratio':>8}")
+    print(f"{'Lexel, the whole task':<28}{seconds:>10.1f}{memory:>8.0f}{seconds / peer:>8.2f}")
+    print(f"{'torch, ranks alone':<28}{peer:>10.1f}{'':>8}{1:>8.2f}")
+    print(f"recall@1 {found.text_to_image['recall@1'].value:.3f}, {differing:,} of {peer_queries:,} ranks differ")
+
+
+if __name__ == "__main__":
+    main()
