@@ -14,7 +14,7 @@ from lexel.batches import Batching
 from lexel.calibration import Calibration
 from lexel.data.pairs import ImageFile
 from lexel.data.scenes import read_scenes
-from lexel.encoder import SHOWN_FROM, Encoder
+from lexel.encoder import MIN_IMAGES_FOR_PROGRESS, Encoder
 from lexel.errors import BadImageError, ModelError, UsageError
 
 
@@ -201,11 +201,11 @@ def test_an_error_while_decoding_beside_the_towers_reaches_the_caller(encoder, s
 def test_progress_is_shown_on_long_work_only(encoder, scenes, monkeypatch):
     shown = []
     monkeypatch.setattr("lexel.encoder.track", lambda items, what, total: shown.append((what, total)) or items)
-    encoder.embed_readable([scenes[0]] * (SHOWN_FROM - 1), what="Embedding")
-    encoder.embed_readable([scenes[0]] * SHOWN_FROM, what=None)
+    encoder.embed_readable([scenes[0]] * (MIN_IMAGES_FOR_PROGRESS - 1), what="Embedding")
+    encoder.embed_readable([scenes[0]] * MIN_IMAGES_FOR_PROGRESS, what=None)
     assert shown == []
-    encoder.embed_readable([scenes[0]] * SHOWN_FROM, what="Embedding")
-    assert shown == [("Embedding", SHOWN_FROM)]
+    encoder.embed_readable([scenes[0]] * MIN_IMAGES_FOR_PROGRESS, what="Embedding")
+    assert shown == [("Embedding", MIN_IMAGES_FOR_PROGRESS)]
 
 
 def test_an_exact_encoder_decodes_jpegs_whole_and_another_nearly_so(encoder, tmp_path):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lexel.checkpoints.model_folder.training_pictures import TrainingPictures
     from lexel.models.clip import CLIP
 
-SHOWN_FROM = 64  # images, of fewer no progress is shown
+MIN_IMAGES_FOR_PROGRESS = 64  # images; with fewer, no progress is shown
 
 
 class EncoderSource(Protocol):
@@ -164,7 +164,7 @@ class Encoder:
         kept: list[int] = []
         bad: list[tuple[int, str]] = []
         embedded = self._embedded(images)
-        if what and len(images) >= SHOWN_FROM:
+        if what and len(images) >= MIN_IMAGES_FOR_PROGRESS:
             embedded = track(embedded, what, len(images))
         for index, outcome in enumerate(embedded):
             if isinstance(outcome, BadImageError):
@@ -245,7 +245,7 @@ class Encoder:
         return spread(on_one_core, batches, lanes)
 
     def _embedded(self, images: Sequence[ImageLike]) -> Iterator[np.ndarray | BadImageError]:
-        """For each image in turn its unit vector (D,), or the reason why there is none."""
+        """For each image, in order: its unit vector (D,), or the reason why there is none."""
         if len(images) <= 1:  # no thread is worth starting
             yield from self._embed_batch([self._attempt(image) for image in enumerate(images)])
             return

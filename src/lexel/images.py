@@ -56,7 +56,7 @@ class Preprocessing(Config):
     and then resize; OpenCLIP's, and OpenAI's, resizes in the picture's own mode (which for palettes means dropping
     pixels) and ignores transparency. Greys of more than 8 bits are scaled by Lexel's and clipped by both others.
     Transformers' crop leans to the upper left by up to a pixel. Pictures are turned upright in all three, although
-    neither library does so by itself.
+    neither library does so by default.
     """
 
     image_size: PositiveInt = 224  # pixels, square

@@ -250,7 +250,7 @@ class _Prints:
             with Image.open(io.BytesIO(self.records.thumbnail(id))) as thumbnail:
                 small = thumbnail.convert("RGB").resize((PRINT_SIDE, PRINT_SIDE), Image.Resampling.BOX)
             pixels = np.asarray(small, np.float32)
-            pixels = pixels - pixels.mean()  # not by channel: of flat pictures the colour tells
+            pixels = pixels - pixels.mean()  # of all channels together: flat pictures differ in colour alone
             length = float(np.linalg.norm(pixels))
             self.known[id] = pixels / length if length > 1 else np.full_like(pixels, pixels.size**-0.5)
         return self.known[id]

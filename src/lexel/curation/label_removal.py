@@ -25,7 +25,7 @@ from lexel.progress import track
 
 @dataclass
 class TakenBack:
-    """What a removal or an undoing came to."""
+    """How much a removal or an undoing has changed."""
 
     tags: int = 0  # photos whose tags in the library are others now
     sidecars: int = 0  # that are others now, or gone

@@ -1,4 +1,5 @@
-"""Labels for a library's photos, named only now (zero-shot). `label_writing` says where they go.
+"""Zero-shot labels for a library's photos: the user names them now, and no model was
+trained on them. `label_writing` puts them where they go.
 
 A label is given where it fits, not merely where it fits better than the others: a photo that shows none of them gets
 none. A calibrated model says how likely a match is when one photo in ten shows what a label says; for another model a
@@ -75,7 +76,7 @@ def label_photos(
 def _labels_of(
     ids: np.ndarray, cosines: np.ndarray, chances: np.ndarray, labels: list[str], least: Least, several: bool
 ) -> Iterator[Labelled]:
-    """What photos (n,) get, of their cosines and probabilities (n, L) with the labels."""
+    """The labels that photos (n,) get, from their cosines and probabilities (n, L) with the labels."""
     order = np.argsort(-cosines, axis=1, kind="stable")
     for row, id in enumerate(ids.tolist()):
         fitting = [column for column in order[row].tolist() if chances[row, column] >= LEAST_MATCH[least]]

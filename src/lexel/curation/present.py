@@ -53,7 +53,7 @@ def searched_photos(library: "Library") -> Iterator[Photo]:
 
 
 def absent_note(library: "Library", absent: list[Photo]) -> str:
-    """What to tell the user of photos that are left out."""
+    """A note for the user on photos that are left out."""
     names = ", ".join(photo.shown for photo in absent[:NAMED_PHOTOS])
     more = f" and {len(absent) - NAMED_PHOTOS:,} more" if len(absent) > NAMED_PHOTOS else ""
     subject = "1 photo is" if len(absent) == 1 else f"{len(absent):,} photos are"

@@ -27,7 +27,7 @@ class SkippedFile:
 
 @dataclass(frozen=True, slots=True)
 class SidecarEdit:
-    """What is to become of one side-car."""
+    """A change of one side-car: its content before and after."""
 
     path: Path
     before: bytes | None  # None: there is none yet
@@ -42,7 +42,7 @@ def sidecar_of(picture: str) -> Path:
 
 
 def edit_adding(picture: str, words: Sequence[str]) -> SidecarEdit | SkippedFile | None:
-    """How keywords come into the picture's side-car; None where all are there, or why it cannot be done."""
+    """The edit that adds keywords to the picture's side-car; None where it has all, or why it cannot be done."""
     return edit_adding_to(sidecar_of(picture), words)
 
 
@@ -59,7 +59,7 @@ def edit_adding_to(path: Path, words: Sequence[str]) -> SidecarEdit | SkippedFil
 
 
 def edit_removing(path: Path, words: Sequence[str]) -> SidecarEdit | SkippedFile | None:
-    """How keywords go from a side-car; None where it has none of them or is gone, or why it cannot be done.
+    """The edit that removes keywords from a side-car; None where it has none or is gone, or why it cannot be done.
 
     One that Lexel made, and in which nothing else is, goes as a whole.
     """

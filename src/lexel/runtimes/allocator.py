@@ -4,8 +4,8 @@ import ctypes
 import sys
 
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # parameters of glibc's mallopt
-BLOCK = 1 << 30  # bytes; smaller blocks come from the heap
-HEAP = (1 << 31) - 1  # bytes free at the heap's end before it shrinks: the most that mallopt takes
+MAX_HEAP_BLOCK_BYTES = 1 << 30  # larger blocks are mapped by themselves and go back to the system when freed
+MAX_FREE_HEAP_BYTES = (1 << 31) - 1  # at the heap's end before it shrinks; the largest number that mallopt takes
 
 
 def keep_freed_memory() -> None:
@@ -18,5 +18,5 @@ def keep_freed_memory() -> None:
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(MMAP_THRESHOLD, BLOCK)
-        mallopt(TRIM_THRESHOLD, HEAP)
+        mallopt(MMAP_THRESHOLD, MAX_HEAP_BLOCK_BYTES)
+        mallopt(TRIM_THRESHOLD, MAX_FREE_HEAP_BYTES)

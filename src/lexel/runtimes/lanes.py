@@ -13,10 +13,10 @@ Tower = Literal["image", "text"]
 
 
 class Lanes(Generic[Opened]):
-    """Knows which threads are in a lane, and opens what they need when they first need it."""
+    """Knows which threads are in a lane, and opens a tower for them at its first call."""
 
     def __init__(self, open_tower: Callable[[Tower, bool], Opened]) -> None:
-        """`open_tower` is given the tower and whether it is to keep to one core a call."""
+        """`open_tower(tower, in_lane)` opens a tower; with `in_lane` each of its calls keeps to one core."""
         self._open_tower = open_tower
         self._opened: dict[tuple[Tower, bool], Opened] = {}
         self._opening = threading.Lock()

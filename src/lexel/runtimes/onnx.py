@@ -13,9 +13,9 @@ from lexel.runtimes.lanes import Lanes, Tower
 
 
 class OnnxRuntime:
-    """Runs two ONNX files on the CPU; `file` is asked for a tower's, which is opened, when it is first needed.
+    """Runs the ONNX files of two towers on the CPU; `file` gives a tower's path. Each is opened at its first call.
 
-    Its calls raise ModelError when a file turns out not to be that tower.
+    Calls raise ModelError when a file is not that tower.
     """
 
     def __init__(

@@ -21,10 +21,11 @@ Precision = Literal["float32", "bfloat16"]
 
 
 class OpenVINORuntime:
-    """Runs two ONNX files on the CPU; `file` is asked for a tower's, which is compiled, when it is first needed.
+    """Runs the ONNX files of two towers on the CPU; `file` gives a tower's path. Each is compiled at its first call.
 
-    `precision` is that of the products. Those of int8 files are in 8 bits, and the few others as is fastest here.
-    Raises UsageError without the extra `fast`; its calls raise ModelError when a file turns out not to be that tower.
+    `precision` is the number format of the products. An int8 file multiplies in 8 bits, and does its few other products
+    in the format that is fastest here. Raises UsageError without the extra `fast`; calls raise ModelError when a file
+    is not that tower.
     """
 
     def __init__(
@@ -88,11 +89,11 @@ def open_core() -> Any:
 
 @cache
 def _only_core(core: type) -> Any:
-    """One for the whole process.
+    """The one OpenVINO core of the process.
 
-    Each core gives the thread that makes it a signal stack, and puts back the one before when it goes. Of two that go
-    in the order in which they came, the second puts back what the first has freed: the next signal, such as Ctrl-C or
-    the end of a child process, then kills the process.
+    A core gives a signal stack to the thread that makes it, and restores the previous stack when it is destroyed. If
+    two cores are destroyed in the order in which they were made, the second restores the stack that the first has
+    freed: the next signal, such as Ctrl-C or the end of a child process, then kills the process.
     """
     return core()
 

@@ -34,7 +34,7 @@ NOTHING_FITS = (
 
 @dataclass(frozen=True)
 class Filtered:
-    """What a filter has made of some pictures."""
+    """The scores and flags that a filter gave to pictures."""
 
     name: str  # of the concept
     judged: list[Judged]  # the surest first

@@ -9,7 +9,7 @@ from lexel.errors import UsageError
 from lexel.evaluation.metrics import wilson
 
 FALSE_POSITIVE_RATE = 0.01
-MIN_PICTURES = 50  # pictures, of fewer one cannot tell what stands out
+MIN_PICTURES = 50  # with fewer, no picture can be said to stand out
 OUTSTANDING_DEVIATIONS = 2.0  # of chance above its middle, from which a picture stands out; chance flags some 2 %
 
 

@@ -20,14 +20,14 @@ from lexel.library.store.places import places
 from lexel.library.store.records import Records
 from lexel.progress import track
 
-MAX_VANISHED_SHARE = 0.9  # of a root's photos; more are not believed unless confirmed
-MIN_PHOTOS_FOR_SHARE = 20  # in a smaller root all have to be gone to be doubted
+MAX_VANISHED_SHARE = 0.9  # of a root's photos; when more vanish at once, the user has to confirm it
+MIN_PHOTOS_FOR_SHARE = 20  # in a smaller root only the loss of all photos has to be confirmed
 MOUNT_FOLDERS = ("/media", "/mnt", "/Volumes", "/run/media", "/net")  # whose folders go with their drives
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is to be looked at; all paths absolute."""
+    """Which folders and files to look at; all paths are absolute."""
 
     folders: tuple[str, ...] = ()  # with all below them
     files: tuple[str, ...] = ()  # those that are not there have vanished
@@ -52,7 +52,7 @@ class DiskChanges:
     mounts: set[str] = field(default_factory=set)
     problems: list[tuple[str, str]] = field(default_factory=list)  # folders that cannot be read, and why
     kept: list[tuple[str, int]] = field(default_factory=list)  # drives that are away, and how many photos they have
-    all_kept: list[str] = field(default_factory=list)  # folders below which nothing is said to have vanished
+    all_kept: list[str] = field(default_factory=list)  # folders below which no photo counts as vanished
     left_out: LeftOut = field(default_factory=LeftOut)
     excluded: list[int] = field(default_factory=list)  # photos that patterns leave out from now on
     exclude_matches: int = 0  # files and folders that patterns have left out

@@ -30,7 +30,7 @@ State = Literal["waiting", "decoded", "known", "broken", "unread", "gone", "stop
 
 
 class Claims:
-    """Which contents are embedded already or being embedded by this process, asked by many threads at once."""
+    """Remembers which contents are embedded, or are being embedded by this process. Many threads may ask at once."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
@@ -38,7 +38,7 @@ class Claims:
         self._claimed: dict[bytes, str] = {}
 
     def is_known(self, digest: bytes, path: str) -> bool:
-        """Whether the content need not be embedded for this file; if it must, the file has now claimed to do it."""
+        """True: the content is embedded, or another file has claimed it. False: this file has claimed it now."""
         with self._lock:
             if self._claimed.setdefault(digest, path) != path:
                 return True
@@ -48,7 +48,7 @@ class Claims:
             return False
 
     def release(self, digest: bytes) -> None:
-        """The content is in the records, or cannot be had from the file that had claimed it."""
+        """Give up the claim, because the content is in the records or its file cannot be read."""
         with self._lock:
             self._claimed.pop(digest, None)
 
@@ -65,10 +65,11 @@ class ReadingRules:
 
 @dataclass(slots=True, eq=False)
 class FilePicture:
-    """One file. After `load`, or an error from it, `state` says what came of it:
+    """One file. After `load` has returned or raised, `state` says how it ended:
 
-    decoded: there are pixels and a thumbnail; known: another has or gets the same embedding; broken: it will not be
-    better until the file changes; unread: it may be the next time; gone; stopped: asked to.
+    decoded: the pixels and a thumbnail were made; known: another file has or gets the same embedding; broken: the file
+    cannot be decoded until it changes; unread: it may be readable the next time; gone: the file is no longer there;
+    stopped: the run was asked to end.
     """
 
     path: str
@@ -82,7 +83,7 @@ class FilePicture:
     thumbnail: bytes = b""
 
     def load(self) -> Image.Image:
-        """The pixels for the towers. Raises BadImageError where none are wanted or to be had."""
+        """The pixels for the towers. Raises BadImageError where the file needs no embedding or cannot be decoded."""
         if self.reading.stop.is_set():
             raise self._ended("stopped", "stopped")
         try:
@@ -97,7 +98,7 @@ class FilePicture:
         raise self._ended("unread", "it changes while it is read")
 
     def _read(self) -> Image.Image | None:
-        """The pixels, or None when the file changed meanwhile."""
+        """The pixels; None when the file changed while it was read."""
         descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe in its place would block for ever
         with open(descriptor, "rb") as file:
             before = os.fstat(descriptor)

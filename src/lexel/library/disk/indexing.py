@@ -35,7 +35,7 @@ MIN_FILES_FOR_PROGRESS = 64
 
 @dataclass
 class Added:
-    """What bringing a library up to date came to, in files."""
+    """What has changed when a library was brought up to date, counted in files."""
 
     new: int = 0
     changed: int = 0  # other pictures at known paths
@@ -51,12 +51,12 @@ class Added:
 
     @property
     def read(self) -> int:
-        """How many photos are others than before."""
+        """How many photos are new, changed or moved."""
         return self.new + self.changed + self.moved
 
 
 class Indexing:
-    """One run over what has changed on the disk."""
+    """Brings the records up to date with what `compare_with_disk` found, once."""
 
     def __init__(self, records: Records, encoder: Encoder, disk: DiskChanges) -> None:
         self.records = records
@@ -218,7 +218,7 @@ class Indexing:
             changes.drop_orphans()
 
     def _read_facts(self) -> None:
-        """Read what files tell of themselves, where an older Lexel has not: only their headers."""
+        """Read the facts of files that an older Lexel has not read them from. Only headers are read."""
         rest = iter(self.disk.no_facts)
         with ThreadPoolExecutor() as readers:
             while chunk := list(islice(rest, MAX_CHUNK)):

@@ -1,4 +1,4 @@
-"""What a picture file tells of itself besides its pixels: its size, when, where and with what it was taken, keywords.
+"""The facts in a picture file besides its pixels: its size, when, where and with what it was taken, keywords.
 
 Only headers are read. EXIF is written by anybody's program: whatever in it is damaged or cannot be is taken as absent.
 """

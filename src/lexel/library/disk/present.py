@@ -24,7 +24,7 @@ def is_present(photo: Photo) -> bool:
 
 
 def why_absent(photo: Photo, *, hashed: bool = False) -> Absence | None:
-    """None when the photo's file is there as the library knows it, else what is the matter.
+    """Why the photo's file is not there as the library knows it; None when it is.
 
     Compares size and time; with `hashed` the file is read and its content compared as well, which no restored time
     can deceive.

@@ -33,7 +33,7 @@ PICTURES_PER_TRANSACTION = 128
 
 
 class _SameContent:
-    """A content as a Picture, from whichever of its files still has it."""
+    """The Picture of one content, read from the first of its files that still has it."""
 
     def __init__(self, encoder: Encoder, digest: bytes, paths: Sequence[str]) -> None:
         self._at_least = None if encoder.exact else encoder.preprocessing.image_size
@@ -53,7 +53,7 @@ class _SameContent:
 
 
 def reembed(records: Records, model: LibraryModel) -> None:
-    """Bring all vectors over to the model; nothing is done where they are its already.
+    """Replace all vectors by those of the model; does nothing where they are its own already.
 
     Pictures that cannot be read now count as vanished, and are embedded when they are back.
     """

@@ -10,7 +10,7 @@ The same content is taken for granted; then one file is possible where
 | on one device      | same inode                              | same inode, or the same mtime and ctime               |
 | on two devices     | same inode and mtime                    | mtimes within 2 s, and ctimes too if of the same kind |
 
-A copy has a ctime of its own, whatever time its maker has given it: so copies on one share are told apart.
+A copy has a ctime of its own, whatever time its maker has given it: so copies on one share count as different files.
 """
 
 import os
@@ -32,7 +32,7 @@ TIME_STEP_NS = 2_000_000_000  # the coarsest that a file system keeps times in (
 
 @dataclass(frozen=True, slots=True)
 class NamedFile:
-    """What the system tells of the file behind a name."""
+    """What the file system says about the file that a name leads to."""
 
     device: int
     inode: int

@@ -21,7 +21,7 @@ class FoundFile:
 
 @dataclass(slots=True)
 class FoundFolder:
-    """What one folder holds; with a problem, not all of it can be told."""
+    """What one folder holds. Where there is a `problem`, some of it may be missing here."""
 
     walked: WalkedFolder
     files: list[FoundFile] = field(default_factory=list)
@@ -52,7 +52,7 @@ def walk(roots: Iterable[str], is_excluded: IsExcluded | None = None) -> Iterato
 
 
 def look_at(path: str) -> FoundFile | None:
-    """What `walk` would tell of one file; None where there is none. Raises OSError where nobody may look."""
+    """The file as `walk` gives it; None where there is no file. Raises OSError where the path may not be read."""
     status = _regular(path)
     if status is None:
         return None

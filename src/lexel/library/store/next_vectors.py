@@ -44,7 +44,7 @@ def add_next_vectors(changes: Changes, vectors: Iterable[tuple[int, np.ndarray]]
 
 
 def replace_vectors(changes: Changes) -> list[str]:
-    """Put the next model's vectors in the place of the old. Photos without one count as vanished; their paths."""
+    """Put the next model's vectors in the place of the old; returns the paths of photos without one, now vanished."""
     connection = changes.connection
     lost = connection.execute(
         "SELECT id, path FROM files WHERE NOT missing AND content NOT IN (SELECT content FROM next_vectors)"

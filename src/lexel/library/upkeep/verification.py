@@ -14,7 +14,7 @@ from lexel.library.store.records import Records
 from lexel.library.upkeep.row_checks import LENGTH_TOLERANCE, DamagedRows, look_at_rows
 
 MAX_PHOTOS_NAMED = 3  # in one damage
-MAX_PHOTOS_SEARCHED_FOR = 200  # by their own vectors
+MAX_PHOTOS_SEARCHED_FOR = 200  # each by its own vector
 
 _REPAIR = "lexel library verify LIBRARY --repair, then lexel index LIBRARY"
 _COPY = "Put back a copy of the library, or index the pictures into a new one."
@@ -23,7 +23,7 @@ _KINDS_OF_PLACES = {"folder", "source", "mount"}
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Something that is not whole."""
+    """One thing that is damaged, and what to do about it."""
 
     what: str
     remedy: str  # for the user
@@ -43,7 +43,7 @@ def verify(records: Records) -> list[Damage]:
 
 
 def repair(records: Records) -> int:
-    """Make what is damaged in single photos be read from their files again, and forget the index; of how many photos.
+    """Have what is damaged in single photos read from their files again, and forget the index; returns the photo count.
 
     Photos without a sound vector or thumbnail count as vanished until the next look at their files, which embeds them;
     their numbers, tags and captions stay. Damage of the database itself cannot be mended: see `verify`.
