@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lexel.calibration import Strength, strength
 from lexel.errors import UsageError
 from lexel.evaluation.matching import match_of
+from lexel.unit_vectors import check_finite
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,6 +56,7 @@ def judge_each(
     """`judge_captions` by index for the images that can be read, and the reason by index for those that cannot."""
     check_captions(captions)
     vectors, kept, bad = encoder.embed_readable(images)
+    check_finite(vectors, [f"image {index + 1}" for index in kept], encoder.name)
     return dict(zip(kept.tolist(), _judge(encoder, vectors, captions), strict=True)), dict(bad)
 
 
