@@ -63,7 +63,7 @@ class Confidence:
         leaning = "too sure" if mean > accuracy else "not sure enough"
         temperature = ""
         if result.temperature is not None:
-            temperature = f" The temperature that fits best is {result.temperature:.2g} times its own."
+            temperature = f" The temperature that fits best is {result.temperature:,.3g} times its own."
         return TaskSection(
             task=self.name,
             title="Whether its probabilities hold (calibration)",

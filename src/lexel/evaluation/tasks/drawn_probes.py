@@ -51,7 +51,8 @@ class DrawnProbe:
             task=self.name,
             title=f"Probe: {self.ability}",
             headline=(
-                f"Tells both captions of {percent(found.value)} of the drawn twins apart ({interval(found)}); "
+                f"{self.name.title()}: tells both captions of {percent(found.value)} of the drawn twins apart "
+                f"({interval(found)}); "
                 f"guessing would give {chance(found)}."
             ),
             facts=(f"{len(scores.group):,} drawn twins",),
