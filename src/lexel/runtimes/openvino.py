@@ -75,7 +75,9 @@ class OpenVINORuntime:
         except RuntimeError as error:
             lines = [line for line in str(error).splitlines() if line.strip()]
             reason = lines[-1] if lines else "no reason given"
-            raise ModelError(f"OpenVINO cannot run {path}: {reason}\nExport the model again.") from None
+            without = "This processor may not compute in bfloat16: take the number format float32."
+            way_on = "Export the model again." if self._precision == "f32" else without
+            raise ModelError(f"OpenVINO cannot run {path}: {reason}\n{way_on}") from None
 
 
 def open_core() -> Any:
