@@ -49,7 +49,7 @@ def described(item: BulkItem) -> tuple[object, ...]:
 
 
 def pictures_state(items: Sequence[BulkItem]) -> str:
-    """A digest of the size and time of the items' picture files: another one tells that a picture has changed."""
+    """A digest of the size and time of the items' picture files: it changes with them."""
     digest = hashlib.blake2b(digest_size=8)
     for item in items:
         if isinstance(item, Pair) and isinstance(item.picture, ImageFile) and item.picture.path.exists():

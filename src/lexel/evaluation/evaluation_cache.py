@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from lexel.checkpoints.hub.cache import url_folder
+from lexel.checkpoints.hub.cache import cache_folder
 from lexel.data.pairs import EmbeddedImage, ImageFile, Picture
 from lexel.data.scenes import Scene
 from lexel.errors import LexelError
@@ -113,7 +113,7 @@ class EvaluationCache:
 
 def default_cache() -> EvaluationCache:
     """The cache of the command line, in `embeddings` below LEXEL_CACHE or the user's own cache folder."""
-    return EvaluationCache(url_folder() / "embeddings")
+    return EvaluationCache(cache_folder() / "embeddings")
 
 
 def _model_parts(encoder: Encoder) -> list[str]:

@@ -1,4 +1,4 @@
-"""Other libraries' checkpoints: told by what is in them, read without running anything, and written bit for bit.
+"""Other libraries' checkpoints: recognised by what is in them, read without running anything, and written bit for bit.
 
 In reading order: `read` (a file or folder to a model in Lexel's terms), `weight_files` with `torch_files` and `pickles`
 (files to named arrays), `find_towers` (the model among them), `infer` (an architecture from shapes), `tensor_tables`

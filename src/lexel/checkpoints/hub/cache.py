@@ -56,8 +56,8 @@ def hub_folder() -> Path:
     return (Path(home).expanduser() if home else _cache_home() / "huggingface") / "hub"
 
 
-def url_folder() -> Path:
-    """Where what comes from plain URLs lies: LEXEL_CACHE, or below XDG_CACHE_HOME, or below ~/.cache."""
+def cache_folder() -> Path:
+    """Lexel's own cache: LEXEL_CACHE, or below XDG_CACHE_HOME, or below ~/.cache."""
     if own := os.environ.get("LEXEL_CACHE"):
         return Path(own).expanduser()
     return _cache_home() / "lexel"
@@ -87,7 +87,7 @@ def names(folder: Path | None) -> list[str]:
 
 def url_file(url: str | None) -> Path | None:
     """Where what came from this URL lies, or None."""
-    path = url_folder() / url.rpartition("/")[2] if url else None
+    path = cache_folder() / url.rpartition("/")[2] if url else None
     return path if path and path.is_file() else None
 
 
@@ -114,7 +114,7 @@ def fetch(listing: Listing, files: Sequence[str], progress: Progress | None) -> 
 
 def fetch_url(remote: RemoteFile, progress: Progress | None) -> None:
     """Bring a file from a plain URL into Lexel's cache, unless it is there. Raises ConnectionLostError, LexelError."""
-    target = url_folder() / remote.url.rpartition("/")[2]
+    target = cache_folder() / remote.url.rpartition("/")[2]
     target.parent.mkdir(parents=True, exist_ok=True)
     with _hub().utils.WeakFileLock(target.with_name(f".{target.name}.lock")):
         if not target.is_file():
