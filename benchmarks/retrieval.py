@@ -17,7 +17,7 @@ import torch
 
 from lexel.data.pairs import ImageFile, Pair, Source
 from lexel.evaluation.embedded_source import EmbeddedSource
-from lexel.evaluation.metrics import BLOCK_SCORES
+from lexel.evaluation.metrics.metric import BLOCK_SCORES
 from lexel.evaluation.tasks.retrieval import retrieval
 from lexel.unit_vectors import unit
 

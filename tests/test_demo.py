@@ -3,7 +3,7 @@ from tiny import tiny_recipe
 
 from lexel import demo
 from lexel.demo import Demo, demo_recipe, run_demo
-from lexel.evaluation.report import Report
+from lexel.evaluation.report.report import Report
 from lexel.images import decode
 
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from lexel.errors import LexelError
     from lexel.evaluation.calibrate import calibrate
     from lexel.evaluation.classifier import ZeroShotClassifier
-    from lexel.evaluation.compare import compare
+    from lexel.evaluation.comparison.compare import compare
     from lexel.evaluation.evaluate import evaluate
     from lexel.evaluation.ranking import rank_captions
-    from lexel.evaluation.report import Report
+    from lexel.evaluation.report.report import Report
     from lexel.library.library import Library
     from lexel.library.search.query import Hit, Query
     from lexel.loading import load
@@ -53,11 +53,11 @@ _HOMES = {
     "Library": "lexel.library.library",
     "Query": "lexel.library.search.query",
     "Recipe": "lexel.training.recipe",
-    "Report": "lexel.evaluation.report",
+    "Report": "lexel.evaluation.report.report",
     "Run": "lexel.training.trainer",
     "ZeroShotClassifier": "lexel.evaluation.classifier",
     "calibrate": "lexel.evaluation.calibrate",
-    "compare": "lexel.evaluation.compare",
+    "compare": "lexel.evaluation.comparison.compare",
     "convert": "lexel.conversion",
     "evaluate": "lexel.evaluation.evaluate",
     "export": "lexel.conversion",

@@ -12,7 +12,7 @@ from lexel.data.readers import read_source
 from lexel.encoder import Encoder
 from lexel.evaluation.classifier import ZeroShotClassifier
 from lexel.evaluation.evaluate import evaluate
-from lexel.evaluation.report import Report
+from lexel.evaluation.report.report import Report
 from lexel.files import write_atomically
 from lexel.loading import load
 from lexel.training.recipe import Recipe

@@ -15,7 +15,7 @@ from colour_encoder import (
 from lexel.data.pairs import Pair, Source
 from lexel.errors import DataError, UsageError
 from lexel.evaluation.evaluate import evaluate, source_fingerprint
-from lexel.evaluation.report import Report
+from lexel.evaluation.report.report import Report
 
 
 def both() -> Source:

@@ -5,9 +5,9 @@ from colour_encoder import CollapsedEncoder, ColourEncoder, Painted
 from lexel.calibration import Calibration
 from lexel.errors import UsageError
 from lexel.evaluation.classifier import ZeroShotClassifier
-from lexel.evaluation.labels import check_labels
 from lexel.evaluation.matching import GENERIC_TEXTS, generic_of, match_of
 from lexel.evaluation.ranking import judge_captions
+from lexel.evaluation.texts.labels import check_labels
 
 
 def calibrated() -> ColourEncoder:

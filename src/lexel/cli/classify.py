@@ -48,10 +48,10 @@ def classify(
       lexel classify runs/shop/model shop.csv --labels types.txt -o shop-typed.csv
     """
     from lexel.evaluation.classifier import ZeroShotClassifier
-    from lexel.evaluation.drawn_scenes import about_drawn_scenes
     from lexel.evaluation.image_rows import check_output, image_rows
-    from lexel.evaluation.labels import read_labels
-    from lexel.evaluation.long_texts import about_cut_texts
+    from lexel.evaluation.report.drawn_scenes import about_drawn_scenes
+    from lexel.evaluation.texts.labels import read_labels
+    from lexel.evaluation.texts.long_texts import about_cut_texts
     from lexel.loading import load
     from lexel.progress import say
 

@@ -9,9 +9,9 @@ from lexel.cli.options import Json, NoCache, NumberFormat, Output, Runtime, Temp
 from lexel.terminal import one_line
 
 if TYPE_CHECKING:
-    from lexel.evaluation.compare import Comparison
+    from lexel.evaluation.comparison.compare import Comparison
     from lexel.evaluation.evaluation_cache import EvaluationCache
-    from lexel.evaluation.report import Report
+    from lexel.evaluation.report.report import Report
     from lexel.evaluation.suites import Suite
 
 
@@ -55,8 +55,8 @@ def compare(
     """
     from lexel.cli.printing import print_json
     from lexel.errors import UsageError
-    from lexel.evaluation.compare import compare as compare_reports
-    from lexel.evaluation.compare_page import as_markdown, render_comparison
+    from lexel.evaluation.comparison.compare import compare as compare_reports
+    from lexel.evaluation.comparison.page import as_markdown, render_comparison
     from lexel.evaluation.evaluation_cache import default_cache
     from lexel.evaluation.suites import read_suite
     from lexel.files import make_folder, write_atomically
@@ -120,7 +120,7 @@ def _measured(
 def _report(name: str) -> "Report":
     """The report in a folder, or that of a run folder."""
     from lexel.errors import UsageError
-    from lexel.evaluation.report import Report
+    from lexel.evaluation.report.report import Report
 
     path = Path(name).expanduser()
     if (path / "report" / "report.json").is_file():
@@ -132,7 +132,7 @@ def _report(name: str) -> "Report":
 
 def _names(models: list[str], reports: "list[Report]") -> list[str]:
     """The models' own names where these tell them apart, else what the user wrote."""
-    from lexel.evaluation.compare import unique_names
+    from lexel.evaluation.comparison.compare import unique_names
 
     own = [report.model for report in reports]
     return own if len(set(own)) == len(own) else unique_names(models)

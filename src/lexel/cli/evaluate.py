@@ -66,10 +66,10 @@ def evaluate(
     from lexel.errors import UsageError
     from lexel.evaluation.evaluate import evaluate as measure
     from lexel.evaluation.evaluation_cache import default_cache
-    from lexel.evaluation.labels import read_labels
-    from lexel.evaluation.report import unused_folder
+    from lexel.evaluation.report.report import unused_folder
     from lexel.evaluation.suites import Suite, read_suite
     from lexel.evaluation.tasks.registry import chosen_tasks
+    from lexel.evaluation.texts.labels import read_labels
     from lexel.files import make_folder
     from lexel.loading import load
     from lexel.progress import say

@@ -39,7 +39,7 @@ def group(
     """
     from lexel.cli.printing import print_json
     from lexel.curation.groups import group_library, write_groups
-    from lexel.evaluation.labels import read_labels
+    from lexel.evaluation.texts.labels import read_labels
     from lexel.library.library import Library
 
     wanted = _count(count)

@@ -105,7 +105,7 @@ def _label(
     from lexel.cli.printing import print_json
     from lexel.curation.labelling import label_photos
     from lexel.curation.present import present_ids
-    from lexel.evaluation.labels import read_labels
+    from lexel.evaluation.texts.labels import read_labels
     from lexel.library.library import Library
 
     if into is not None and into not in ("tags", "xmp") and not into.endswith(".csv"):

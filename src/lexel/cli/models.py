@@ -167,7 +167,7 @@ def calibrate(
     from lexel.cli.printing import print_json
     from lexel.data.readers import read_source
     from lexel.evaluation.calibrate import calibrate as fit
-    from lexel.evaluation.overlap import CALIBRATED_CONSEQUENCE, about_overlap
+    from lexel.evaluation.report.overlap import CALIBRATED_CONSEQUENCE, about_overlap
     from lexel.loading import load
     from lexel.progress import say
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from lexel.terminal import one_line
 
 if TYPE_CHECKING:
-    from lexel.evaluation.metrics import Metric
-    from lexel.evaluation.report import Report
-    from lexel.evaluation.sections import TaskSection
+    from lexel.evaluation.metrics.metric import Metric
+    from lexel.evaluation.report.report import Report
+    from lexel.evaluation.report.sections import TaskSection
 
 
 def print_metrics(report: "Report") -> None:
@@ -21,7 +21,7 @@ def print_metrics(report: "Report") -> None:
 
 
 def _print_section(section: "TaskSection") -> None:
-    from lexel.evaluation.sections import Numbers
+    from lexel.evaluation.report.sections import Numbers
 
     print(f"  {section.title}")
     for block in section.blocks:

@@ -30,9 +30,9 @@ def rank(
     from lexel.cli.print_judged import judged_as_json, note_on_percentages, print_judged
     from lexel.cli.printing import print_json
     from lexel.data.image_arguments import image_argument
-    from lexel.evaluation.drawn_scenes import about_drawn_scenes
-    from lexel.evaluation.long_texts import about_cut_texts
     from lexel.evaluation.ranking import check_captions, judge_each
+    from lexel.evaluation.report.drawn_scenes import about_drawn_scenes
+    from lexel.evaluation.texts.long_texts import about_cut_texts
     from lexel.loading import load
     from lexel.progress import say
 

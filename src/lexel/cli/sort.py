@@ -54,7 +54,7 @@ def sort(
     from lexel.cli.printing import print_json
     from lexel.curation.labelling import label_photos
     from lexel.curation.sorting import folder_names, sort_photos
-    from lexel.evaluation.labels import read_labels
+    from lexel.evaluation.texts.labels import read_labels
     from lexel.library.library import Library
     from lexel.progress import say
 

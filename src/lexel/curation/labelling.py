@@ -15,8 +15,8 @@ import numpy as np
 from lexel.calibration import POSSIBLE, STRONG, Strength
 from lexel.curation.present import blocks_among, present_ids
 from lexel.evaluation.classifier import label_embeddings
-from lexel.evaluation.labels import check_labels
 from lexel.evaluation.matching import generic_of
+from lexel.evaluation.texts.labels import check_labels
 from lexel.library.search.model_check import say_if_model_tells_nothing
 from lexel.library.search.strength import in_words, matches, sample_of
 

@@ -1,8 +1,9 @@
 """How good a model is, and what its answers mean.
 
-In reading order: `prompts` and `labels` (what users give), `classifier` and `ranking` (naming one image, choosing a
-caption), `embedded_source` (a source, embedded once), `metrics` and `outcomes` (numbers with their intervals, and what
-each example contributed), `tasks` (one file for each kind of measurement), `evaluate` (all of them on all sources),
-`sections` and `report` (what is kept), `phrases`, `caveats`, `gallery`, `charts` and `page` (how it is told),
-`calibrate` (what a cosine means).
+In reading order: `texts` (the sentences in which a model is asked), `matching`, `ranking` and `classifier` (one image:
+which text fits, which label), `image_rows` (many of them, from and to a table), `embedded_source` and
+`evaluation_cache` (a source, embedded once), `metrics` (numbers with their intervals), `pictures` (what Lexel draws or
+damages), `report` (sections and pages), `tasks` (one file for each kind of measurement), `suites`,
+`evaluate` (all tasks on all sources), `comparison` (two models on the same examples), `calibrate` (what a
+cosine means).
 """

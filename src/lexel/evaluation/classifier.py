@@ -12,10 +12,10 @@ from safetensors import SafetensorError, safe_open
 
 from lexel.data.captions import fill
 from lexel.errors import ModelError, UsageError
-from lexel.evaluation.labels import check_labels
 from lexel.evaluation.matching import match_of
-from lexel.evaluation.prompts import templates as read_templates
 from lexel.evaluation.ranking import JudgedText
+from lexel.evaluation.texts.labels import check_labels
+from lexel.evaluation.texts.prompts import templates as read_templates
 from lexel.files import write_atomically
 from lexel.safetensors_bytes import safetensors_bytes
 from lexel.unit_vectors import check_finite, unit

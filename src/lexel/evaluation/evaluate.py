@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from lexel.data.pairs import Source
 from lexel.errors import UsageError
-from lexel.evaluation.caveats import about_reading
 from lexel.evaluation.embedded_source import EmbeddedSource, embed_source
-from lexel.evaluation.overlap import about_overlap
-from lexel.evaluation.prompts import templates as read_templates
-from lexel.evaluation.report import Report, SourceReport
+from lexel.evaluation.report.caveats import about_reading
+from lexel.evaluation.report.overlap import about_overlap
+from lexel.evaluation.report.report import Report, SourceReport
 from lexel.evaluation.tasks.base import Task, TaskInput, TaskRequest
 from lexel.evaluation.tasks.registry import chosen_tasks
+from lexel.evaluation.texts.prompts import templates as read_templates
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder

@@ -9,7 +9,7 @@ from lexel.errors import DataError
 from lexel.evaluation.calibrate import calibrate
 from lexel.evaluation.embedded_source import embed_source
 from lexel.evaluation.evaluate import evaluate
-from lexel.evaluation.report import Report
+from lexel.evaluation.report.report import Report
 from lexel.progress import say
 from lexel.training.distributed.sharding import whole_weights
 from lexel.training.inputs.training_data import evaluation_templates

@@ -9,7 +9,7 @@ from lexel.data.bad_images import BadImages
 from lexel.errors import LexelError
 from lexel.evaluation.embedded_source import embed_source
 from lexel.evaluation.evaluate import evaluate
-from lexel.evaluation.report import Report
+from lexel.evaluation.report.report import Report
 from lexel.progress import say
 from lexel.runtimes.allocator import keep_freed_memory
 from lexel.training.default_recipe import find_recipe

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from colour_encoder import ColourEncoder, labelled_source
 
-from lexel.evaluation.compare import compare
-from lexel.evaluation.compare_page import render_comparison
-from lexel.evaluation.drawn_twins import PROBES, draw_twins
+from lexel.evaluation.comparison.compare import compare
+from lexel.evaluation.comparison.page import render_comparison
 from lexel.evaluation.evaluate import evaluate
-from lexel.evaluation.report import Report
+from lexel.evaluation.pictures.drawn_twins import PROBES, draw_twins
+from lexel.evaluation.report.report import Report
 from lexel.evaluation.tasks.drawn_probes import DrawnProbe
 from lexel.evaluation.tasks.registry import TASKS
 

@@ -3,7 +3,7 @@ import pytest
 from colour_encoder import CollapsedEncoder, ColourEncoder, captioned_source, labelled_source
 
 from lexel.evaluation.evaluate import evaluate
-from lexel.evaluation.metrics import jackknife
+from lexel.evaluation.metrics.metric import jackknife
 from lexel.evaluation.tasks.geometry import alignment, effective_dimension, hubness, modality_gap, uniformity
 
 

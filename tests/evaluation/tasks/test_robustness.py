@@ -1,7 +1,7 @@
 from colour_encoder import COLOURS, ColourEncoder, labelled_source
 
-from lexel.evaluation.corruptions import CORRUPTIONS
 from lexel.evaluation.evaluate import evaluate
+from lexel.evaluation.pictures.corruptions import CORRUPTIONS
 from lexel.evaluation.tasks import robustness
 
 

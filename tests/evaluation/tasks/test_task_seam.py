@@ -5,10 +5,10 @@ from colour_encoder import ColourEncoder, captioned_source, labelled_source
 
 from lexel.cli.print_report import print_metrics
 from lexel.evaluation.evaluate import evaluate
-from lexel.evaluation.metrics import Metric
-from lexel.evaluation.outcomes import Outcome
-from lexel.evaluation.report import Report
-from lexel.evaluation.sections import Chart, Line, Numbers, TaskSection
+from lexel.evaluation.metrics.metric import Metric
+from lexel.evaluation.metrics.outcomes import Outcome
+from lexel.evaluation.report.report import Report
+from lexel.evaluation.report.sections import Chart, Line, Numbers, TaskSection
 
 BRIGHTNESS = Metric(value=0.25, low=0.2, high=0.31, chance=0.5)
 

@@ -10,7 +10,7 @@ from quick_encoder import QuickEncoder
 from lexel.calibration import Calibration
 from lexel.errors import UsageError
 from lexel.evaluation.matching import Generic
-from lexel.evaluation.prompts import TEMPLATES
+from lexel.evaluation.texts.prompts import TEMPLATES
 from lexel.library.library import Library
 from lexel.library.search import ranking
 from lexel.library.search.diversity import diversify

@@ -1,7 +1,7 @@
 import pytest
 from PIL import Image
 
-from lexel.evaluation.sections import Chart, Paragraph
+from lexel.evaluation.report.sections import Chart, Paragraph
 from lexel.training.run.curves import curve_blocks, draw_curves
 from lexel.training.run.log import read_log
 

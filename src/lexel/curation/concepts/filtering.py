@@ -14,7 +14,7 @@ from lexel.curation.concepts.threshold import FALSE_POSITIVE_RATE, FalsePositive
 from lexel.curation.concepts.words import Judge, Judged, WordJudge, flag, judge_library, judge_pictures, pictures_of
 from lexel.encoder import Encoder
 from lexel.errors import UsageError
-from lexel.evaluation.drawn_scenes import about_drawn_scenes
+from lexel.evaluation.report.drawn_scenes import about_drawn_scenes
 from lexel.files import write_atomically
 from lexel.library.library import Library
 from lexel.library.search.model_check import say_if_model_tells_nothing

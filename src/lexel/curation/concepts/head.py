@@ -19,7 +19,7 @@ from lexel.config import Config
 from lexel.curation.concepts.threshold import FALSE_POSITIVE_RATE, FalsePositives, choose_threshold
 from lexel.encoder import Encoder
 from lexel.errors import DataError, ModelError, UsageError
-from lexel.evaluation.metrics import wilson
+from lexel.evaluation.metrics.metric import wilson
 from lexel.extras import missing_library
 from lexel.files import new_folder
 from lexel.safetensors_bytes import safetensors_bytes

@@ -6,7 +6,7 @@ import numpy as np
 
 from lexel.calibration import STRONG, log_odds_of
 from lexel.errors import UsageError
-from lexel.evaluation.metrics import wilson
+from lexel.evaluation.metrics.metric import wilson
 
 FALSE_POSITIVE_RATE = 0.01
 MIN_PICTURES = 50  # with fewer, no picture can be said to stand out

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from lexel.data.pairs import Source
 from lexel.errors import LexelError
 from lexel.evaluation.embedded_source import EmbeddedSource, embed_source
-from lexel.evaluation.sections import TaskSection
+from lexel.evaluation.report.sections import TaskSection
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder

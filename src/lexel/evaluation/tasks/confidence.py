@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lexel.evaluation.classifier import label_embeddings
-from lexel.evaluation.metrics import Metric, best_positions, bootstrap
-from lexel.evaluation.phrases import interval, percent
-from lexel.evaluation.sections import Chart, Line, Numbers, TaskSection
+from lexel.evaluation.metrics.metric import Metric, best_positions, bootstrap
+from lexel.evaluation.report.phrases import interval, percent
+from lexel.evaluation.report.sections import Chart, Line, Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 
 if TYPE_CHECKING:

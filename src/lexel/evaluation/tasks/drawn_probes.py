@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lexel.evaluation.drawn_twins import TWINS, draw_twins
 from lexel.evaluation.embedded_source import EmbeddedSource
-from lexel.evaluation.gallery import varied
-from lexel.evaluation.metrics import Metric, proportion
-from lexel.evaluation.outcomes import Outcome
-from lexel.evaluation.phrases import chance, interval, percent
-from lexel.evaluation.sections import Gallery, Guess, NamedImage, Numbers, TaskSection
+from lexel.evaluation.metrics.metric import Metric, proportion
+from lexel.evaluation.metrics.outcomes import Outcome
+from lexel.evaluation.metrics.twins import CHANCES, TwinScores, twin_scores
+from lexel.evaluation.pictures.drawn_twins import TWINS, draw_twins
+from lexel.evaluation.report.gallery import varied
+from lexel.evaluation.report.phrases import chance, interval, percent
+from lexel.evaluation.report.sections import Gallery, Guess, NamedImage, Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
-from lexel.evaluation.twins import CHANCES, TwinScores, twin_scores
 
 IMAGES_SHOWN = 8
 WORDS = {

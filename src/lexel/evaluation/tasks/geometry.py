@@ -14,8 +14,8 @@ import numpy as np
 
 from lexel.data.captions import fill
 from lexel.errors import ModelError
-from lexel.evaluation.metrics import JACKKNIFE_GROUPS, Metric, jackknife, score_blocks
-from lexel.evaluation.sections import Numbers, TaskSection
+from lexel.evaluation.metrics.metric import JACKKNIFE_GROUPS, Metric, jackknife, score_blocks
+from lexel.evaluation.report.sections import Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 
 MAX_PAIRS = 2000  # that are looked at, drawn at random

@@ -8,12 +8,12 @@ from __future__ import annotations
 import numpy as np
 
 from lexel.evaluation.classifier import label_embeddings
-from lexel.evaluation.label_structure import is_hierarchy, label_path
-from lexel.evaluation.metrics import Metric, proportion, score_blocks, top_candidates
-from lexel.evaluation.outcomes import Outcome
-from lexel.evaluation.phrases import interval, percent
-from lexel.evaluation.sections import Numbers, TaskSection
+from lexel.evaluation.metrics.metric import Metric, proportion, score_blocks, top_candidates
+from lexel.evaluation.metrics.outcomes import Outcome
+from lexel.evaluation.report.phrases import interval, percent
+from lexel.evaluation.report.sections import Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
+from lexel.evaluation.texts.label_structure import is_hierarchy, label_path
 from lexel.unit_vectors import unit
 
 

@@ -13,12 +13,12 @@ from itertools import pairwise
 import numpy as np
 
 from lexel.errors import ModelError
-from lexel.evaluation.caveats import about_wide_interval, some
 from lexel.evaluation.classifier import label_embeddings
-from lexel.evaluation.metrics import Metric, best_positions, grouped_mean, mean_per_class, proportion
-from lexel.evaluation.outcomes import Outcome
-from lexel.evaluation.phrases import chance, interval, percent
-from lexel.evaluation.sections import Chart, Line, Numbers, Paragraph, TaskSection
+from lexel.evaluation.metrics.metric import Metric, best_positions, grouped_mean, mean_per_class, proportion
+from lexel.evaluation.metrics.outcomes import Outcome
+from lexel.evaluation.report.caveats import about_wide_interval, some
+from lexel.evaluation.report.phrases import chance, interval, percent
+from lexel.evaluation.report.sections import Chart, Line, Numbers, Paragraph, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 from lexel.evaluation.tasks.learning import (
     FOLDS,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from lexel.errors import UsageError
-from lexel.evaluation.average_precision import mean_average_precision
 from lexel.evaluation.classifier import label_embeddings
-from lexel.evaluation.label_structure import holds_several_labels, label_parts
-from lexel.evaluation.metrics import Metric, best_positions, jackknife, proportion
-from lexel.evaluation.outcomes import Outcome
-from lexel.evaluation.phrases import chance, interval, percent
-from lexel.evaluation.sections import Examples, Numbers, TaskSection
+from lexel.evaluation.metrics.average_precision import mean_average_precision
+from lexel.evaluation.metrics.metric import Metric, best_positions, jackknife, proportion
+from lexel.evaluation.metrics.outcomes import Outcome
+from lexel.evaluation.report.phrases import chance, interval, percent
+from lexel.evaluation.report.sections import Examples, Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
+from lexel.evaluation.texts.label_structure import holds_several_labels, label_parts
 
 LISTED_LABELS = 40
 WORDS = {

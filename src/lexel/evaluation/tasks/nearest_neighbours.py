@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from lexel.evaluation.caveats import about_wide_interval
-from lexel.evaluation.metrics import best_positions, mean_per_class, proportion, score_blocks
-from lexel.evaluation.outcomes import Outcome
-from lexel.evaluation.phrases import chance, interval, percent
-from lexel.evaluation.sections import Numbers, TaskSection
+from lexel.evaluation.metrics.metric import best_positions, mean_per_class, proportion, score_blocks
+from lexel.evaluation.metrics.outcomes import Outcome
+from lexel.evaluation.report.caveats import about_wide_interval
+from lexel.evaluation.report.phrases import chance, interval, percent
+from lexel.evaluation.report.sections import Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 from lexel.evaluation.tasks.learning import LearningData, can_learn, learning_data
 from lexel.evaluation.tasks.probe import as_hits

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from lexel.evaluation.classifier import label_embeddings
-from lexel.evaluation.metrics import Metric, best_positions, proportion
-from lexel.evaluation.outcomes import Outcome
-from lexel.evaluation.phrases import interval, percent
-from lexel.evaluation.sections import Examples, Numbers, TaskSection
+from lexel.evaluation.metrics.metric import Metric, best_positions, proportion
+from lexel.evaluation.metrics.outcomes import Outcome
+from lexel.evaluation.report.phrases import interval, percent
+from lexel.evaluation.report.sections import Examples, Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 
 WORDS = {

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lexel.evaluation.average_precision import average_precision
-from lexel.evaluation.metrics import (
+from lexel.evaluation.metrics.average_precision import average_precision
+from lexel.evaluation.metrics.metric import (
     RESAMPLES,
     Metric,
     best_positions,
@@ -19,9 +19,9 @@ from lexel.evaluation.metrics import (
     proportion,
     resampled_means,
 )
-from lexel.evaluation.outcomes import Outcome
-from lexel.evaluation.phrases import interval, percent
-from lexel.evaluation.sections import Numbers, TaskSection
+from lexel.evaluation.metrics.outcomes import Outcome
+from lexel.evaluation.report.phrases import interval, percent
+from lexel.evaluation.report.sections import Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 
 RECALL_AT = (1, 5, 10)

@@ -13,10 +13,8 @@ import numpy as np
 
 from lexel.data.pairs import Pair, Source
 from lexel.errors import UsageError
-from lexel.evaluation.caveats import about_cut_captions, about_wide_interval
 from lexel.evaluation.embedded_source import EmbeddedSource, embed_source
-from lexel.evaluation.gallery import GRID_SIZE, SEED, hits_and_misses, rounded
-from lexel.evaluation.metrics import (
+from lexel.evaluation.metrics.metric import (
     Metric,
     best_positions,
     chance_median_rank,
@@ -25,9 +23,11 @@ from lexel.evaluation.metrics import (
     proportion,
     top_candidates,
 )
-from lexel.evaluation.outcomes import Outcome
-from lexel.evaluation.phrases import chance, interval, percent
-from lexel.evaluation.sections import (
+from lexel.evaluation.metrics.outcomes import Outcome
+from lexel.evaluation.report.caveats import about_cut_captions, about_wide_interval
+from lexel.evaluation.report.gallery import GRID_SIZE, SEED, hits_and_misses, rounded
+from lexel.evaluation.report.phrases import chance, interval, percent
+from lexel.evaluation.report.sections import (
     CaptionQueries,
     CaptionQuery,
     FoundImage,

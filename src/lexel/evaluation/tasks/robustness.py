@@ -8,12 +8,12 @@ import numpy as np
 
 from lexel.data.pairs import Pair
 from lexel.evaluation.classifier import label_embeddings
-from lexel.evaluation.corruptions import CORRUPTIONS, STRENGTHS, CorruptedPicture
-from lexel.evaluation.gallery import varied
-from lexel.evaluation.metrics import best_positions, grouped_mean, proportion
-from lexel.evaluation.outcomes import Outcome
-from lexel.evaluation.phrases import interval, percent
-from lexel.evaluation.sections import Chart, Line, Numbers, TaskSection
+from lexel.evaluation.metrics.metric import best_positions, grouped_mean, proportion
+from lexel.evaluation.metrics.outcomes import Outcome
+from lexel.evaluation.pictures.corruptions import CORRUPTIONS, STRENGTHS, CorruptedPicture
+from lexel.evaluation.report.gallery import varied
+from lexel.evaluation.report.phrases import interval, percent
+from lexel.evaluation.report.sections import Chart, Line, Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 from lexel.progress import track
 

@@ -10,13 +10,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 from lexel.data.pairs import Picture
 from lexel.errors import DataError
-from lexel.evaluation.caveats import about_wide_interval
 from lexel.evaluation.classifier import label_embeddings
-from lexel.evaluation.gallery import varied
-from lexel.evaluation.metrics import best_positions, proportion
-from lexel.evaluation.outcomes import Outcome
-from lexel.evaluation.phrases import interval, percent
-from lexel.evaluation.sections import Gallery, Guess, NamedImage, Numbers, TaskSection
+from lexel.evaluation.metrics.metric import best_positions, proportion
+from lexel.evaluation.metrics.outcomes import Outcome
+from lexel.evaluation.report.caveats import about_wide_interval
+from lexel.evaluation.report.gallery import varied
+from lexel.evaluation.report.phrases import interval, percent
+from lexel.evaluation.report.sections import Gallery, Guess, NamedImage, Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 
 MAX_IMAGES = 500

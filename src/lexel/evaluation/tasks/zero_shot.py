@@ -11,13 +11,9 @@ import numpy as np
 
 from lexel.data.pairs import Pair, Source
 from lexel.errors import DataError, UsageError
-from lexel.evaluation.caveats import about_wide_interval, some
 from lexel.evaluation.classifier import label_embeddings, label_prompts
 from lexel.evaluation.embedded_source import EmbeddedSource, embed_source
-from lexel.evaluation.gallery import GRID_SIZE, rounded, varied
-from lexel.evaluation.label_structure import holds_several_labels
-from lexel.evaluation.labels import check_labels
-from lexel.evaluation.metrics import (
+from lexel.evaluation.metrics.metric import (
     Metric,
     best_positions,
     confusion_matrix,
@@ -26,9 +22,11 @@ from lexel.evaluation.metrics import (
     score_blocks,
     top_candidates,
 )
-from lexel.evaluation.outcomes import Outcome
-from lexel.evaluation.phrases import chance, interval, percent
-from lexel.evaluation.sections import (
+from lexel.evaluation.metrics.outcomes import Outcome
+from lexel.evaluation.report.caveats import about_wide_interval, some
+from lexel.evaluation.report.gallery import GRID_SIZE, rounded, varied
+from lexel.evaluation.report.phrases import chance, interval, percent
+from lexel.evaluation.report.sections import (
     Classes,
     ClassScore,
     Confusion,
@@ -42,6 +40,8 @@ from lexel.evaluation.sections import (
     TaskSection,
 )
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
+from lexel.evaluation.texts.label_structure import holds_several_labels
+from lexel.evaluation.texts.labels import check_labels
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder

@@ -15,7 +15,7 @@ import numpy as np
 
 from lexel.encoder import Encoder
 from lexel.errors import LexelError
-from lexel.evaluation.drawn_scenes import GENERAL_MODEL, about_drawn_scenes
+from lexel.evaluation.report.drawn_scenes import GENERAL_MODEL, about_drawn_scenes
 from lexel.library.search.searchable import SearchableVectors
 from lexel.library.search.strength import sample_of
 from lexel.library.store.locking import only_writer

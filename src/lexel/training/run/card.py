@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lexel.data.pairs import Pair
-from lexel.evaluation.report import Report
+from lexel.evaluation.report.report import Report
 from lexel.images import Preprocessing
 from lexel.models.clip import CLIP
 from lexel.progress import duration

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from lexel.evaluation.phrases import metric_in_words
-from lexel.evaluation.sections import Block, Chart, Line, Paragraph
+from lexel.evaluation.report.phrases import metric_in_words
+from lexel.evaluation.report.sections import Block, Chart, Line, Paragraph
 from lexel.files import write_atomically
 
 CHART_POINTS = 100  # of a line on the page, at most

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
 from lexel.data.loader import Batch
-from lexel.evaluation.phrases import metric_in_words
+from lexel.evaluation.report.phrases import metric_in_words
 from lexel.files import write_atomically
 from lexel.progress import PLAIN_LINE_EVERY, duration
 from lexel.terminal import unescaped

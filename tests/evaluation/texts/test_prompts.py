@@ -2,7 +2,7 @@ import pytest
 
 from lexel.data.captions import fill
 from lexel.errors import UsageError
-from lexel.evaluation.prompts import TEMPLATES, templates
+from lexel.evaluation.texts.prompts import TEMPLATES, templates
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

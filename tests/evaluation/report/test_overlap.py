@@ -5,7 +5,7 @@ from lexel.checkpoints.model_folder.training_pictures import TrainingPictures
 from lexel.data.pairs import ImageFile
 from lexel.data.picture_hash import hash_of
 from lexel.evaluation.evaluate import evaluate
-from lexel.evaluation.overlap import Overlap, training_overlap
+from lexel.evaluation.report.overlap import Overlap, training_overlap
 
 
 def encoder_that_learned(pictures, limit=2**64) -> ColourEncoder:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 from lexel.evaluation.embedded_source import EmbeddedSource
-from lexel.evaluation.metrics import Metric
+from lexel.evaluation.metrics.metric import Metric
 
 WIDE_INTERVAL = 0.10  # an interval of ten percentage points hides most differences between models
 NAMED_EXAMPLES = 3  # in a sentence

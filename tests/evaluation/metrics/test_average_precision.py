@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lexel.evaluation.average_precision import average_precision, mean_average_precision
+from lexel.evaluation.metrics.average_precision import average_precision, mean_average_precision
 
 
 @pytest.mark.parametrize("rounded", [False, True])

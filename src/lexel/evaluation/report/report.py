@@ -10,10 +10,10 @@ from pydantic import Field, PrivateAttr, ValidationError
 from lexel.config import Config
 from lexel.data.pairs import Picture
 from lexel.errors import DataError, UsageError
-from lexel.evaluation.metrics import Metric
-from lexel.evaluation.outcomes import FILE_NAME, Outcome, load_outcomes, save_outcomes
-from lexel.evaluation.page import render
-from lexel.evaluation.sections import Block, TaskSection
+from lexel.evaluation.metrics.metric import Metric
+from lexel.evaluation.metrics.outcomes import FILE_NAME, Outcome, load_outcomes, save_outcomes
+from lexel.evaluation.report.page import render
+from lexel.evaluation.report.sections import Block, TaskSection
 from lexel.files import write_atomically
 
 FORMAT = 2  # of report.json; 2: sections made of blocks

@@ -10,10 +10,10 @@ from PIL import Image
 
 from lexel.data.pairs import Pair, Source
 from lexel.evaluation.evaluate import evaluate
-from lexel.evaluation.metrics import Metric
-from lexel.evaluation.page import render, thumbnail
-from lexel.evaluation.phrases import interval, percent, rank
-from lexel.evaluation.report import Report
+from lexel.evaluation.metrics.metric import Metric
+from lexel.evaluation.report.page import render, thumbnail
+from lexel.evaluation.report.phrases import interval, percent, rank
+from lexel.evaluation.report.report import Report
 
 HOSTILE = """<script>alert("red")</script><img src='http://evil.example/x' onerror=x> {{ 7*7 }}"""
 

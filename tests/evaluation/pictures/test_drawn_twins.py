@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lexel.data.scenes.world import SIZE
-from lexel.evaluation.drawn_twins import PROBES, draw_twins
+from lexel.evaluation.pictures.drawn_twins import PROBES, draw_twins
 
 COUNT = 40
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from lexel.data.pairs import Pair
 from lexel.errors import LexelError
-from lexel.evaluation.compare import Comparison, Difference, common_sources, disagreements
+from lexel.evaluation.comparison.compare import Comparison, Difference, common_sources, disagreements
 from lexel.evaluation.evaluate import source_fingerprint
-from lexel.evaluation.page import page_environment
-from lexel.evaluation.report import Report, SourceReport
-from lexel.evaluation.sections import Chart, Line
+from lexel.evaluation.report.page import page_environment
+from lexel.evaluation.report.report import Report, SourceReport
+from lexel.evaluation.report.sections import Chart, Line
 
 DISAGREEMENTS_SHOWN = 8  # for each side
 

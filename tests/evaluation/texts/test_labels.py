@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lexel.errors import UsageError
-from lexel.evaluation.labels import read_labels
+from lexel.evaluation.texts.labels import read_labels
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ import numpy as np
 
 from lexel.config import Config
 from lexel.errors import UsageError
-from lexel.evaluation.metrics import resampled_means
-from lexel.evaluation.outcomes import Outcome
-from lexel.evaluation.report import Report, SourceReport
-from lexel.evaluation.sections import TaskSection
+from lexel.evaluation.metrics.metric import resampled_means
+from lexel.evaluation.metrics.outcomes import Outcome
+from lexel.evaluation.report.report import Report, SourceReport
+from lexel.evaluation.report.sections import TaskSection
 
 Verdict = Literal["better", "worse", "cannot tell"]
 Side = Literal["baseline", "model"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from lexel.evaluation.sections import Chart, Line
+from lexel.evaluation.report.sections import Chart, Line
 
 WIDTH, HEIGHT = 620, 300  # pixels of the plot, without its margins
 NAME_HEIGHT = 15  # pixels

@@ -6,7 +6,7 @@ from colour_encoder import CollapsedEncoder, ColourEncoder, captioned_source, la
 
 from lexel.data.pairs import Source
 from lexel.errors import UsageError
-from lexel.evaluation.compare import (
+from lexel.evaluation.comparison.compare import (
     compare,
     disagreements,
     paired_difference,
@@ -14,10 +14,10 @@ from lexel.evaluation.compare import (
     unique_names,
     verdict,
 )
-from lexel.evaluation.compare_page import as_markdown, render_comparison
+from lexel.evaluation.comparison.page import as_markdown, render_comparison
 from lexel.evaluation.evaluate import evaluate
-from lexel.evaluation.outcomes import Outcome
-from lexel.evaluation.report import Report
+from lexel.evaluation.metrics.outcomes import Outcome
+from lexel.evaluation.report.report import Report
 
 
 class ShortSighted(ColourEncoder):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lexel.evaluation.metrics import score_blocks
+from lexel.evaluation.metrics.metric import score_blocks
 
 
 def average_precision(queries: np.ndarray, candidates: np.ndarray, relevant: Sequence[Sequence[int]]) -> np.ndarray:

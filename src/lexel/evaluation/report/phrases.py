@@ -1,6 +1,6 @@
 """Numbers in words, for the report page, its warnings and the terminal."""
 
-from lexel.evaluation.metrics import Metric
+from lexel.evaluation.metrics.metric import Metric
 
 SPACE = "\u00a0"  # that does not break a line
 

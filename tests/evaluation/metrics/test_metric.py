@@ -8,8 +8,8 @@ from sklearn.metrics import balanced_accuracy_score, top_k_accuracy_score
 from sklearn.metrics import confusion_matrix as reference_confusion
 
 from lexel.errors import ModelError
-from lexel.evaluation import metrics
-from lexel.evaluation.metrics import (
+from lexel.evaluation.metrics import metric as metrics
+from lexel.evaluation.metrics.metric import (
     any_hit_probability,
     best_positions,
     bootstrap,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lexel.evaluation.corruptions import CORRUPTIONS, STRENGTHS, CorruptedPicture
+from lexel.evaluation.pictures.corruptions import CORRUPTIONS, STRENGTHS, CorruptedPicture
 
 
 class Pattern:

@@ -14,16 +14,16 @@ from PIL import Image
 
 from lexel.data.pairs import Picture
 from lexel.errors import BadImageError
-from lexel.evaluation import phrases
-from lexel.evaluation.charts import draw_chart
-from lexel.evaluation.metrics import Metric
-from lexel.evaluation.sections import Classes, ClassScore, Confusion, Numbers, SimilarityGrid
+from lexel.evaluation.metrics.metric import Metric
+from lexel.evaluation.report import phrases
+from lexel.evaluation.report.charts import draw_chart
+from lexel.evaluation.report.sections import Classes, ClassScore, Confusion, Numbers, SimilarityGrid
 from lexel.extras import missing_library
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from lexel.evaluation.report import Report, SourceReport
+    from lexel.evaluation.report.report import Report, SourceReport
 
 TEMPLATES = Path(__file__).parent / "templates"
 MATRIX_CLASSES = 40  # more are drawn as a picture without names

@@ -1,6 +1,6 @@
 import pytest
 
-from lexel.evaluation.label_structure import holds_several_labels, is_hierarchy, label_parts, label_path
+from lexel.evaluation.texts.label_structure import holds_several_labels, is_hierarchy, label_parts, label_path
 
 
 @pytest.mark.parametrize(

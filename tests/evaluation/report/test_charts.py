@@ -1,7 +1,7 @@
 from itertools import pairwise
 
-from lexel.evaluation.charts import HEIGHT, NAME_HEIGHT, WIDTH, draw_chart
-from lexel.evaluation.sections import Chart, Line
+from lexel.evaluation.report.charts import HEIGHT, NAME_HEIGHT, WIDTH, draw_chart
+from lexel.evaluation.report.sections import Chart, Line
 
 
 def chart(*lines: Line, **fields) -> Chart:

@@ -11,8 +11,8 @@ from pydantic import Field, PrivateAttr
 
 from lexel.config import Config
 from lexel.data.pairs import Picture
-from lexel.evaluation.metrics import Metric
-from lexel.evaluation.outcomes import Outcome
+from lexel.evaluation.metrics.metric import Metric
+from lexel.evaluation.metrics.outcomes import Outcome
 
 
 class Guess(Config):

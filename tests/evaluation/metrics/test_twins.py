@@ -3,7 +3,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from lexel.evaluation.twins import CHANCES, twin_scores
+from lexel.evaluation.metrics.twins import CHANCES, twin_scores
 
 
 def from_cosines(cosines):
