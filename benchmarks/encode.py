@@ -140,10 +140,10 @@ def make_models(work: Path, given: Path | None) -> Path:
 
 
 def _make_random_model(folder: Path) -> None:
+    from lexel.architectures.zoo import architecture
     from lexel.checkpoints.model_folder.folder import save_model_folder
     from lexel.images import Preprocessing
     from lexel.models.clip import CLIP, init_weights
-    from lexel.models.zoo import architecture
     from lexel.tokenizer import clip_tokenizer
 
     config = architecture("ViT-B-32")

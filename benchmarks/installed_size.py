@@ -76,11 +76,11 @@ def size_of(distribution: Distribution) -> int:
 
 def export_small_model(home: Path) -> Path:
     """`lexel-xs` with fresh weights, exported; this needs torch and the extra `export` here, not there."""
+    from lexel.architectures.zoo import architecture
     from lexel.checkpoints.model_folder.folder import open_model_folder, save_model_folder
     from lexel.checkpoints.onnx.export import export_onnx
     from lexel.images import Preprocessing
     from lexel.models.clip import CLIP, init_weights
-    from lexel.models.zoo import architecture
     from lexel.tokenizer import Tokenizer
 
     config = architecture("lexel-xs")

@@ -37,9 +37,9 @@ def measure(batch_size: int, micro_batch: int, precision: str, file: Path) -> di
     """Take one step, leave its gradient in `file`, and say what it took."""
     import torch
 
+    from lexel.architectures.config import CLIPConfig
     from lexel.images import Preprocessing
     from lexel.models.clip import CLIP, init_weights
-    from lexel.models.config import CLIPConfig
     from lexel.runtimes.allocator import keep_freed_memory
     from lexel.training.distributed.world import World
     from lexel.training.recipe import Recipe

@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from lexel.architectures.config import CLIPConfig, TextTransformerConfig, VisionTransformerConfig
 from lexel.data.loader import Batch
 from lexel.images import Preprocessing
 from lexel.models.clip import CLIP, init_weights
-from lexel.models.config import CLIPConfig, TextTransformerConfig, VisionTransformerConfig
 from lexel.runtimes.allocator import keep_freed_memory
 from lexel.training.distributed.world import World
 from lexel.training.metering.meter import Meter

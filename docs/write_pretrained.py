@@ -5,8 +5,8 @@ A test compares the page with what this makes of the facts.
 
 from pathlib import Path
 
+from lexel.architectures.config import VisionTransformerConfig
 from lexel.checkpoints.hub.pretrained import Pretrained, all_pretrained
-from lexel.models.config import VisionTransformerConfig
 
 PAGE = Path(__file__).with_name("pretrained.md")
 START = "<!-- table: written by docs/write_pretrained.py -->\n"

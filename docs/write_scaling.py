@@ -7,7 +7,7 @@ them.
 from dataclasses import dataclass
 from pathlib import Path
 
-from lexel.models.cost import TRAINING, describe
+from lexel.architectures.cost import TRAINING, describe
 from lexel.training.planning.plan import MFU, Plan, plan_run
 from lexel.training.planning.plan_data import ASSUMED_PAIR_BYTES, ASSUMED_TOKENS
 from lexel.training.recipe import Recipe

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from lexel.architectures.config import Activation
 from lexel.batches import ceil_div
 from lexel.checkpoints.formats.write import to_lexel, write_huggingface, write_open_clip
 from lexel.checkpoints.model_folder.exported import NUMBER_FORMATS, NumberFormat
@@ -17,7 +18,6 @@ from lexel.encoder import Encoder
 from lexel.errors import BadImageError, UsageError, did_you_mean
 from lexel.files import make_folder
 from lexel.loading import load, read_model
-from lexel.models.config import Activation
 from lexel.progress import say, track
 
 Format = Literal["lexel", "open_clip", "huggingface"]

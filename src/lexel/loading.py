@@ -34,9 +34,9 @@ from lexel.runtimes import Runtime
 from lexel.tokenizer import AbsentTokenizer, TextRules
 
 if TYPE_CHECKING:
+    from lexel.architectures.config import Activation, CLIPConfig
     from lexel.checkpoints.formats.read import ForeignModel
     from lexel.checkpoints.model_folder.training_pictures import TrainingPictures
-    from lexel.models.config import Activation, CLIPConfig
 
 RuntimeName = Literal["torch", "onnx", "openvino"]
 NumberFormat = Literal["float32", "bfloat16", "float16", "int8"]

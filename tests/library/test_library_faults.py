@@ -18,7 +18,7 @@ from quick_encoder import QuickEncoder
 from lexel.errors import DataError, UsageError
 from lexel.library.disk import indexing
 from lexel.library.library import Library
-from lexel.library.store import locking
+from lexel.library.store.database import locking
 from lexel.library.upkeep import verification
 
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -86,7 +86,7 @@ def test_a_second_process_is_refused_with_a_sentence_and_may_search_meanwhile(li
     monkeypatch.setattr(locking, "LOCK_PATIENCE", 0.2)
     script = (
         "import sys, time\n"
-        "from lexel.library.store.locking import only_writer\n"
+        "from lexel.library.store.database.locking import only_writer\n"
         "from pathlib import Path\n"
         "with only_writer(Path(sys.argv[1])):\n"
         "    print('held', flush=True)\n"

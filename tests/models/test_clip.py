@@ -4,8 +4,14 @@ import pytest
 import torch
 from torch import nn
 
+from lexel.architectures.config import (
+    CLIPConfig,
+    ConvNeXtConfig,
+    ResNetConfig,
+    TextTransformerConfig,
+    VisionTransformerConfig,
+)
 from lexel.models.clip import CLIP, init_weights
-from lexel.models.config import CLIPConfig, ConvNeXtConfig, ResNetConfig, TextTransformerConfig, VisionTransformerConfig
 
 VISION = VisionTransformerConfig(image_size=32, patch_size=8, width=64, depth=3, heads=2)
 TEXT = TextTransformerConfig(context_length=32, vocabulary_size=500, end_of_text=499, width=48, depth=2, heads=2)

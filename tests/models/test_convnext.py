@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lexel.models.config import ConvNeXtConfig
+from lexel.architectures.config import ConvNeXtConfig
 from lexel.models.convnext import ChannelNorm, ConvNeXt, ConvNeXtBlock
 
 

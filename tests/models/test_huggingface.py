@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from lexel.architectures.config import CLIPConfig, HuggingFaceTextConfig, VisionTransformerConfig
 from lexel.errors import ModelError
 from lexel.models.clip import CLIP, init_weights
-from lexel.models.config import CLIPConfig, HuggingFaceTextConfig, VisionTransformerConfig
 from lexel.models.huggingface import HuggingFaceText
 
 PAD = 1
@@ -135,7 +135,7 @@ def test_without_transformers_the_error_names_the_extra() -> None:
     program = (
         "import sys; sys.modules['transformers'] = None\n"
         "from lexel.models.clip import CLIP\n"
-        "from lexel.models.zoo import architecture\n"
+        "from lexel.architectures.zoo import architecture\n"
         "from lexel.errors import UsageError\n"
         "import torch\n"
         "try:\n"

@@ -2,9 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from lexel.errors import UsageError
-from lexel.models.clip import CLIP, init_weights
-from lexel.models.config import (
+from lexel.architectures.config import (
     CLIPConfig,
     ConvNeXtConfig,
     HuggingFaceTextConfig,
@@ -13,6 +11,8 @@ from lexel.models.config import (
     TimmConfig,
     VisionTransformerConfig,
 )
+from lexel.errors import UsageError
+from lexel.models.clip import CLIP, init_weights
 from lexel.models.resize import resized
 
 VISION = VisionTransformerConfig(image_size=32, patch_size=8, width=48, depth=2, heads=3)

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lexel.models.config import ResNetConfig
+from lexel.architectures.config import ResNetConfig
 from lexel.models.resnet import ModifiedResNet
 
 SMALL = ResNetConfig(image_size=64, width=4, depths=(2, 1, 2, 1), heads=4)

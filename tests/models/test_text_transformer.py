@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from lexel.models import packing
-from lexel.models.config import TextTransformerConfig
-from lexel.models.packing import first_end
+from lexel.architectures.config import TextTransformerConfig
+from lexel.models.layers import packing
+from lexel.models.layers.packing import first_end
 from lexel.models.text_transformer import TextTransformer, coca_mask, pool_words
 
 END = 98

@@ -4,9 +4,9 @@ import sys
 import pytest
 import torch
 
+from lexel.architectures.config import CLIPConfig, TextTransformerConfig, TimmConfig
 from lexel.errors import UsageError
 from lexel.models.clip import CLIP, init_weights
-from lexel.models.config import CLIPConfig, TextTransformerConfig, TimmConfig
 from lexel.models.timm import TimmTower
 
 TEXT = TextTransformerConfig(context_length=8, vocabulary_size=20, end_of_text=19, width=16, depth=1, heads=1)
@@ -17,7 +17,7 @@ FAST = TimmConfig(model="fastvit_t8", image_size=64, pool="avg", projection="lin
 def test_without_timm_the_error_names_the_extra() -> None:
     program = (
         "import sys; sys.modules['timm'] = None\n"
-        "from lexel.models.config import TimmConfig\n"
+        "from lexel.architectures.config import TimmConfig\n"
         "from lexel.models.timm import TimmTower\n"
         "from lexel.errors import UsageError\n"
         "try: TimmTower(TimmConfig(model='fastvit_t8', image_size=64), 8)\n"

@@ -6,8 +6,8 @@ import torch
 from tiny_towers import KINDS, bert
 from torch import nn
 
+from lexel.architectures.config import ConvNeXtConfig, ResNetConfig, TimmConfig, VisionTransformerConfig
 from lexel.models.clip import CLIP
-from lexel.models.config import ConvNeXtConfig, ResNetConfig, TimmConfig, VisionTransformerConfig
 from lexel.models.timm import TimmTower
 from lexel.models.towers import Tower
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lexel.models.config import VisionTransformerConfig
-from lexel.models.pooling import MapPool, QueryPool
+from lexel.architectures.config import VisionTransformerConfig
+from lexel.models.layers.pooling import MapPool, QueryPool
 from lexel.models.towers import choose_patches
 from lexel.models.vision_transformer import VisionTransformer
 

@@ -9,11 +9,17 @@ import pytest
 import torch
 from golden.families import FAMILIES, LONGEST, captions, pixels, weight
 
+from lexel.architectures.config import (
+    CLIPConfig,
+    ConvNeXtConfig,
+    HuggingFaceTextConfig,
+    TimmConfig,
+    VisionTransformerConfig,
+)
 from lexel.checkpoints.formats.open_clip.config_in import read_open_clip_config
 from lexel.checkpoints.formats.open_clip.tensors import open_clip_rows
 from lexel.checkpoints.formats.tensor_tables import to_ours
 from lexel.models.clip import CLIP
-from lexel.models.config import CLIPConfig, ConvNeXtConfig, HuggingFaceTextConfig, TimmConfig, VisionTransformerConfig
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "towers.npz")
 SIGLIP = VisionTransformerConfig(

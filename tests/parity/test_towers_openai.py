@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from golden.families import pixels, weight
 from torch import Tensor
 
+from lexel.architectures.zoo import architecture
 from lexel.checkpoints.formats.open_clip.tensors import open_clip_rows
 from lexel.checkpoints.formats.tensor_tables import to_ours
 from lexel.models.clip import CLIP
-from lexel.models.zoo import architecture
 
 DEPTHS, HEADS = (3, 4, 6, 3), 32
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lexel.models.clip import CLIP
-from lexel.models.config import (
+from lexel.architectures.config import (
     CLIPConfig,
     ConvNeXtConfig,
     HuggingFaceTextConfig,
@@ -17,8 +16,9 @@ from lexel.models.config import (
     TimmConfig,
     VisionTransformerConfig,
 )
-from lexel.models.cost import cost_of
-from lexel.models.zoo import ARCHITECTURES, architecture
+from lexel.architectures.cost import cost_of
+from lexel.architectures.zoo import ARCHITECTURES, architecture
+from lexel.models.clip import CLIP
 
 FACTS = json.loads((Path(__file__).parent / "golden" / "facts.json").read_text())
 FOREIGN = [

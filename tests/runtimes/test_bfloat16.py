@@ -5,8 +5,8 @@ import pytest
 import torch
 from tiny_towers import KINDS, bert, build, ids, pixels, unit
 
+from lexel.architectures.zoo import architecture
 from lexel.models.clip import CLIP, init_weights
-from lexel.models.zoo import architecture
 from lexel.runtimes.bfloat16 import PackedLinear, can_pack_linears, has_fast_bfloat16
 from lexel.runtimes.torch import TorchRuntime
 

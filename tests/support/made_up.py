@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lexel.architectures.config import CLIPConfig
 from lexel.data.loader import Batch
 from lexel.images import Preprocessing
 from lexel.models.clip import CLIP, init_weights
-from lexel.models.config import CLIPConfig
 from lexel.training.distributed.world import World
 from lexel.training.recipe import Recipe
 from lexel.training.step.contrastive import ContrastiveObjective

@@ -5,10 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lexel.checkpoints.model_folder.folder import save_model_folder
-from lexel.images import Preprocessing
-from lexel.models.clip import CLIP, init_weights
-from lexel.models.config import (
+from lexel.architectures.config import (
     CLIPConfig,
     ConvNeXtConfig,
     HuggingFaceTextConfig,
@@ -16,6 +13,9 @@ from lexel.models.config import (
     TextTransformerConfig,
     VisionTransformerConfig,
 )
+from lexel.checkpoints.model_folder.folder import save_model_folder
+from lexel.images import Preprocessing
+from lexel.models.clip import CLIP, init_weights
 from lexel.tokenizer import Tokenizer
 
 CAPTIONS = ["a red circle", "a blue square on the left", "two green stars above a wide yellow triangle", "nothing"] * 4

@@ -3,13 +3,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lexel.architectures.config import ConvNeXtConfig, ResNetConfig, TimmConfig, VisionTransformerConfig
 from lexel.data.augment import Augmentation
 from lexel.data.loader import BatchMaker, TrainingSource, load_batches
 from lexel.data.order import Order
 from lexel.data.readers import read_source
 from lexel.errors import UsageError
 from lexel.images import Preprocessing
-from lexel.models.config import ConvNeXtConfig, ResNetConfig, TimmConfig, VisionTransformerConfig
 from lexel.tokenizer import Tokenizer
 from lexel.training.ramp import STAIRS, ImageSizes, Ramp
 from lexel.training.recipe import Recipe

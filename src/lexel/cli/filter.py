@@ -100,7 +100,7 @@ def filter(
 def _show(found: "Filtered", *, paths: bool, zero: bool, json: bool) -> None:
     from lexel.cli.paths import print_paths
     from lexel.cli.printing import print_json
-    from lexel.library.store.paths import readable
+    from lexel.library.store.database.paths import readable
 
     flagged = [one for one in found.judged if one.flagged]
     if json:

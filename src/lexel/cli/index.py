@@ -117,8 +117,8 @@ def _fill_cluster(address: str, given: list[str], json: bool) -> None:
     from lexel.errors import UsageError
     from lexel.library.cluster.collection import Collection
     from lexel.library.cluster.filling import fill_from_folder, fill_from_records
+    from lexel.library.store.database.schema import DATABASE
     from lexel.library.store.records import Records
-    from lexel.library.store.schema import DATABASE
 
     collection = Collection.connect(address)
     if len(given) != 1 or not (is_remote(given[0]) or Path(given[0]).is_dir()):
@@ -138,7 +138,7 @@ def _fill_cluster(address: str, given: list[str], json: bool) -> None:
 
 def _show_added(library: "Library", added: "Added", json: bool) -> None:
     from lexel.cli.printing import print_json
-    from lexel.library.store.paths import readable
+    from lexel.library.store.database.paths import readable
     from lexel.progress import say
 
     for note in added.notes:

@@ -45,8 +45,8 @@ def list_models(
         else:
             print_pretrained(rows)
         return
-    from lexel.models.cost import describe
-    from lexel.models.zoo import ARCHITECTURES
+    from lexel.architectures.cost import describe
+    from lexel.architectures.zoo import ARCHITECTURES
 
     costs = {name: describe(name) for name in ARCHITECTURES}
     if json:

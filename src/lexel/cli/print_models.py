@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lexel.architectures.cost import ArchitectureCost
     from lexel.calibration import Calibration
     from lexel.checkpoints.hub.locate import PretrainedRow
-    from lexel.models.cost import ArchitectureCost
 
 
 def print_architectures(costs: "Mapping[str, ArchitectureCost]") -> None:

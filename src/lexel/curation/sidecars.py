@@ -12,7 +12,7 @@ from pathlib import Path
 from lexel.curation.xmp import add_keywords, is_empty_own, parse_keywords, remove_keywords
 from lexel.errors import DataError
 from lexel.files import write_atomically
-from lexel.library.store.paths import readable
+from lexel.library.store.database.paths import readable
 
 MAX_SIDECAR_BYTES = 16 * 2**20
 

@@ -27,11 +27,11 @@ from lexel.library.model import LibraryModel, ModelLike, load_model
 from lexel.library.search.filters import Filter
 from lexel.library.search.search_methods import SearchMethods
 from lexel.library.store.contents import searched_paths
-from lexel.library.store.locking import only_writer
-from lexel.library.store.paths import absolute, is_below, outermost, readable
+from lexel.library.store.database.locking import only_writer
+from lexel.library.store.database.paths import absolute, is_below, outermost, readable
+from lexel.library.store.database.schema import DATABASE
 from lexel.library.store.places import places
 from lexel.library.store.records import Photo, Records
-from lexel.library.store.schema import DATABASE
 from lexel.library.upkeep.upkeep_methods import UpkeepMethods
 
 if TYPE_CHECKING:

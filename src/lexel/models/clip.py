@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lexel.models.config import (
+from lexel.architectures.config import (
     CLIPConfig,
     ConvNeXtConfig,
     HuggingFaceTextConfig,
@@ -24,12 +24,12 @@ from lexel.models.config import (
 )
 from lexel.models.convnext import ConvNeXt, ConvNeXtBlock
 from lexel.models.huggingface import HuggingFaceText
-from lexel.models.pooling import MapPool, QueryPool
+from lexel.models.layers.pooling import MapPool, QueryPool
+from lexel.models.layers.transformer import Block
 from lexel.models.resnet import AttentionPool, Bottleneck, ModifiedResNet
 from lexel.models.text_transformer import TextTransformer
 from lexel.models.timm import TimmTower
 from lexel.models.towers import Tower
-from lexel.models.transformer import Block
 from lexel.models.vision_transformer import VisionTransformer
 
 MAX_LOGIT_SCALE = math.log(100)

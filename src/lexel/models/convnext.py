@@ -18,10 +18,10 @@ timm's names, which OpenCLIP's checkpoints have below `visual.trunk`, are these 
 import torch
 from torch import Tensor, nn
 
-from lexel.models.config import CONVOLUTIONAL_CELL, ConvNeXtConfig
-from lexel.models.positions import grid_of
+from lexel.architectures.config import CONVOLUTIONAL_CELL, ConvNeXtConfig
+from lexel.models.layers.positions import grid_of
+from lexel.models.layers.transformer import MLP, recompute
 from lexel.models.towers import Tower
-from lexel.models.transformer import MLP, recompute
 
 
 class ChannelNorm(nn.LayerNorm):

@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lexel.architectures.config import HuggingFaceTextConfig
 from lexel.errors import ModelError
 from lexel.extras import missing_library
-from lexel.models.config import HuggingFaceTextConfig
 from lexel.models.outside import drawing_from, fill_buffers, is_on_meta
 from lexel.models.towers import Tower
 

@@ -7,9 +7,7 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 
-from lexel.config import Config
-from lexel.errors import UsageError
-from lexel.models.config import (
+from lexel.architectures.config import (
     CONVOLUTIONAL_CELL,
     CLIPConfig,
     ConvNeXtConfig,
@@ -21,7 +19,9 @@ from lexel.models.config import (
     TimmConfig,
     VisionTransformerConfig,
 )
-from lexel.models.positions import resize_positions, resize_text_positions
+from lexel.config import Config
+from lexel.errors import UsageError
+from lexel.models.layers.positions import resize_positions, resize_text_positions
 
 Weights = dict[str, np.ndarray]
 AnyConfig = TypeVar("AnyConfig", bound=Config)

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lexel.models.config import CONVOLUTIONAL_CELL, ResNetConfig
-from lexel.models.positions import grid_of, resize_positions
+from lexel.architectures.config import CONVOLUTIONAL_CELL, ResNetConfig
+from lexel.models.layers.positions import grid_of, resize_positions
 from lexel.models.towers import Tower
 
 

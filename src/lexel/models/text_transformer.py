@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lexel.models.config import TextTransformerConfig
-from lexel.models.packing import Group, Packing, cut_by_length, first_end
+from lexel.architectures.config import TextTransformerConfig
+from lexel.models.layers.packing import Group, Packing, cut_by_length, first_end
+from lexel.models.layers.transformer import Blocks
 from lexel.models.towers import Tower
-from lexel.models.transformer import Blocks
 
 NO_TOKEN = 0  # what fills rows behind a caption where a tower has no pad_id; CoCa knows the padding by it
 

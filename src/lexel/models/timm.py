@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lexel.architectures.config import TimmConfig
 from lexel.errors import UsageError
 from lexel.extras import missing_library
-from lexel.models.config import TimmConfig
+from lexel.models.layers.positions import grid_of
 from lexel.models.outside import drawing_from, fill_buffers, is_on_meta
-from lexel.models.positions import grid_of
 from lexel.models.towers import Tower, TowerLayers
 
 

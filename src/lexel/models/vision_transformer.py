@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lexel.models.config import VisionTransformerConfig
-from lexel.models.pooling import MapPool, QueryPool
-from lexel.models.positions import grid_of, resize_positions
+from lexel.architectures.config import VisionTransformerConfig
+from lexel.models.layers.pooling import MapPool, QueryPool
+from lexel.models.layers.positions import grid_of, resize_positions
+from lexel.models.layers.transformer import Blocks
 from lexel.models.towers import Tower
-from lexel.models.transformer import Blocks
 
 
 class PatchStem(nn.Conv2d):

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lexel.architectures.config import CLIPConfig
 from lexel.batches import Batching
 from lexel.errors import ModelError, UsageError
 from lexel.models.clip import CLIP
-from lexel.models.config import CLIPConfig
 from lexel.models.towers import Tower
 from lexel.runtimes.bfloat16 import round_to_bfloat16
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
+from lexel.architectures.config import ImageConfig
 from lexel.config import Config
 from lexel.errors import UsageError
-from lexel.models.config import ImageConfig
 
 STAIRS = 4  # below the full size
 

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, TypeAdapter, ValidationError, model_validator
 
+from lexel.architectures.config import CLIPConfig, ImageConfig, TextConfig
+from lexel.architectures.zoo import architecture
 from lexel.config import Config
 from lexel.data.augment import Augmentation
 from lexel.errors import UsageError, did_you_mean
-from lexel.models.config import CLIPConfig, ImageConfig, TextConfig
-from lexel.models.zoo import architecture
 from lexel.training.distributed.sharding import ParallelSettings
 from lexel.training.engine import EngineSettings, MicroBatch
 from lexel.training.loss.settings import LossSettings

@@ -5,8 +5,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from lexel.architectures.config import IMAGE_TOWERS, TEXT_TOWERS
 from lexel.errors import did_you_mean
-from lexel.models.config import IMAGE_TOWERS, TEXT_TOWERS
 
 # How pydantic names the members of the unions of towers in the path of an error.
 TAGS: dict[str | int, type[BaseModel]] = {

@@ -21,7 +21,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from lexel.models.config import IMAGE_TOWERS, TEXT_TOWERS
+from lexel.architectures.config import IMAGE_TOWERS, TEXT_TOWERS
 from lexel.training.recipe import Recipe
 
 TOWERS: dict[str, tuple[type[BaseModel], ...]] = {

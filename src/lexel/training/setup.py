@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
+from lexel.architectures.config import CLIPConfig
 from lexel.batches import ceil_div
 from lexel.data.order import Order
 from lexel.models.clip import CLIP
-from lexel.models.config import CLIPConfig
 from lexel.progress import say
 from lexel.tokenizer import Tokenizer
 from lexel.training.distributed.sharding import shard_towers

@@ -9,10 +9,10 @@ import pytest
 from tokenizers import Tokenizer as Backend
 from tokenizers import models, pre_tokenizers, processors
 
+from lexel.architectures.config import CLIPConfig, HuggingFaceTextConfig, TextTransformerConfig
+from lexel.architectures.zoo import ARCHITECTURES
 from lexel.checkpoints.formats.tokenizer import find_tokenizer, fit_tokens, tokenizer_advice
 from lexel.errors import ModelError, UsageError
-from lexel.models.config import CLIPConfig, HuggingFaceTextConfig, TextTransformerConfig
-from lexel.models.zoo import ARCHITECTURES
 
 WORDS = {"<pad>": 0, "</s>": 1, "a": 2, "cat": 3, "A": 4, "cat!": 5, "<unk>": 6}
 

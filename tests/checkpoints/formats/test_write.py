@@ -14,11 +14,11 @@ from restated_clip import restated, write_archive
 from safetensors.torch import load_file
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
+from lexel.architectures.config import CLIPConfig, TextTransformerConfig, VisionTransformerConfig
 from lexel.checkpoints.formats.read import ForeignModel, read_foreign, shapes_of
 from lexel.checkpoints.formats.write import to_lexel, write_huggingface, write_open_clip
 from lexel.errors import UsageError
 from lexel.images import Preprocessing, decode, fit
-from lexel.models.config import CLIPConfig, TextTransformerConfig, VisionTransformerConfig
 
 MERGES = Path(__file__).parents[4] / "shared/data/clip/bpe_simple_vocab_16e6.txt.gz"
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lexel.architectures.config import VisionTransformerConfig
+from lexel.architectures.zoo import ARCHITECTURES
 from lexel.checkpoints.hub.pretrained import all_pretrained, find, looks_pretrained
 from lexel.errors import UsageError
-from lexel.models.config import VisionTransformerConfig
-from lexel.models.zoo import ARCHITECTURES
 
 DOCS = Path(__file__).parents[3] / "docs"
 NAMES = sorted(alias for checkpoint in all_pretrained() for alias in checkpoint.aliases)

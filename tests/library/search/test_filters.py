@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from lexel.errors import UsageError
 from lexel.library.search.filters import Filter, checked
-from lexel.library.store import budget
 from lexel.library.store.changes import FileState, PhotoFacts
+from lexel.library.store.database import budget
 from lexel.library.store.records import STORED_DTYPE
 
 

@@ -14,8 +14,8 @@ import torch
 import transformers
 from torch import nn
 
-from lexel.models.config import HuggingFaceTextConfig
-from lexel.models.zoo import architecture
+from lexel.architectures.config import HuggingFaceTextConfig
+from lexel.architectures.zoo import architecture
 
 
 def count(modules: list[nn.Module | nn.Parameter | None]) -> int:

@@ -3,10 +3,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lexel.architectures.config import CLIPConfig, TextTransformerConfig, TimmConfig, VisionTransformerConfig
+from lexel.architectures.cost import image_operations, text_operations
 from lexel.data.loader import Batch
 from lexel.models.clip import CLIP
-from lexel.models.config import CLIPConfig, TextTransformerConfig, TimmConfig, VisionTransformerConfig
-from lexel.models.cost import image_operations, text_operations
 from lexel.training.metering.work import Work, WorkCounter, caption_lengths
 
 END = 29

@@ -8,9 +8,9 @@ import torch
 from safetensors.numpy import load_file
 from tiny import tiny_recipe
 
+from lexel.architectures.config import ResNetConfig
 from lexel.checkpoints.model_folder.folder import open_model_folder, save_model_folder
 from lexel.models.clip import CLIP, init_weights
-from lexel.models.config import ResNetConfig
 from lexel.training.optimization.freezing import FreezeSettings, freeze
 from lexel.training.optimization.optimizer import Optimizer, OptimizerSettings
 from lexel.training.optimization.schedule import Schedule

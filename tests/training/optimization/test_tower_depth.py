@@ -2,9 +2,15 @@ import pytest
 import torch
 from tiny import tiny_recipe
 
+from lexel.architectures.config import (
+    CLIPConfig,
+    ConvNeXtConfig,
+    HuggingFaceTextConfig,
+    TextTransformerConfig,
+    TimmConfig,
+)
 from lexel.errors import UsageError
 from lexel.models.clip import CLIP
-from lexel.models.config import CLIPConfig, ConvNeXtConfig, HuggingFaceTextConfig, TextTransformerConfig, TimmConfig
 from lexel.models.vision_transformer import VisionTransformer
 from lexel.training.optimization.tower_depth import places
 

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from made_up import recipe
 from torch import Tensor, nn
 
+from lexel.architectures.config import CLIPConfig, TextTransformerConfig, TimmConfig, VisionTransformerConfig
 from lexel.images import Preprocessing
 from lexel.models.clip import CLIP, init_weights
-from lexel.models.config import CLIPConfig, TextTransformerConfig, TimmConfig, VisionTransformerConfig
 from lexel.training.planning.memory import (
     DeviceMemory,
     image_activations,

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 from tiny import tiny_recipe
 
+from lexel.architectures.cost import image_operations, text_operations
 from lexel.errors import UsageError
-from lexel.models.cost import image_operations, text_operations
 from lexel.training.planning import accelerators
 from lexel.training.planning.accelerators import ACCELERATORS, Accelerator, this_machine
 from lexel.training.planning.memory import step_memory

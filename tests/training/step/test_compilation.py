@@ -3,7 +3,7 @@ import torch
 from made_up import batch, clip_of, furthest, gradients_for, gradients_of, recipe
 from tiny_towers import KINDS, image, text
 
-from lexel.models.config import CLIPConfig
+from lexel.architectures.config import CLIPConfig
 from lexel.training.step import compilation
 
 SMALL = CLIPConfig(embedding=24, image=image(depth=1, pooling="mean"), text=text(depth=1))

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from made_up import batch, clip_of, furthest, gradients_for, gradients_of, plain, recipe, stepped
 from tiny_towers import KINDS, image, text
 
-from lexel.models.config import CLIPConfig, HuggingFaceTextConfig
+from lexel.architectures.config import CLIPConfig, HuggingFaceTextConfig
 from lexel.models.towers import choose_patches
 from lexel.training.step.seeds import draw_noise, seed_of
 

@@ -9,9 +9,9 @@ from processes import together
 from tiny import tiny_recipe
 from tiny_towers import KINDS, build, image, text, write_folder
 
+from lexel.architectures.config import CLIPConfig
 from lexel.errors import UsageError
 from lexel.models.clip import CLIP
-from lexel.models.config import CLIPConfig
 from lexel.training.inputs.input_reader import InputReader
 from lexel.training.run.folder import RunFolder
 from lexel.training.setup import set_up

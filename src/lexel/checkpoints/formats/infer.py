@@ -8,8 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lexel.errors import UsageError
-from lexel.models.config import (
+from lexel.architectures.config import (
     Activation,
     CLIPConfig,
     ImageConfig,
@@ -17,7 +16,8 @@ from lexel.models.config import (
     TextTransformerConfig,
     VisionTransformerConfig,
 )
-from lexel.models.zoo import ARCHITECTURES
+from lexel.architectures.zoo import ARCHITECTURES
+from lexel.errors import UsageError
 
 HEAD_WIDTH = 64
 OPENAI_MARKS = {"input_resolution", "context_length", "vocab_size"}  # that OpenAI stores beside the weights

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from lexel.architectures.config import Activation, CLIPConfig, VisionTransformerConfig
+from lexel.architectures.zoo import architecture as architecture_of
 from lexel.checkpoints.formats.arrays import number_format
 from lexel.checkpoints.formats.find_towers import TwoTowers, adapter_error, find_towers, with_temperature
 from lexel.checkpoints.formats.huggingface.config_in import huggingface_rows, read_huggingface_config, read_processor
@@ -27,8 +29,6 @@ from lexel.checkpoints.model_folder.training_pictures import TrainingPictures
 from lexel.errors import LexelError, UsageError
 from lexel.files import read_json_object
 from lexel.images import Preprocessing
-from lexel.models.config import Activation, CLIPConfig, VisionTransformerConfig
-from lexel.models.zoo import architecture as architecture_of
 from lexel.tokenizer import Tokenizer
 
 CONFIGS: dict[Style, str] = {"open_clip": "open_clip_config.json", "huggingface": "config.json"}

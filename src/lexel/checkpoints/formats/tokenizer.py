@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from lexel.architectures.config import CLIPConfig, TextTransformerConfig
 from lexel.checkpoints.formats.open_clip.text_models import NOTE
 from lexel.checkpoints.hub.choose_files import has_tokenizer
 from lexel.checkpoints.hub.locate import cached_clip_tokenizer
 from lexel.errors import ModelError, UsageError
-from lexel.models.config import CLIPConfig, TextTransformerConfig
 from lexel.tokenizer import TextRules, Tokenizer, clip_tokenizer, huggingface_tokenizer
 from lexel.tokenizer.clip import is_merges
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from lexel.architectures.config import CLIPConfig
+from lexel.architectures.zoo import ARCHITECTURES
 from lexel.errors import UsageError, did_you_mean
 from lexel.images import Preprocessing
-from lexel.models.config import CLIPConfig
-from lexel.models.zoo import ARCHITECTURES
 
 CLIP_TOKENIZER = "openai/clip-vit-base-patch32"
 QUICK = "-quickgelu"

@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from lexel.architectures.config import CLIPConfig
 from lexel.calibration import Calibration
 from lexel.checkpoints.model_folder.exported import TOWERS, read_exported
 from lexel.checkpoints.model_folder.pieces import check_piece, read_description
@@ -32,7 +33,6 @@ from lexel.errors import ModelError, UsageError, did_you_mean
 from lexel.files import new_folder, write_atomically
 from lexel.identity import sha256_of
 from lexel.images import Preprocessing
-from lexel.models.config import CLIPConfig
 from lexel.progress import say
 from lexel.safetensors_bytes import safetensors_bytes
 from lexel.tokenizer import TextRules, Tokenizer

@@ -18,8 +18,8 @@ from lexel.evaluation.report.drawn_scenes import about_drawn_scenes
 from lexel.files import write_atomically
 from lexel.library.library import Library
 from lexel.library.search.model_check import say_if_model_tells_nothing
-from lexel.library.store.paths import readable
-from lexel.library.store.schema import DATABASE
+from lexel.library.store.database.paths import readable
+from lexel.library.store.database.schema import DATABASE
 from lexel.loading import ModelChoice
 from lexel.progress import say
 from lexel.unit_vectors import check_finite

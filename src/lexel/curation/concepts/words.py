@@ -17,7 +17,7 @@ from lexel.encoder import Encoder
 from lexel.errors import UsageError
 from lexel.evaluation.matching import GENERIC_TEXTS, generic_of
 from lexel.library.search.strength import matches
-from lexel.library.store.paths import readable
+from lexel.library.store.database.paths import readable
 from lexel.unit_vectors import check_finite
 
 if TYPE_CHECKING:

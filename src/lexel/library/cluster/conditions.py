@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lexel.errors import UsageError
 from lexel.library.search.filters import Filter, first_day
-from lexel.library.store.paths import absolute
+from lexel.library.store.database.paths import absolute
 
 if TYPE_CHECKING:
     from qdrant_client import models

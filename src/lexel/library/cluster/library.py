@@ -20,7 +20,7 @@ from lexel.library.cluster.vectors import ClusterVectors
 from lexel.library.model import LibraryModel, ModelLike
 from lexel.library.search.filters import Filter
 from lexel.library.search.search_methods import SearchMethods
-from lexel.library.store.paths import absolute
+from lexel.library.store.database.paths import absolute
 from lexel.library.store.records import Photo
 
 if TYPE_CHECKING:

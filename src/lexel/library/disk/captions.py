@@ -11,7 +11,7 @@ from lexel.data.readers.tables.rows import read_table_pairs
 from lexel.data.readers.text import decode_text
 from lexel.errors import DataError, LexelError, UsageError
 from lexel.library.store.changes import Changes
-from lexel.library.store.paths import absolute, is_below
+from lexel.library.store.database.paths import absolute, is_below
 from lexel.library.store.records import Records
 from lexel.library.store.table_captions import caption_tables, note_caption_table, set_table_captions
 

@@ -14,8 +14,8 @@ from lexel.data.readers.walk import LeftOut, is_mount
 from lexel.library.disk.exclusions import Exclusions
 from lexel.library.disk.walk import FoundFile, FoundFolder, look_at, walk
 from lexel.library.store.contents import vanished_without_vector
+from lexel.library.store.database.paths import is_below, readable
 from lexel.library.store.known_files import KnownFile, known_files, unreadable_states
-from lexel.library.store.paths import is_below, readable
 from lexel.library.store.places import places
 from lexel.library.store.records import Records
 from lexel.progress import track

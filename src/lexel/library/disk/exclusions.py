@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import Self
 
 from lexel.errors import UsageError
-from lexel.library.store.locking import only_writer
-from lexel.library.store.paths import is_below, readable, with_slash
+from lexel.library.store.database.locking import only_writer
+from lexel.library.store.database.paths import is_below, readable, with_slash
 from lexel.library.store.places import removed_paths, stored_patterns
 from lexel.library.store.records import Records
 

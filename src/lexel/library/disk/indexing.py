@@ -23,7 +23,7 @@ from lexel.library.disk.changes_on_disk import DiskChanges, KnownFile, doubtful_
 from lexel.library.disk.file_picture import Claims, FilePicture, ReadingRules
 from lexel.library.disk.photo_facts import read_facts
 from lexel.library.store.changes import Changes, PhotoFacts
-from lexel.library.store.paths import is_below, readable
+from lexel.library.store.database.paths import is_below, readable
 from lexel.library.store.records import STORED_DTYPE, Records
 from lexel.progress import track
 from lexel.unit_vectors import check_finite

@@ -17,6 +17,7 @@ from lexel.image_modes import Convention
 from lexel.images import decode
 from lexel.library.model import LibraryModel
 from lexel.library.store.contents import paths_of_content
+from lexel.library.store.database.paths import readable
 from lexel.library.store.next_vectors import (
     add_next_vectors,
     begin_next_vectors,
@@ -24,7 +25,6 @@ from lexel.library.store.next_vectors import (
     next_vector_count,
     replace_vectors,
 )
-from lexel.library.store.paths import readable
 from lexel.library.store.records import Records
 from lexel.progress import say, track
 from lexel.unit_vectors import check_finite

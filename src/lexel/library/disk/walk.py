@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from lexel.data.readers.walk import NOT_THERE, Entry, IsExcluded, WalkedFolder, walk_folders
-from lexel.library.store.schema import DATABASE
+from lexel.library.store.database.schema import DATABASE
 
 
 @dataclass(slots=True)

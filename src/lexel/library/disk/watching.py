@@ -12,7 +12,7 @@ from lexel.errors import DataError, UsageError
 from lexel.extras import missing_library
 from lexel.library.disk.changes_on_disk import Scope
 from lexel.library.disk.indexing import Added
-from lexel.library.store.paths import is_below, outermost, readable
+from lexel.library.store.database.paths import is_below, outermost, readable
 from lexel.library.store.places import places
 from lexel.library.store.records import Records
 

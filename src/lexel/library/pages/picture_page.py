@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from lexel.calibration import Strength
 from lexel.files import write_atomically
-from lexel.library.store.paths import readable
+from lexel.library.store.database.paths import readable
 from lexel.library.store.records import Photo
 
 PAGE_STYLE = """

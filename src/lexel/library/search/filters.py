@@ -16,8 +16,8 @@ from typing import Any, Literal
 import numpy as np
 
 from lexel.errors import UsageError, did_you_mean
-from lexel.library.store.budget import QueryRefusedError, as_refusal, set_budget
-from lexel.library.store.paths import absolute, readable
+from lexel.library.store.database.budget import QueryRefusedError, as_refusal, set_budget
+from lexel.library.store.database.paths import absolute, readable
 from lexel.library.store.records import Records
 
 PHOTO_COLUMNS = (

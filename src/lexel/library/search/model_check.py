@@ -18,7 +18,7 @@ from lexel.errors import LexelError
 from lexel.evaluation.report.drawn_scenes import GENERAL_MODEL, about_drawn_scenes
 from lexel.library.search.searchable import SearchableVectors
 from lexel.library.search.strength import sample_of
-from lexel.library.store.locking import only_writer
+from lexel.library.store.database.locking import only_writer
 from lexel.library.store.records import Records
 from lexel.progress import say
 

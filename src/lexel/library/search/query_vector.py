@@ -24,7 +24,7 @@ from lexel.evaluation.texts.long_texts import about_cut_texts
 from lexel.evaluation.texts.prompts import templates
 from lexel.library.search.searchable import Searchable
 from lexel.library.search.strength import sample_of
-from lexel.library.store.paths import absolute
+from lexel.library.store.database.paths import absolute
 from lexel.progress import say
 from lexel.unit_vectors import unit
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self
 
-from lexel.library.store import checksums
-from lexel.library.store.paths import as_column, as_path, is_below, ranges_below, readable, rebased
+from lexel.library.store.database import checksums
+from lexel.library.store.database.paths import as_column, as_path, is_below, ranges_below, readable, rebased
 
 SETTLING_TIME_NS = 2_000_000_000  # file systems tell times to within two seconds at worst
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from lexel.library.store.paths import as_path
+from lexel.library.store.database.paths import as_path
 from lexel.library.store.records import Records
 
 

@@ -6,11 +6,11 @@ from contextlib import closing
 from typing import NamedTuple
 
 from lexel.errors import DataError
-from lexel.library.store import checksums
 from lexel.library.store.changes import Changes
-from lexel.library.store.paths import as_path
+from lexel.library.store.database import checksums
+from lexel.library.store.database.paths import as_path
+from lexel.library.store.database.tables import SCHEMA
 from lexel.library.store.records import Records
-from lexel.library.store.tables import SCHEMA
 
 READING_ERRORS = (DataError, sqlite3.Error)  # what looking at a damaged database may raise
 

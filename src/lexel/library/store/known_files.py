@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from lexel.library.store.paths import as_column, as_path, ranges_below
+from lexel.library.store.database.paths import as_column, as_path, ranges_below
 from lexel.library.store.records import Records
 
 _KNOWN = "SELECT path, id, size, mtime_ns, settled, content, missing, caption_stamp, keywords IS NOT NULL FROM files"

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from lexel.library.store.locking import only_writer
-from lexel.library.store.paths import as_column, as_path
+from lexel.library.store.database.locking import only_writer
+from lexel.library.store.database.paths import as_column, as_path
 from lexel.library.store.records import Records
 
 ADDED, REMOVED = 1, -1

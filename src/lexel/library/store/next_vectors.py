@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from lexel.library.store import checksums
 from lexel.library.store.changes import Changes
-from lexel.library.store.paths import as_path
+from lexel.library.store.database import checksums
+from lexel.library.store.database.paths import as_path
 from lexel.library.store.records import STORED_DTYPE, Records
 
 _TABLE = """CREATE TABLE IF NOT EXISTS next_vectors (

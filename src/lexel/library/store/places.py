@@ -1,6 +1,6 @@
 """What a library looks through and what it leaves out, as its records keep it."""
 
-from lexel.library.store.paths import as_path
+from lexel.library.store.database.paths import as_path
 from lexel.library.store.records import Records
 
 

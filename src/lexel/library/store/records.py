@@ -17,11 +17,11 @@ import numpy as np
 
 from lexel.errors import UsageError
 from lexel.files import make_folder
-from lexel.library.store.budget import as_refusal, set_budget
 from lexel.library.store.changes import Changes
-from lexel.library.store.locking import only_writer
-from lexel.library.store.paths import as_path, readable
-from lexel.library.store.schema import DATABASE, check_for_others, connect, translated_errors
+from lexel.library.store.database.budget import as_refusal, set_budget
+from lexel.library.store.database.locking import only_writer
+from lexel.library.store.database.paths import as_path, readable
+from lexel.library.store.database.schema import DATABASE, check_for_others, connect, translated_errors
 
 ROWS_PER_BLOCK = 65536  # rows
 STORED_DTYPE = np.dtype("<f2")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from lexel.library.store.changes import Changes
-from lexel.library.store.paths import as_column, as_path
+from lexel.library.store.database.paths import as_column, as_path
 from lexel.library.store.records import Records
 
 TABLE_STAMP = -1  # of a caption that a table gave

@@ -15,8 +15,8 @@ from lexel.data.readers.walk import is_mount
 from lexel.errors import UsageError
 from lexel.library.disk.present import hash_of
 from lexel.library.store.changes import Changes, FileState
-from lexel.library.store.locking import only_writer
-from lexel.library.store.paths import absolute, is_below, readable, rebased
+from lexel.library.store.database.locking import only_writer
+from lexel.library.store.database.paths import absolute, is_below, readable, rebased
 from lexel.library.store.places import places
 from lexel.library.store.records import Photo, Records
 from lexel.progress import track

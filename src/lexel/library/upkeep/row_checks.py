@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-from lexel.library.store import checksums
+from lexel.library.store.database import checksums
+from lexel.library.store.database.paths import as_path, readable
 from lexel.library.store.integrity import StoredEntry, entries, searched_contents, stored_content
-from lexel.library.store.paths import as_path, readable
 from lexel.library.store.records import STORED_DTYPE, Records
 from lexel.progress import track
 

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 
 from lexel.library.store.counts import count_photos, count_unreadable, count_vanished, frequent_cameras
-from lexel.library.store.paths import readable
+from lexel.library.store.database.paths import readable
 from lexel.library.store.places import places, stored_patterns
 from lexel.library.store.records import Records
 

@@ -9,7 +9,7 @@ import numpy as np
 from lexel.errors import UsageError
 from lexel.extras import missing_library
 from lexel.files import new_file
-from lexel.library.store.paths import readable
+from lexel.library.store.database.paths import readable
 from lexel.library.store.records import Photo, Records
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lexel.library.store import integrity
-from lexel.library.store.locking import only_writer
-from lexel.library.store.paths import readable
+from lexel.library.store.database.locking import only_writer
+from lexel.library.store.database.paths import readable
 from lexel.library.store.records import Records
 from lexel.library.upkeep.row_checks import LENGTH_TOLERANCE, DamagedRows, look_at_rows
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from lexel.architectures.config import CLIPConfig
 from lexel.checkpoints.formats.read import ForeignModel
 from lexel.checkpoints.model_folder.training_pictures import TrainingPictures, union
 from lexel.errors import UsageError
 from lexel.images import Preprocessing
 from lexel.loading import read_model
 from lexel.models.clip import CLIP, init_weights
-from lexel.models.config import CLIPConfig
 from lexel.models.resize import resized
 from lexel.runtimes.torch import build_clip
 from lexel.tokenizer import Tokenizer

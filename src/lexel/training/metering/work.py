@@ -1,8 +1,8 @@
 """How much a step computes: tokens and model FLOPs.
 
 Model FLOPs are those that the mathematics of a step needs: forward and backward, three times the forward pass as
-counted by `lexel.models.cost` for the real lengths of the captions and the pictures as large as they were. What is
-computed twice to save memory (checkpointing, the gradient cache), the loss and the optimizer do not count.
+counted by `lexel.architectures.cost` for the real lengths of the captions and the pictures as large as they were. What
+is computed twice to save memory (checkpointing, the gradient cache), the loss and the optimizer do not count.
 """
 
 from collections import Counter
@@ -12,10 +12,10 @@ from functools import cache, partial
 
 from torch import Tensor, nn
 
+from lexel.architectures.cost import TRAINING, image_operations, text_operations
 from lexel.data.loader import Batch
 from lexel.models.clip import CLIP
-from lexel.models.cost import TRAINING, image_operations, text_operations
-from lexel.models.packing import first_end
+from lexel.models.layers.packing import first_end
 
 
 @dataclass(frozen=True, slots=True)

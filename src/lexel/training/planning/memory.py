@@ -8,7 +8,7 @@ of Transformers by a formula, which the tests hold against what autograd really 
 
 from dataclasses import dataclass, fields
 
-from lexel.models.config import (
+from lexel.architectures.config import (
     CLIPConfig,
     ConvNeXtConfig,
     ResNetConfig,

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lexel.architectures.config import CLIPConfig, ResNetConfig
+from lexel.architectures.cost import TRAINING, ArchitectureCost, cost_of, image_operations, text_operations
 from lexel.batches import ceil_div
 from lexel.errors import UsageError
-from lexel.models.config import CLIPConfig, ResNetConfig
-from lexel.models.cost import TRAINING, ArchitectureCost, cost_of, image_operations, text_operations
 from lexel.training.default_recipe import find_recipe
 from lexel.training.inputs.input_reader import InputReader
 from lexel.training.planning.accelerators import ACCELERATORS, Accelerator, this_machine

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from lexel.architectures.config import ConvNeXtConfig, ResNetConfig
 from lexel.models.clip import build_image_tower
-from lexel.models.config import ConvNeXtConfig, ResNetConfig
 
 TRACED_ROWS = (2, 4)  # a normalisation over the batch wants more than one; what both have in common is not of a row
 INPUT_SHARE = 1 / 8  # the input of a block, as a share of what its backward pass needs

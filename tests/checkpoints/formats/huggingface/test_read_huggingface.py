@@ -9,10 +9,10 @@ import torch
 from foreign_models import rows_of_ids, saved, their_embeddings, towers
 from safetensors.torch import load_file, save_file
 
+from lexel.architectures.config import HuggingFaceTextConfig, TextTransformerConfig, VisionTransformerConfig
 from lexel.checkpoints.formats.huggingface.config_in import read_huggingface_config, read_processor
 from lexel.checkpoints.formats.read import read_foreign
 from lexel.errors import ModelError, UsageError
-from lexel.models.config import HuggingFaceTextConfig, TextTransformerConfig, VisionTransformerConfig
 
 KINDS = ["clip", "clip-gelu", "siglip", "siglip2", "chinese", "bert", "roberta", "xlm-roberta"]
 

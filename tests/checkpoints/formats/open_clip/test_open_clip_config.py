@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from lexel.architectures.config import CLIPConfig, TextTransformerConfig, TimmConfig, VisionTransformerConfig
+from lexel.architectures.zoo import ARCHITECTURES
 from lexel.checkpoints.formats.open_clip.config_in import read_open_clip_config
 from lexel.checkpoints.formats.open_clip.config_out import open_clip_config
 from lexel.errors import LexelError, ModelError, UsageError
 from lexel.images import Preprocessing
-from lexel.models.config import CLIPConfig, TextTransformerConfig, TimmConfig, VisionTransformerConfig
-from lexel.models.zoo import ARCHITECTURES
 
 
 def config(vision: dict[str, Any] | None = None, text: dict[str, Any] | None = None, **top: Any) -> dict[str, Any]:

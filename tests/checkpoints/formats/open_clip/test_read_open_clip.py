@@ -16,13 +16,13 @@ from restated_clip import RestatedCLIP, captions, restated, write_archive
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from lexel.architectures.config import TextTransformerConfig, VisionTransformerConfig
+from lexel.architectures.zoo import ARCHITECTURES
 from lexel.checkpoints.formats.infer import infer_architecture, with_activation
 from lexel.checkpoints.formats.open_clip.config_in import read_open_clip_config
 from lexel.checkpoints.formats.open_clip.tensors import open_clip_rows
 from lexel.checkpoints.formats.read import ForeignModel, read_foreign, shapes_of
 from lexel.errors import ModelError, UsageError
-from lexel.models.config import TextTransformerConfig, VisionTransformerConfig
-from lexel.models.zoo import ARCHITECTURES
 
 KINDS = ["vit", "resnet"]
 MARKS = {"input_resolution": torch.tensor(32), "context_length": torch.tensor(12), "vocab_size": torch.tensor(100)}

@@ -3,17 +3,17 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lexel.checkpoints.formats.open_clip.text_models import NOTE, SIGLIP2_VOCABULARY
-from lexel.checkpoints.formats.tensor_tables import Form, TensorRow, repeated, table, under
-from lexel.errors import ModelError, UsageError
-from lexel.images import Preprocessing
-from lexel.models.config import (
+from lexel.architectures.config import (
     Activation,
     CLIPConfig,
     HuggingFaceTextConfig,
     TextTransformerConfig,
     VisionTransformerConfig,
 )
+from lexel.checkpoints.formats.open_clip.text_models import NOTE, SIGLIP2_VOCABULARY
+from lexel.checkpoints.formats.tensor_tables import Form, TensorRow, repeated, table, under
+from lexel.errors import ModelError, UsageError
+from lexel.images import Preprocessing
 
 ACTIVATIONS: dict[str, Activation] = {
     "gelu": "gelu",

@@ -2,12 +2,7 @@
 
 from typing import Any
 
-from lexel.checkpoints.formats.huggingface.config_in import ACTIVATIONS, RESAMPLING, TEXT_TYPES
-from lexel.checkpoints.formats.open_clip.config_out import cannot
-from lexel.checkpoints.formats.open_clip.text_models import NOTE
-from lexel.errors import UsageError
-from lexel.images import Preprocessing
-from lexel.models.config import (
+from lexel.architectures.config import (
     CLIPConfig,
     HuggingFaceTextConfig,
     ImageConfig,
@@ -15,6 +10,11 @@ from lexel.models.config import (
     TextTransformerConfig,
     VisionTransformerConfig,
 )
+from lexel.checkpoints.formats.huggingface.config_in import ACTIVATIONS, RESAMPLING, TEXT_TYPES
+from lexel.checkpoints.formats.open_clip.config_out import cannot
+from lexel.checkpoints.formats.open_clip.text_models import NOTE
+from lexel.errors import UsageError
+from lexel.images import Preprocessing
 
 WORDS = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
 OLD_MISTAKE = 2  # an eos_token_id that transformers takes for a mistake of old files, and looks for the highest id

@@ -3,6 +3,17 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from lexel.architectures.config import (
+    Activation,
+    CLIPConfig,
+    HuggingFaceTextConfig,
+    ImageConfig,
+    ResNetConfig,
+    TextConfig,
+    TextTransformerConfig,
+    TimmConfig,
+    VisionTransformerConfig,
+)
 from lexel.checkpoints.formats.open_clip.text_models import (
     CLIP_TOKENS,
     NOTE,
@@ -15,17 +26,6 @@ from lexel.checkpoints.formats.open_clip.text_models import (
 from lexel.checkpoints.formats.open_clip.timm_towers import CONVNEXT, SIGLIP
 from lexel.errors import ModelError, UsageError
 from lexel.images import Preprocessing
-from lexel.models.config import (
-    Activation,
-    CLIPConfig,
-    HuggingFaceTextConfig,
-    ImageConfig,
-    ResNetConfig,
-    TextConfig,
-    TextTransformerConfig,
-    TimmConfig,
-    VisionTransformerConfig,
-)
 
 # Settings that no published weights use, or that training alone heeds, by what they are when they do nothing.
 NEUTRAL: dict[str, tuple[object, ...]] = {

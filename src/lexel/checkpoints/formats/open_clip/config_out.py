@@ -2,12 +2,7 @@
 
 from typing import Any
 
-from lexel.checkpoints.formats.open_clip.config_in import POOLERS, RESIZE
-from lexel.checkpoints.formats.open_clip.text_models import NOTE, TEXT_MODELS
-from lexel.checkpoints.formats.open_clip.timm_towers import CONVNEXT, SIGLIP
-from lexel.errors import UsageError
-from lexel.images import Preprocessing
-from lexel.models.config import (
+from lexel.architectures.config import (
     Activation,
     CLIPConfig,
     ConvNeXtConfig,
@@ -17,6 +12,11 @@ from lexel.models.config import (
     TimmConfig,
     VisionTransformerConfig,
 )
+from lexel.checkpoints.formats.open_clip.config_in import POOLERS, RESIZE
+from lexel.checkpoints.formats.open_clip.text_models import NOTE, TEXT_MODELS
+from lexel.checkpoints.formats.open_clip.timm_towers import CONVNEXT, SIGLIP
+from lexel.errors import UsageError
+from lexel.images import Preprocessing
 
 
 def cannot(feature: str, library: str = "OpenCLIP") -> UsageError:

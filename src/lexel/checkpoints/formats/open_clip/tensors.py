@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 
-from lexel.checkpoints.formats.tensor_tables import TensorRow, repeated, table, under
-from lexel.models.config import (
+from lexel.architectures.config import (
     CLIPConfig,
     ConvNeXtConfig,
     HuggingFaceTextConfig,
@@ -11,6 +10,7 @@ from lexel.models.config import (
     TimmConfig,
     VisionTransformerConfig,
 )
+from lexel.checkpoints.formats.tensor_tables import TensorRow, repeated, table, under
 
 BLOCK = table(
     ("ln_1.*", "attention_norm.*"),

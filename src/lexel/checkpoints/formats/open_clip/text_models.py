@@ -7,8 +7,8 @@ are the facts behind the names.
 from dataclasses import dataclass
 from typing import Any
 
-from lexel.models.config import HuggingFaceTextConfig
-from lexel.models.zoo import ARCHITECTURES
+from lexel.architectures.config import HuggingFaceTextConfig
+from lexel.architectures.zoo import ARCHITECTURES
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ timm's Vision Transformers take plain GELU unless they are told otherwise, also 
 tanh approximation: OpenCLIP's embeddings are those of this table.
 """
 
-from lexel.models.config import ConvNeXtConfig, VisionTransformerConfig
-from lexel.models.zoo.siglip import siglip_image
+from lexel.architectures.config import ConvNeXtConfig, VisionTransformerConfig
+from lexel.architectures.zoo.siglip import siglip_image
 
 SIGLIP: dict[str, VisionTransformerConfig] = {
     "vit_base_patch32_siglip_256": siglip_image("B", 32, 256, "gelu_tanh"),

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from lexel.models.attention import Attention, mix_by_products, seen_from
-from lexel.models.packing import Group, Packing, take
+from lexel.models.layers.attention import Attention, mix_by_products, seen_from
+from lexel.models.layers.packing import Group, Packing, take
 
 
 def attend_by_hand(attention: Attention, tokens: Tensor) -> Tensor:

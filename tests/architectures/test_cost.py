@@ -5,11 +5,11 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from lexel.architectures.config import CLIPConfig, TextTransformerConfig, VisionTransformerConfig
+from lexel.architectures.cost import TRAINING, cost_of, describe, image_operations, text_operations
+from lexel.architectures.zoo import architecture
 from lexel.models.clip import CLIP
-from lexel.models.config import CLIPConfig, TextTransformerConfig, VisionTransformerConfig
-from lexel.models.cost import TRAINING, cost_of, describe, image_operations, text_operations
 from lexel.models.towers import choose_patches
-from lexel.models.zoo import architecture
 
 COUNTED = [
     "lexel-xs", "lexel-s", "lexel-m", "lexel-l", "ViT-B-32", "ViT-B-16-plus-240", "ViT-g-14", "RN50", "RN50x4",

@@ -7,7 +7,7 @@ and without torch. The tests hold every count equal to that of the towers themse
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from lexel.models.config import (
+from lexel.architectures.config import (
     CLIPConfig,
     ConvNeXtConfig,
     HuggingFaceTextConfig,
@@ -18,7 +18,7 @@ from lexel.models.config import (
     TimmConfig,
     VisionTransformerConfig,
 )
-from lexel.models.zoo import architecture
+from lexel.architectures.zoo import architecture
 
 
 @dataclass(frozen=True)

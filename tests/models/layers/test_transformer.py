@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lexel.models.packing import take
-from lexel.models.transformer import ACTIVATIONS, Block, QuickGELU, recompute
+from lexel.models.layers.packing import take
+from lexel.models.layers.transformer import ACTIVATIONS, Block, QuickGELU, recompute
 
 
 def test_a_causal_block_never_looks_ahead() -> None:

@@ -5,7 +5,7 @@ that start out as the mean of their words are as far apart as these. docs/experi
 is for tests and first tries.
 """
 
-from lexel.models.config import CLIPConfig, ResNetConfig, TextTransformerConfig, VisionTransformerConfig
+from lexel.architectures.config import CLIPConfig, ResNetConfig, TextTransformerConfig, VisionTransformerConfig
 
 
 def _small(

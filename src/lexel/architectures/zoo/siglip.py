@@ -4,7 +4,7 @@ All were trained with the tanh approximation of GELU. OpenCLIP runs some towers 
 table says which. A folder that transformers wrote says tanh everywhere, and is read so.
 """
 
-from lexel.models.config import Activation, CLIPConfig, TextTransformerConfig, VisionTransformerConfig
+from lexel.architectures.config import Activation, CLIPConfig, TextTransformerConfig, VisionTransformerConfig
 
 _EPSILON = 1e-6
 _SIZES = {  # width, depth, heads, width inside an MLP where it is not four times as wide

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lexel.errors import DataError, UsageError
-from lexel.library.store.locking import LOCK_NAME, only_writer
-from lexel.library.store.migration import OLDEST_VERSION, show_as_current, upgrade
-from lexel.library.store.tables import APPLICATION, SCHEMA, VERSION
+from lexel.library.store.database.locking import LOCK_NAME, only_writer
+from lexel.library.store.database.migration import OLDEST_VERSION, show_as_current, upgrade
+from lexel.library.store.database.tables import APPLICATION, SCHEMA, VERSION
 
 DATABASE = "records.sqlite"
 

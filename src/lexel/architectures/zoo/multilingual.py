@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from lexel.models.config import CLIPConfig, HuggingFaceTextConfig, ImageConfig, VisionTransformerConfig
-from lexel.models.zoo.parts import VIT_B_32, VIT_BIGG_14, VIT_H_14, at_size, text, with_quick_gelu
-from lexel.models.zoo.siglip import siglip_image
+from lexel.architectures.config import CLIPConfig, HuggingFaceTextConfig, ImageConfig, VisionTransformerConfig
+from lexel.architectures.zoo.parts import VIT_B_32, VIT_BIGG_14, VIT_H_14, at_size, text, with_quick_gelu
+from lexel.architectures.zoo.siglip import siglip_image
 
 
 def _worldwide(embedding: int, image: VisionTransformerConfig, depth: int) -> CLIPConfig:

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lexel.models.config import VisionTransformerConfig
-from lexel.models.transformer import MLP
+from lexel.architectures.config import VisionTransformerConfig
+from lexel.models.layers.transformer import MLP
 
 
 class MapPool(nn.Module):

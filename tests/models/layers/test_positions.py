@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lexel.models.positions import grid_of, resize_positions, resize_text_positions
+from lexel.models.layers.positions import grid_of, resize_positions, resize_text_positions
 
 
 def test_the_same_grid_keeps_the_very_same_positions() -> None:

@@ -4,7 +4,7 @@ import sqlite3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lexel.library.store.paths import absolute, as_column, as_path, is_below, outermost, ranges_below
+from lexel.library.store.database.paths import absolute, as_column, as_path, is_below, outermost, ranges_below
 
 names = st.text("ab /", min_size=0, max_size=5)
 

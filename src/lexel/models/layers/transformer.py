@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from lexel.models.attention import Attention
-from lexel.models.config import Activation, TextTransformerConfig, VisionTransformerConfig
-from lexel.models.packing import Packing, take
+from lexel.architectures.config import Activation, TextTransformerConfig, VisionTransformerConfig
+from lexel.models.layers.attention import Attention
+from lexel.models.layers.packing import Packing, take
 
 
 class QuickGELU(nn.Module):

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lexel.models.packing import Packing, take
+from lexel.models.layers.packing import Packing, take
 
 LONGEST_WHOLE = 256  # tokens; for longer rows the matrix of weights takes too much memory to be kept
 

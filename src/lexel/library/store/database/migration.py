@@ -6,7 +6,7 @@ cannot be written is shown as if it had them: views of a connection's own stand 
 
 import sqlite3
 
-from lexel.library.store.tables import PATTERNS, PHOTOS, SEARCHED, VERSION
+from lexel.library.store.database.tables import PATTERNS, PHOTOS, SEARCHED, VERSION
 
 OLDEST_VERSION = 1  # that is still read
 

@@ -5,9 +5,9 @@ The names are OpenCLIP's, and mean the same: without `-quickgelu` the activation
 trained on a CPU from little data.
 """
 
+from lexel.architectures.config import CLIPConfig
+from lexel.architectures.zoo import clip, multilingual, ours, siglip, timm
 from lexel.errors import UsageError, did_you_mean
-from lexel.models.config import CLIPConfig
-from lexel.models.zoo import clip, multilingual, ours, siglip, timm
 
 ARCHITECTURES: dict[str, CLIPConfig] = {
     **ours.LEXEL,

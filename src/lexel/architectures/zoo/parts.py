@@ -1,6 +1,6 @@
 """Towers as the tables of the zoo write them: the numbers that vary, the rest by rule."""
 
-from lexel.models.config import CLIPConfig, TextTransformerConfig, VisionTransformerConfig
+from lexel.architectures.config import CLIPConfig, TextTransformerConfig, VisionTransformerConfig
 
 HEAD_WIDTH = 64
 

@@ -3,7 +3,7 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from lexel.models.config import (
+from lexel.architectures.config import (
     IMAGE_TOWERS,
     TEXT_TOWERS,
     CLIPConfig,

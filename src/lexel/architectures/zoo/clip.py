@@ -2,8 +2,14 @@
 
 from typing import Literal
 
-from lexel.models.config import CLIPConfig, ConvNeXtConfig, ResNetConfig, TextTransformerConfig, VisionTransformerConfig
-from lexel.models.zoo.parts import (
+from lexel.architectures.config import (
+    CLIPConfig,
+    ConvNeXtConfig,
+    ResNetConfig,
+    TextTransformerConfig,
+    VisionTransformerConfig,
+)
+from lexel.architectures.zoo.parts import (
     HEAD_WIDTH,
     VIT_B_32,
     VIT_BIGG_14,

@@ -5,10 +5,10 @@ from format_1 import save_as_format_1
 from quick_encoder import QuickEncoder
 
 from lexel.library.library import Library
-from lexel.library.store import schema
-from lexel.library.store.locking import LOCK_NAME
+from lexel.library.store.database import schema
+from lexel.library.store.database.locking import LOCK_NAME
+from lexel.library.store.database.tables import VERSION
 from lexel.library.store.records import Records
-from lexel.library.store.tables import VERSION
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@ import sys
 
 import pytest
 
+from lexel.architectures.config import ResNetConfig, VisionTransformerConfig
+from lexel.architectures.zoo import ARCHITECTURES, architecture
 from lexel.errors import UsageError
-from lexel.models.config import ResNetConfig, VisionTransformerConfig
-from lexel.models.zoo import ARCHITECTURES, architecture
 
 
 def test_a_misspelt_name_gets_the_nearest_one():
@@ -40,5 +40,5 @@ def test_every_entry_is_valid_as_it_would_be_read_from_a_file(name):
 
 
 def test_listing_the_zoo_and_its_costs_needs_no_torch():
-    program = "import sys, lexel.models.cost; assert 'torch' not in sys.modules"
+    program = "import sys, lexel.architectures.cost; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)

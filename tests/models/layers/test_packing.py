@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lexel.models import packing
-from lexel.models.packing import Group, Packing, Stretch, cut_by_length, take
+from lexel.models.layers import packing
+from lexel.models.layers.packing import Group, Packing, Stretch, cut_by_length, take
 
 
 @given(st.lists(st.integers(1, 77), min_size=1, max_size=40))

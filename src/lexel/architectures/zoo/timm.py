@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from lexel.models.config import CLIPConfig, TextTransformerConfig, TimmConfig
-from lexel.models.zoo.parts import text
+from lexel.architectures.config import CLIPConfig, TextTransformerConfig, TimmConfig
+from lexel.architectures.zoo.parts import text
 
 
 def _timm(
