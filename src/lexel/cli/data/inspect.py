@@ -1,4 +1,4 @@
-"""`lexel data`: look at a source before training on it."""
+"""`lexel data inspect`"""
 
 from typing import Annotated
 
@@ -6,14 +6,7 @@ import typer
 
 from lexel.cli.options import Json
 
-data = typer.Typer(help="Look at data before training on it.", no_args_is_help=True)
 
-
-@data.callback()
-def _data() -> None: ...
-
-
-@data.command()
 def inspect(
     source: Annotated[str, typer.Argument(help="A folder, a table, class folders, or scenes:N.", show_default=False)],
     columns: Annotated[
@@ -36,7 +29,7 @@ def inspect(
       lexel data inspect products.csv
       lexel data inspect products.csv --set data.caption='"{colour} {title}"'
     """
-    from lexel.cli.print_audit import print_audit
+    from lexel.cli.data.print_audit import print_audit
     from lexel.cli.printing import print_json
     from lexel.data.audit import audit
     from lexel.data.readers import read_source

@@ -1,0 +1,13 @@
+"""`lexel data`: look at a source and put it right before training on it. Each command has a file of its own."""
+
+import typer
+
+from lexel.cli.data.inspect import inspect
+
+data = typer.Typer(help="Look at data before training on it.", no_args_is_help=True)
+for command in (inspect,):
+    data.command()(command)
+
+
+@data.callback()
+def _data() -> None: ...
