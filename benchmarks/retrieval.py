@@ -18,7 +18,7 @@ import torch
 from lexel.data.pairs import ImageFile, Pair, Source
 from lexel.evaluation.embedded_source import EmbeddedSource
 from lexel.evaluation.metrics.metric import BLOCK_SCORES
-from lexel.evaluation.tasks.retrieval import retrieval
+from lexel.evaluation.tasks.finding.retrieval import retrieval
 from lexel.unit_vectors import unit
 
 NOISE = 1.0  # of a caption's vector, relative to that of its image; more makes it harder to find

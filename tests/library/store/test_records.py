@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lexel.errors import DataError, UsageError
-from lexel.library.store.database import locking, schema
 from lexel.library.store.changes import FileState, PhotoFacts
+from lexel.library.store.database import locking, schema
 from lexel.library.store.records import STORED_DTYPE, Records
 
 D = 8

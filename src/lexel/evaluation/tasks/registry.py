@@ -4,19 +4,19 @@ from collections.abc import Sequence
 
 from lexel.errors import UsageError, did_you_mean
 from lexel.evaluation.tasks.base import Task
-from lexel.evaluation.tasks.confidence import Confidence
-from lexel.evaluation.tasks.drawn_probes import BINDING, COUNTING, NEGATION, RELATIONS, SIZE
+from lexel.evaluation.tasks.compositional.drawn_probes import BINDING, COUNTING, NEGATION, RELATIONS, SIZE
+from lexel.evaluation.tasks.finding.published_retrieval import PublishedRetrieval
+from lexel.evaluation.tasks.finding.retrieval import Retrieval
 from lexel.evaluation.tasks.geometry import Geometry
-from lexel.evaluation.tasks.hierarchy import Hierarchy
-from lexel.evaluation.tasks.linear_probe import LinearProbe
-from lexel.evaluation.tasks.multi_label import MultiLabel
-from lexel.evaluation.tasks.nearest_neighbours import NearestNeighbours
-from lexel.evaluation.tasks.prompt_sensitivity import PromptSensitivity
-from lexel.evaluation.tasks.published_retrieval import PublishedRetrieval
-from lexel.evaluation.tasks.retrieval import Retrieval
-from lexel.evaluation.tasks.robustness import Robustness
-from lexel.evaluation.tasks.typography import Typography
-from lexel.evaluation.tasks.zero_shot import ZeroShot
+from lexel.evaluation.tasks.learning.linear_probe import LinearProbe
+from lexel.evaluation.tasks.learning.nearest_neighbours import NearestNeighbours
+from lexel.evaluation.tasks.naming.confidence import Confidence
+from lexel.evaluation.tasks.naming.hierarchy import Hierarchy
+from lexel.evaluation.tasks.naming.multi_label import MultiLabel
+from lexel.evaluation.tasks.naming.prompt_sensitivity import PromptSensitivity
+from lexel.evaluation.tasks.naming.robustness import Robustness
+from lexel.evaluation.tasks.naming.typography import Typography
+from lexel.evaluation.tasks.naming.zero_shot import ZeroShot
 
 TASKS: tuple[Task, ...] = (
     ZeroShot(),

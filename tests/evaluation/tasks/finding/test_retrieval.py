@@ -4,7 +4,7 @@ from colour_encoder import CollapsedEncoder, ColourEncoder, captioned_source, la
 
 from lexel.data.pairs import Source
 from lexel.errors import DataError, UsageError
-from lexel.evaluation.tasks.retrieval import retrieval
+from lexel.evaluation.tasks.finding.retrieval import retrieval
 
 
 class NoisyEncoder(ColourEncoder):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from lexel.data.pairs import Source
 from lexel.evaluation.embedded_source import embed_source
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
-from lexel.evaluation.tasks.learning import can_learn, few_of_each, learning_data, stratified_folds
+from lexel.evaluation.tasks.learning.learning_data import can_learn, few_of_each, learning_data, stratified_folds
 
 
 def task_input(source: Source, training: Source | None = None) -> TaskInput:

@@ -20,7 +20,7 @@ from lexel.evaluation.report.caveats import about_wide_interval, some
 from lexel.evaluation.report.phrases import chance, interval, percent
 from lexel.evaluation.report.sections import Chart, Line, Numbers, Paragraph, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
-from lexel.evaluation.tasks.learning import (
+from lexel.evaluation.tasks.learning.learning_data import (
     FOLDS,
     VALIDATION_SHARE,
     LearningData,
@@ -29,7 +29,7 @@ from lexel.evaluation.tasks.learning import (
     learning_data,
     stratified_folds,
 )
-from lexel.evaluation.tasks.probe import as_hits, choose_penalty, fit_probe
+from lexel.evaluation.tasks.learning.probe import as_hits, choose_penalty, fit_probe
 
 SHOTS = (1, 2, 4, 8, 16)
 MAX_SWEEP_IMAGES = 5000  # to choose the penalty on; more change it by less than its steps

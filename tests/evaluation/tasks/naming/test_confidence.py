@@ -4,7 +4,7 @@ from colour_encoder import CollapsedEncoder, ColourEncoder, labelled_source, pai
 
 from lexel.data.pairs import Source
 from lexel.evaluation.evaluate import evaluate
-from lexel.evaluation.tasks.confidence import CONFIDENCE_BINS, calibration_error, fit_temperature
+from lexel.evaluation.tasks.naming.confidence import CONFIDENCE_BINS, calibration_error, fit_temperature
 
 
 def test_the_calibration_error_equals_its_definition():

@@ -7,7 +7,7 @@ from lexel.evaluation.comparison.page import render_comparison
 from lexel.evaluation.evaluate import evaluate
 from lexel.evaluation.pictures.drawn_twins import PROBES, draw_twins
 from lexel.evaluation.report.report import Report
-from lexel.evaluation.tasks.drawn_probes import DrawnProbe
+from lexel.evaluation.tasks.compositional.drawn_probes import DrawnProbe
 from lexel.evaluation.tasks.registry import TASKS
 
 TWINS = 12

@@ -3,8 +3,8 @@ import pytest
 from colour_encoder import CollapsedEncoder, ColourEncoder, labelled_source
 
 from lexel.evaluation.evaluate import evaluate
-from lexel.evaluation.tasks.learning import LearningData
-from lexel.evaluation.tasks.nearest_neighbours import neighbour_hits
+from lexel.evaluation.tasks.learning.learning_data import LearningData
+from lexel.evaluation.tasks.learning.nearest_neighbours import neighbour_hits
 
 
 def random_data(folds: bool, seed: int = 0) -> LearningData:

@@ -6,8 +6,8 @@ from PIL import Image
 from lexel.data.pairs import Source
 from lexel.errors import UsageError
 from lexel.evaluation.evaluate import evaluate
-from lexel.evaluation.tasks import typography
-from lexel.evaluation.tasks.typography import LabelledPicture
+from lexel.evaluation.tasks.naming import typography
+from lexel.evaluation.tasks.naming.typography import LabelledPicture
 
 
 class Reader(ColourEncoder):

@@ -4,7 +4,7 @@ from colour_encoder import NAMES, CollapsedEncoder, ColourEncoder, labelled_sour
 
 from lexel.data.pairs import Source
 from lexel.evaluation.evaluate import evaluate
-from lexel.evaluation.tasks.linear_probe import worth_in_shots
+from lexel.evaluation.tasks.learning.linear_probe import worth_in_shots
 
 
 def mixed_source(each: int = 10) -> Source:

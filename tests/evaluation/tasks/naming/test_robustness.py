@@ -2,7 +2,7 @@ from colour_encoder import COLOURS, ColourEncoder, labelled_source
 
 from lexel.evaluation.evaluate import evaluate
 from lexel.evaluation.pictures.corruptions import CORRUPTIONS
-from lexel.evaluation.tasks import robustness
+from lexel.evaluation.tasks.naming import robustness
 
 
 def test_damage_lowers_the_accuracy_and_each_kind_is_reported():

@@ -13,8 +13,8 @@ from lexel.evaluation.report.caveats import about_wide_interval
 from lexel.evaluation.report.phrases import chance, interval, percent
 from lexel.evaluation.report.sections import Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
-from lexel.evaluation.tasks.learning import LearningData, can_learn, learning_data
-from lexel.evaluation.tasks.probe import as_hits
+from lexel.evaluation.tasks.learning.learning_data import LearningData, can_learn, learning_data
+from lexel.evaluation.tasks.learning.probe import as_hits
 
 NEIGHBOURS = 20
 TEMPERATURE = 0.07

@@ -4,7 +4,7 @@ from colour_encoder import Broken, CollapsedEncoder, ColourEncoder, labelled_sou
 
 from lexel.data.pairs import Pair, Source
 from lexel.errors import DataError, UsageError
-from lexel.evaluation.tasks.zero_shot import zero_shot
+from lexel.evaluation.tasks.naming.zero_shot import zero_shot
 
 
 def test_known_images_are_all_named_rightly():

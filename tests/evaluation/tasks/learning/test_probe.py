@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lexel.evaluation.tasks.probe import as_hits, choose_penalty, fit_probe
+from lexel.evaluation.tasks.learning.probe import as_hits, choose_penalty, fit_probe
 
 
 def blobs(count: int, classes: int, spread: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
