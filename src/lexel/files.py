@@ -15,6 +15,18 @@ UNFINISHED = ".tmp"
 MAX_JSON_BYTES = 64 << 20  # of what describes a model; the largest known, a vocabulary, has 18 million
 
 
+def cache_folder() -> Path:
+    """Lexel's own cache: LEXEL_CACHE, or below XDG_CACHE_HOME, or below ~/.cache."""
+    if own := os.environ.get("LEXEL_CACHE"):
+        return Path(own).expanduser()
+    return cache_home() / "lexel"
+
+
+def cache_home() -> Path:
+    """Where programs keep what they can make or fetch again: XDG_CACHE_HOME, or ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+
+
 def make_folder(path: Path) -> None:
     """Make the folder and those above it where they are missing. Raises UsageError when a file is in the way."""
     try:

@@ -20,12 +20,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from lexel.checkpoints.hub.cache import cache_folder
 from lexel.data.pairs import EmbeddedImage, ImageFile, Picture
 from lexel.data.scenes import Scene
 from lexel.errors import LexelError
 from lexel.evaluation.pictures.drawn_twins import DrawnScene
-from lexel.files import make_folder, write_atomically
+from lexel.files import cache_folder, make_folder, write_atomically
 from lexel.identity import file_state
 from lexel.safetensors_bytes import safetensors_bytes
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from lexel.checkpoints.hub.download import Progress, RemoteFile, download
 from lexel.errors import LexelError, UsageError
 from lexel.extras import missing_library
+from lexel.files import cache_folder, cache_home
 
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -53,18 +54,7 @@ def hub_folder() -> Path:
     if own := os.environ.get("HF_HUB_CACHE"):
         return Path(own).expanduser()
     home = os.environ.get("HF_HOME")
-    return (Path(home).expanduser() if home else _cache_home() / "huggingface") / "hub"
-
-
-def cache_folder() -> Path:
-    """Lexel's own cache: LEXEL_CACHE, or below XDG_CACHE_HOME, or below ~/.cache."""
-    if own := os.environ.get("LEXEL_CACHE"):
-        return Path(own).expanduser()
-    return _cache_home() / "lexel"
-
-
-def _cache_home() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return (Path(home).expanduser() if home else cache_home() / "huggingface") / "hub"
 
 
 def is_offline() -> bool:
