@@ -2,6 +2,7 @@ import io
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
 from lexel.data.readers.tables.table import read_table
 
@@ -152,3 +153,52 @@ def test_pictures_inside_a_table_go_into_parquet_and_not_into_text(lexel, tiny_m
 def test_tables_that_cannot_be_meant_are_refused(refused, tiny_model, here, words, said):
     (here / "t.csv").write_text("file,price\nred.png,3\n")
     assert said in refused("classify", tiny_model, *words, *([] if "--labels" in words else ["--labels", "a,b"]))
+
+
+@pytest.fixture
+def classes(here):
+    """Class folders, with pictures of one colour each and words that say nothing of it."""
+    for label, colours in {"ripe": ("red", "crimson", "firebrick"), "raw": ("lime", "limegreen", "seagreen")}.items():
+        (here / "classes" / label).mkdir(parents=True)
+        for colour in colours:
+            Image.new("RGB", (16, 16), colour).save(here / "classes" / label / f"{colour}.png")
+    return "classes"
+
+
+def test_a_classifier_learns_from_class_folders_says_what_to_expect_and_is_kept(lexel, tiny_model, here, classes):
+    done = lexel("classify", tiny_model, "--fit", classes, "--save", "ripe.safetensors")
+    assert done.status == 0
+    assert done.out.startswith("Learned from 6 pictures of 2 labels.\n")
+    assert "zero-shot" in done.out.lower()
+    assert "Wrote ripe.safetensors" in done.err
+    kept = lexel("classify", tiny_model, "red.png", "--classifier", "ripe.safetensors", "--json").json
+    again = lexel("classify", tiny_model, "red.png", "--fit", classes, "--json").json
+    assert kept == again
+    assert {guess["label"] for guess in kept[0]["labels"]} == {"ripe", "raw"}
+
+
+def test_what_to_expect_is_there_for_programs(lexel, tiny_model, here, classes):
+    said = lexel("classify", tiny_model, "--fit", classes, "--labels", "ripe,raw,rotten", "--json").json
+    assert said["labels"] == ["ripe", "raw", "rotten"]
+    assert said["counts"] == [6, 2, 3]
+    assert 0 <= said["zero_shot"]["low"] <= said["expected"]["high"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["red.png"], "Say what to choose among"),
+        (["--labels", "a,b"], "No images were given"),
+        (["red.png", "--classifier", "c.safetensors", "--labels", "a,b"], "--classifier brings its labels"),
+        (["red.png", "--classifier", "c.safetensors"], "There is no classifier at c.safetensors"),
+        (
+            ["--fit", "classes", "--labels", "ripe,rav"],
+            'pictures of "raw", which is not among the labels. Did you mean',
+        ),
+        (["--fit", "captioned.csv"], "captioned.csv has no labels to learn from"),
+        (["--fit", "classes", "--save", "away/c.safetensors"], "There is no folder away"),
+    ],
+)
+def test_what_cannot_be_learned_is_refused(refused, tiny_model, here, classes, words, said):
+    (here / "captioned.csv").write_text("file,caption\nred.png,something red\nblue.png,something blue\n")
+    assert said in refused("classify", tiny_model, *words)

@@ -72,3 +72,52 @@ def test_a_damaged_classifier_file_is_refused(tmp_path, content):
         ZeroShotClassifier.load(tmp_path / "c.safetensors", ColourEncoder())
     with pytest.raises(UsageError, match="no classifier"):
         ZeroShotClassifier.load(tmp_path / "absent", ColourEncoder())
+
+
+STRIPES = [Painted((a, b)) for a, b in (("red", "white"), ("red", "black"), ("blue", "white"), ("blue", "black"))]
+NAMED = ["warm", "warm", "cold", "cold"]  # words of which the encoder knows nothing
+
+
+def learned_classifier() -> ZeroShotClassifier:
+    classifier = ZeroShotClassifier(ColourEncoder(), ["warm", "cold"], "plain")
+    classifier.fit([*STRIPES, Painted(("red",)), Painted(("blue",))], [*NAMED, "warm", "cold"])
+    return classifier
+
+
+def test_a_classifier_learns_from_examples_what_its_words_do_not_tell():
+    classifier = learned_classifier()
+    assert classifier.learned is not None
+    assert classifier.learned.expected is not None
+    assert classifier.learned.expected.value > classifier.learned.zero_shot.value
+    named = classifier.classify([Painted(("red", "green")), Painted(("blue", "green"))], top=2)
+    assert [row[0][0] for row in named] == ["warm", "cold"]
+    assert sum(chance for _, chance in named[0]) == pytest.approx(1)
+
+
+def test_without_examples_it_is_zero_shot_again():
+    classifier = learned_classifier()
+    assert classifier.fit([], []) is None
+    plain = ZeroShotClassifier(ColourEncoder(), ["warm", "cold"], "plain")
+    assert classifier.classify(STRIPES) == plain.classify(STRIPES)
+
+
+def test_a_classifier_that_has_learned_comes_back_from_its_file(tmp_path):
+    saved = learned_classifier()
+    saved.save(tmp_path / "c.safetensors")
+    loaded = ZeroShotClassifier.load(tmp_path / "c.safetensors", ColourEncoder())
+    assert loaded.classify(STRIPES) == saved.classify(STRIPES)
+    assert loaded.learned is not None
+    assert loaded.learned.facts() == saved.learned.facts()
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["warm"], "4 images and 1 labels"),
+        (["warm", "warm", "cold", "colt"], 'image 4, "colt", is not one of the 2 labels .* Did you mean "cold"'),
+        ("warm", "give one for each"),
+    ],
+)
+def test_examples_whose_labels_do_not_fit_are_refused(labels, message):
+    with pytest.raises(UsageError, match=message):
+        ZeroShotClassifier(ColourEncoder(), ["warm", "cold"]).fit(STRIPES, labels)

@@ -1,4 +1,7 @@
-"""Naming what is in an image by comparing it with the prompts of labels (zero-shot classification)."""
+"""Naming what is in an image by comparing it with the prompts of labels (zero-shot classification).
+
+A classifier may learn from labelled images beside that (`few_shot`), and is then never far from where it began.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from lexel.data.captions import fill
-from lexel.errors import ModelError, UsageError
+from lexel.errors import ModelError, UsageError, did_you_mean
+from lexel.evaluation.few_shot.learned import Learned, learn
 from lexel.evaluation.matching import match_of
 from lexel.evaluation.ranking import JudgedText
 from lexel.evaluation.texts.labels import check_labels
@@ -40,13 +44,19 @@ def _prompt_means(encoder: Encoder, labels: Sequence[str], templates: Sequence[s
     return encoder.embed_texts(label_prompts(labels, templates)).reshape(len(labels), len(templates), -1).mean(axis=1)
 
 
+ZERO_SHOT, FEW_SHOT = "lexel zero-shot classifier", "lexel few-shot classifier"  # kinds of files
+
+
 class ZeroShotClassifier:
     """Names images with labels of your choice; the labels are embedded once, here.
 
     Example:
         classifier = lexel.ZeroShotClassifier(encoder, ["cat", "dog"])
         classifier.classify(["a.jpg", "b.jpg"], top=1)          # [[("dog", 0.93)], [("cat", 0.71)]]
+        classifier.fit(["c.jpg", "d.jpg", …], ["cat", "dog", …]).expected   # the accuracy to expect from now on
     """
+
+    learned: Learned | None = None  # from examples
 
     def __init__(self, encoder: Encoder, labels: Sequence[str], templates: str | Sequence[str] = "photo") -> None:
         check_labels(labels)
@@ -79,13 +89,51 @@ class ZeroShotClassifier:
         check_finite(vectors, [f"image {index + 1}" for index in kept], self.encoder.name)
         return dict(zip(kept.tolist(), self._rank(vectors, top), strict=True)), dict(bad)
 
+    def fit(self, images: Sequence[ImageLike], labels: Sequence[str]) -> Learned | None:
+        """Learn from images with their labels, and say what accuracy to expect of new images like them.
+
+        What was learned before is forgotten; without images the classifier is zero-shot again, and None comes back.
+        The weights begin at the label embeddings, and cross-validation says how far to go from there: nowhere, if that
+        is best. Afterwards probabilities are a softmax over the labels for any model, and `match` still says how well
+        the words fit. Raises UsageError for a label that is not one of the classifier's, BadImageError.
+        """
+        self._columns(labels, len(images))  # before the images are embedded
+        return self.fit_vectors(self.encoder.embed_images(images) if len(images) else np.zeros((0, 1)), labels)
+
+    def fit_vectors(self, vectors: np.ndarray, labels: Sequence[str]) -> Learned | None:
+        """`fit` on unit vectors (N, D) of images that this classifier's encoder has embedded already."""
+        columns = self._columns(labels, len(vectors))
+        self.learned = learn(vectors, columns, self.vectors, self.encoder.logit_scale) if len(vectors) else None
+        return self.learned
+
+    def _columns(self, labels: Sequence[str], images: int) -> np.ndarray:
+        """(N,) which of the classifier's labels each is."""
+        if isinstance(labels, str) or len(labels) != images:
+            raise UsageError(f"There are {images:,} images and {len(labels):,} labels: give one for each.")
+        column = {label: number for number, label in enumerate(self.labels)}
+        for number, label in enumerate(labels, start=1):
+            if label not in column:
+                raise UsageError(
+                    f'The label of image {number}, "{label}", is not one of the {len(self.labels):,} labels of the '
+                    f"classifier.{did_you_mean(label, self.labels)}"
+                )
+        return np.array([column[label] for label in labels], np.int64)
+
+    def _chances(self, vectors: np.ndarray, cosines: np.ndarray) -> np.ndarray:
+        """(N, L) probabilities of the labels."""
+        if self.learned is None or self.learned.strengths.none:
+            return self.encoder.probabilities_of(cosines)
+        logits = self.learned.logits(vectors, self.encoder.logit_scale * cosines)
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return exponentials / exponentials.sum(axis=1, keepdims=True)
+
     def _rank(self, vectors: np.ndarray, top: int) -> list[list[JudgedText]]:
         if top < 1:
             raise UsageError(f"top is {top}: ask for at least one label.")
         if not len(vectors):
             return []
         cosines = vectors @ self.vectors.T
-        chances = self.encoder.probabilities_of(cosines)
+        chances = self._chances(vectors, cosines)
         matches = match_of(self.encoder, vectors, cosines * self.agreement)
         order = np.argsort(-chances, axis=1, kind="stable")[:, :top]
         return [
@@ -94,21 +142,24 @@ class ZeroShotClassifier:
         ]
 
     def save(self, path: str | Path) -> None:
-        """Write the labels, templates and label embeddings to a safetensors file."""
+        """Write labels, templates, label embeddings and what was learned to a safetensors file."""
         metadata = {
-            "kind": "lexel zero-shot classifier",
+            "kind": FEW_SHOT if self.learned else ZERO_SHOT,
             "labels": json.dumps(self.labels),
             "templates": json.dumps(self.templates),
             "fingerprint": self.encoder.fingerprint,
             "model": self.encoder.name,
         }
         tensors = {"label_embeddings": self.vectors, "prompt_agreement": self.agreement}
+        if self.learned:
+            metadata["learned"] = json.dumps(self.learned.facts())
+            tensors |= self.learned.tensors()
         write_atomically(Path(path), safetensors_bytes(tensors, metadata))
 
     @classmethod
     def load(cls, path: str | Path, encoder: Encoder) -> ZeroShotClassifier:
         """Read a saved classifier for the model that made it. Raises ModelError when `encoder` is another one."""
-        vectors, agreement, metadata = _read_classifier(Path(path))
+        tensors, metadata = _read_classifier(Path(path))
         if metadata["fingerprint"] != encoder.fingerprint:
             raise ModelError(
                 f"{path} was made with {metadata['model']} (fingerprint {metadata['fingerprint']}), "
@@ -117,22 +168,28 @@ class ZeroShotClassifier:
             )
         classifier = cls.__new__(cls)
         classifier.encoder = encoder
-        classifier.labels = tuple(json.loads(metadata["labels"]))
-        classifier.templates = tuple(json.loads(metadata["templates"]))
-        classifier.vectors = vectors
-        classifier.agreement = agreement
+        try:
+            classifier.labels = tuple(json.loads(metadata["labels"]))
+            classifier.templates = tuple(json.loads(metadata["templates"]))
+            classifier.vectors = tensors["label_embeddings"]
+            classifier.agreement = tensors["prompt_agreement"]
+            if metadata["kind"] == FEW_SHOT:
+                classifier.learned = Learned.read(metadata["learned"], tensors, classifier.vectors.shape)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{path} is a damaged classifier: {error}. Make it again.") from None
         return classifier
 
 
-def _read_classifier(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
+def _read_classifier(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The tensors and the metadata of a file that `save` wrote."""
     if not path.is_file():
         raise UsageError(f"There is no classifier at {path}.")
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            vectors, agreement = file.get_tensor("label_embeddings"), file.get_tensor("prompt_agreement")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
     except SafetensorError as error:
         raise ModelError(f"{path} is not a saved classifier, or it is damaged: {error}") from error
-    if metadata.get("kind") != "lexel zero-shot classifier":
+    if metadata.get("kind") not in (ZERO_SHOT, FEW_SHOT):
         raise ModelError(f"{path} is a safetensors file, but not one that ZeroShotClassifier.save wrote.")
-    return vectors, agreement, metadata
+    return tensors, metadata

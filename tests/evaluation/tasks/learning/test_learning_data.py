@@ -1,35 +1,16 @@
 import numpy as np
 import pytest
 from colour_encoder import ColourEncoder, labelled_source, painted
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lexel.data.pairs import Source
 from lexel.evaluation.embedded_source import embed_source
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
-from lexel.evaluation.tasks.learning.learning_data import can_learn, few_of_each, learning_data, stratified_folds
+from lexel.evaluation.tasks.learning.learning_data import can_learn, learning_data
 
 
 def task_input(source: Source, training: Source | None = None) -> TaskInput:
     encoder = ColourEncoder()
     return TaskInput(encoder, embed_source(encoder, source), ("{}",), TaskRequest(source, None, training))
-
-
-@given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(2, 5))
-def test_folds_hold_an_even_share_of_every_class(classes, folds):
-    found = stratified_folds(np.array(classes), folds, seed=0)
-    for label in set(classes):
-        counts = np.bincount(found[np.array(classes) == label], minlength=folds)
-        assert counts.max() - counts.min() <= 1
-    counts = np.bincount(found, minlength=folds)
-    assert counts.max() - counts.min() <= 1
-
-
-def test_a_few_of_each_class_are_drawn():
-    classes = np.array([0, 1, 0, 1, 0, 2])
-    rows = few_of_each(np.arange(10, 16), classes, 2, seed=3)
-    assert np.bincount(classes[rows - 10]).tolist() == [2, 2, 1]
-    assert not np.array_equal(few_of_each(np.arange(60), np.zeros(60, int), 5, 0), np.arange(5))
 
 
 def test_without_a_training_split_every_image_is_tested_once_and_never_by_itself():

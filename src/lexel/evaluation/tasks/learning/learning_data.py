@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lexel.data.pairs import Source
+from lexel.evaluation.few_shot.folds import few_of_each, stratified_folds
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 
 FOLDS = 5  # of a source without a training split; also the number of draws of a few shots
@@ -100,27 +101,6 @@ def learning_data(given: TaskInput) -> LearningData:
         left_out=labelled - len(rows),
         seed=given.seed,
     )
-
-
-def stratified_folds(classes: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """A fold 0..folds−1 for each image, at random, those of each class spread as evenly as can be. (M,)"""
-    random = np.random.default_rng(seed)
-    found = np.empty(len(classes), dtype=np.int64)
-    start = 0
-    for label in np.unique(classes):
-        rows = random.permutation(np.flatnonzero(classes == label))
-        found[rows] = (np.arange(len(rows)) + start) % folds
-        start += len(rows)  # else small classes would all lie in the first folds
-    return found
-
-
-def few_of_each(rows: np.ndarray, classes: np.ndarray, shots: int, seed: int) -> np.ndarray:
-    """At most `shots` random rows of each class. rows and classes (R,)"""
-    shuffled = np.random.default_rng(seed).permutation(len(rows))
-    order = shuffled[np.argsort(classes[shuffled], kind="stable")]
-    _, starts, counts = np.unique(classes[order], return_index=True, return_counts=True)
-    place = np.arange(len(order)) - np.repeat(starts, counts)
-    return rows[np.sort(order[place < shots])]
 
 
 def _learnable(training: Source | None, counts: Counter) -> set[str]:

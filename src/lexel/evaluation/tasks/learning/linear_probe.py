@@ -14,6 +14,7 @@ import numpy as np
 
 from lexel.errors import ModelError
 from lexel.evaluation.classifier import label_embeddings
+from lexel.evaluation.few_shot.folds import few_of_each, stratified_folds
 from lexel.evaluation.metrics.metric import Metric, best_positions, grouped_mean, mean_per_class, proportion
 from lexel.evaluation.metrics.outcomes import Outcome
 from lexel.evaluation.report.caveats import about_wide_interval, some
@@ -25,9 +26,7 @@ from lexel.evaluation.tasks.learning.learning_data import (
     VALIDATION_SHARE,
     LearningData,
     can_learn,
-    few_of_each,
     learning_data,
-    stratified_folds,
 )
 from lexel.evaluation.tasks.learning.probe import as_hits, choose_penalty, fit_probe
 
