@@ -4,6 +4,9 @@ from lexel.errors import UsageError
 
 EXTRAS = {  # import name → extra
     "faiss": "search",
+    "fastapi": "serve",
+    "httptools": "serve",
+    "httpx": "serve",
     "huggingface_hub": "hub",
     "jinja2": "evaluate",
     "matplotlib": "evaluate",
@@ -11,7 +14,9 @@ EXTRAS = {  # import name → extra
     "onnx": "export",
     "onnxscript": "export",
     "openvino": "fast",
+    "prometheus_client": "serve",
     "pyarrow": "data",
+    "python_multipart": "serve",
     "qdrant_client": "cluster",
     "pillow_heif": "heic",
     "ray": "cluster",
@@ -21,6 +26,7 @@ EXTRAS = {  # import name → extra
     "timm": "timm",
     "torch": "train",
     "transformers": "hf",
+    "uvicorn": "serve",
     "watchfiles": "search",
 }
 

@@ -28,6 +28,7 @@ from lexel.cli.plan import plan
 from lexel.cli.profile import profile
 from lexel.cli.rank import rank
 from lexel.cli.search import search
+from lexel.cli.serve import serve
 from lexel.cli.sort import sort
 from lexel.cli.train import train
 from lexel.cli.verb import Verb
@@ -44,7 +45,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 TRAINING = (demo, train, plan, profile, evaluate, compare)
-USE = (classify, rank, index, search, duplicates, group, label, sort, filter, embed)
+USE = (classify, rank, index, search, duplicates, group, label, sort, filter, embed, serve)
 for verb in (*TRAINING, *USE):
     app.command(cls=Verb)(verb)
 for name, group_of_verbs in (("data", data), ("library", library), ("concept", concept), ("models", models)):

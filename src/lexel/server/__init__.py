@@ -1,0 +1,15 @@
+"""How do many people and programs use one model, or search one library, at the same time?
+
+Over HTTP: an API with an OpenAPI description, and a web page. Read in this order:
+
+    settings   every limit, in one place
+    batching   many small requests become few large calls of the towers
+    service    the model and the library that are served
+    schemas    what requests and answers look like
+    http       what holds for every request: limits, keys, errors, the log
+    routes     one file for each thing that can be asked
+    app        all of it as one ASGI application
+    run        the process around it: sockets, signals, workers
+    client     the same from the other side: `lexel.Client`
+    web        the page
+"""

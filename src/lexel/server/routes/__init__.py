@@ -1,0 +1,11 @@
+"""What can be asked? One file for each thing, each with a function that gives its router.
+
+embeddings  texts and pictures as vectors
+judging     classify, rank, similarity
+search      over the library
+photos      the photos themselves
+library     what is in the library; adding and removing
+models      what is served
+status      health, readiness, numbers
+page        the web page
+"""
