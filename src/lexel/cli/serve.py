@@ -78,7 +78,7 @@ def serve(
       lexel serve ViT-B-32/openai --host 0.0.0.0 --api-keys keys.txt
     """
     try:
-        from lexel.server.run import ServePlan
+        from lexel.server.listening import ServePlan
         from lexel.server.run import serve as run
     except ModuleNotFoundError as error:
         from lexel.extras import EXTRAS, missing_library

@@ -9,7 +9,7 @@ Over HTTP: an API with an OpenAPI description, and a web page. Read in this orde
     http       what holds for every request: limits, keys, errors, the log
     routes     one file for each thing that can be asked
     app        all of it as one ASGI application
-    run        the process around it: sockets, signals, workers
+    run        the process around it; `listening` has its socket, `workers` several processes
     client     the same from the other side: `lexel.Client`
     web        the page
 """
