@@ -17,8 +17,8 @@ from lexel.batches import cores
 from lexel.errors import UsageError
 from lexel.progress import say
 from lexel.server.app import create_app
-from lexel.server.metrics import SHARED_FOLDER
 from lexel.server.listening import ServePlan, ready_lines, server_config
+from lexel.server.metrics import SHARED_FOLDER
 from lexel.server.service import Service
 
 START_SECONDS = 600.0  # that workers may take to load the model

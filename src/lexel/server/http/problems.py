@@ -19,7 +19,7 @@ KIND_PREFIX = "urn:problem-type:lexel:"
 MAX_PLACES = 20  # of a request that are named at once
 
 
-class Place(BaseModel):
+class WrongPlace(BaseModel):
     """One thing in a request that is wrong."""
 
     where: str = Field(description="its place in the request, such as body.labels.3")
@@ -34,7 +34,7 @@ class Problem(BaseModel):
     status: int
     detail: str = Field(description="what is wrong and what to do, for people")
     request_id: str = Field(description="as in the header X-Request-ID and the log")
-    errors: list[Place] | None = Field(
+    errors: list[WrongPlace] | None = Field(
         default=None, description="the places, where the request does not fit its schema"
     )
 
@@ -43,7 +43,7 @@ class ProblemError(Exception):
     """A refusal that ends a request: `kind` is a few words with dashes, `detail` a sentence."""
 
     def __init__(
-        self, status: int, kind: str, detail: str, *, retry_after: int | None = None, places: Sequence[Place] = ()
+        self, status: int, kind: str, detail: str, *, retry_after: int | None = None, places: Sequence[WrongPlace] = ()
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -108,7 +108,7 @@ def install_problems(app: FastAPI) -> None:
 
 def _invalid(errors: Sequence[Mapping[str, Any]]) -> ProblemError:
     """Names the places of a request that do not fit its schema, without their content."""
-    places = [Place(where=".".join(map(str, one["loc"])) or "body", why=one["msg"]) for one in errors[:MAX_PLACES]]
+    places = [WrongPlace(where=".".join(map(str, one["loc"])) or "body", why=one["msg"]) for one in errors[:MAX_PLACES]]
     more = f" There are {len(errors) - len(places):,} more." if len(errors) > len(places) else ""
     said = "; ".join(f"{place.where}: {place.why}" for place in places[:3])
     return ProblemError(422, "invalid-request", f"The request does not fit its schema: {said}.{more}", places=places)

@@ -15,7 +15,7 @@ from lexel.server.schemas.judging import (
     ClassifyRequest,
     LabelFit,
     RankAnswer,
-    Ranked,
+    RankedFit,
     RankRequest,
     SimilarityAnswer,
     SimilarityRequest,
@@ -70,7 +70,7 @@ def judging_routes(service: Service) -> APIRouter:
         chances = np.ravel(encoder.probabilities_of(cosines[None])).tolist()
         matches = np.ravel(fit.matches).tolist()
         ranked = [
-            Ranked(
+            RankedFit(
                 index=i,
                 caption=asked.captions[i] if asked.captions else None,
                 probability=chances[i],

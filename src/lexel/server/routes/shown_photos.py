@@ -27,7 +27,7 @@ def find_photo(library: ServedLibrary, id: int) -> Photo:
 
 
 def photo_facts(photo: Photo, folders: Sequence[str]) -> dict[str, Any]:
-    """The fields of `PhotoFacts`."""
+    """The fields of `PhotoSummary`."""
     return {
         "id": photo.id,
         "path": short_path(photo.path, folders),

@@ -55,7 +55,7 @@ class RankRequest(StrictBody):
         return self
 
 
-class Ranked(BaseModel):
+class RankedFit(BaseModel):
     """How well one of the captions, or one of the images, fits."""
 
     index: int = Field(description="its place in the request, from 0")
@@ -68,7 +68,7 @@ class Ranked(BaseModel):
 class RankAnswer(BaseModel):
     """Best first."""
 
-    ranked: list[Ranked]
+    ranked: list[RankedFit]
     logit_scale: float
 
 

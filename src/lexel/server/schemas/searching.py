@@ -70,7 +70,7 @@ class SearchRequest(Filters):
     offset: NonNegativeInt = 0
 
 
-class PhotoFacts(BaseModel):
+class PhotoSummary(BaseModel):
     """What the library knows of a photo."""
 
     id: int
@@ -84,7 +84,7 @@ class PhotoFacts(BaseModel):
     image: str = Field(description="address of the picture itself; with ?side=N as a JPEG of at most N pixels a side")
 
 
-class SearchHit(PhotoFacts):
+class SearchHit(PhotoSummary):
     """A photo that was found."""
 
     score: float | None = Field(description="cosine with what was asked; null for filters alone")
@@ -101,7 +101,7 @@ class SearchAnswer(BaseModel):
     next_offset: int | None = Field(description="of the next page; null where there is none")
 
 
-class PhotoAnswer(PhotoFacts):
+class PhotoAnswer(PhotoSummary):
     """All that the library knows of a photo."""
 
     size: int = Field(description="bytes")
