@@ -44,3 +44,11 @@ def test_columns_are_named_as_in_training_and_the_others_shown(lexel, refused, h
     assert "no column" in refused("data", "inspect", "shop.csv", "--set", "data.caption={color}")
     assert 'Did you mean "data.caption"?' in refused("data", "inspect", "shop.csv", "--set", "data.captions=x")
     assert "give the name of a column" in refused("data", "inspect", "shop.csv", "--set", "data.caption=3")
+
+
+def test_what_two_sources_share_is_said(lexel, refused, here):
+    out = lexel("data", "inspect", here, "--against", here).out
+    assert "2 images are in" in out
+    assert "must not be measured" in out
+    assert 'Did you mean "empty"?' in refused("data", "inspect", here, "--against", "emtpy")
+    assert "empty has no images" in lexel("data", "inspect", here, "--against", "empty").err

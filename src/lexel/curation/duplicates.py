@@ -12,8 +12,7 @@ names (hard links, symbolic links, folders mounted twice) is one file and never 
 
 import io
 import os
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from lexel.data.near_copies import DisjointSets, stars
+from lexel.data.picture_print import picture_print, print_likeness, unit_prints
 from lexel.errors import UsageError
 from lexel.library.disk.present import why_absent
 from lexel.library.disk.same_file import Mounts, NamedFile, group_names, look_behind
@@ -37,7 +38,6 @@ DEFAULT_LIKENESS = 0.95
 FIRST_NEIGHBOURS = 16  # looked at first; more of a photo that has as many near ones
 MAX_NEIGHBOURS = 64  # neighbours of one photo; further ones are reached through these
 PHOTOS_PER_BLOCK = 256  # photos whose neighbours are sought at a time
-PRINT_SIDE = 12  # pixels, of the pictures that are compared
 GROUPS_ON_PAGE = 500  # groups on a page
 
 
@@ -67,7 +67,7 @@ def find_duplicates(library: "Library", threshold: float = DEFAULT_LIKENESS) -> 
         raise UsageError(f"A likeness goes from 0.5 to 1 (exact copies only), not {threshold}.")
     files = files_by_content(library.records)
     contents = {ids[0]: ids for ids in files.values()}  # by the first file of each
-    components = _Components(contents)
+    components = DisjointSets(contents)
     prints = _Prints(library.records)
     if threshold < 1:
         for a, b in _neighbours(library, np.array(sorted(contents), np.int64), threshold):
@@ -148,22 +148,22 @@ def _stars(
 
     waiting = sorted((one for one in members if files[one]), key=lambda one: min(map(preference, files[one])))
     vectors = dict(zip(waiting, library.vectors.vectors_of(np.array(waiting, np.int64)), strict=True))
+
+    def alike(centre: int, rest: Sequence[int]) -> np.ndarray:
+        cosines = np.stack([vectors[one] for one in rest]) @ vectors[centre]
+        return np.minimum(cosines, prints.likeness(centre, rest))
+
     groups = []
-    while waiting:
-        centre, rest = waiting[0], waiting[1:]
-        likeness = dict.fromkeys(files[centre], 1.0)
-        if rest:
-            cosines = np.stack([vectors[one] for one in rest]) @ vectors[centre]
-            for one, alike in zip(rest, np.minimum(cosines, prints.likeness(centre, rest)), strict=True):
-                if alike >= threshold:
-                    likeness |= dict.fromkeys(files[one], min(float(alike), 1.0))
-        keep, *others = sorted(likeness, key=preference)
+    for star in stars(waiting, alike, threshold):
+        likeness_of = dict.fromkeys(files[star.centre], 1.0)
+        for one, found in zip(star.others, star.likeness, strict=True):
+            likeness_of |= dict.fromkeys(files[one], found)
+        keep, *others = sorted(likeness_of, key=preference)
         others = [id for id in others if id not in linked]  # or a link would lead nowhere
         if others:
             groups.append(
-                Duplicates(photos[keep], tuple(photos[id] for id in others), tuple(likeness[id] for id in others))
+                Duplicates(photos[keep], tuple(photos[id] for id in others), tuple(likeness_of[id] for id in others))
             )
-        waiting = [one for one in rest if likeness.keys().isdisjoint(files[one])]
     return groups
 
 
@@ -234,47 +234,17 @@ def _through_links(photo: Photo) -> tuple[bool, int]:
 
 @dataclass
 class _Prints:
-    """Thumbnails at PRINT_SIDE × PRINT_SIDE pixels less their mean, of unit length: products are correlations."""
+    """The unit prints of photos, from their thumbnails."""
 
     records: Records
     known: dict[int, np.ndarray] = field(default_factory=dict)
 
-    def likeness(self, id: int, others: list[int]) -> np.ndarray:
+    def likeness(self, id: int, others: Sequence[int]) -> np.ndarray:
         """Correlations (N,) with the others; a mirrored picture is as like."""
-        one = self._print(id)
-        prints = np.stack([self._print(other).ravel() for other in others])
-        return np.maximum(prints @ one.ravel(), prints @ one[:, ::-1].ravel())
+        return print_likeness(self._print(id), np.stack([self._print(other) for other in others]))
 
     def _print(self, id: int) -> np.ndarray:
         if id not in self.known:
             with Image.open(io.BytesIO(self.records.thumbnail(id))) as thumbnail:
-                small = thumbnail.convert("RGB").resize((PRINT_SIDE, PRINT_SIDE), Image.Resampling.BOX)
-            pixels = np.asarray(small, np.float32)
-            pixels = pixels - pixels.mean()  # of all channels together: flat pictures differ in colour alone
-            length = float(np.linalg.norm(pixels))
-            self.known[id] = pixels / length if length > 1 else np.full_like(pixels, pixels.size**-0.5)
+                self.known[id] = unit_prints(picture_print(thumbnail.convert("RGB"))[None])[0]
         return self.known[id]
-
-
-class _Components:
-    """Union-find with halved paths (Tarjan & van Leeuwen 1984)."""
-
-    def __init__(self, members: dict[int, list[int]]) -> None:
-        self._parent = {member: member for member in members}
-
-    def root(self, member: int) -> int:
-        parent = self._parent
-        while parent[member] != member:
-            parent[member] = parent[parent[member]]
-            member = parent[member]
-        return member
-
-    def join(self, a: int, b: int) -> None:
-        a, b = self.root(a), self.root(b)
-        self._parent[max(a, b)] = min(a, b)
-
-    def sets(self) -> list[list[int]]:
-        sets: dict[int, list[int]] = defaultdict(list)
-        for member in self._parent:
-            sets[self.root(member)].append(member)
-        return list(sets.values())

@@ -18,6 +18,12 @@ def inspect(
             show_default=False,
         ),
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SOURCE", help="Another source: say what both have, such as train and test.", show_default=False
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Show what a source holds and what is wrong with it.
@@ -28,7 +34,9 @@ def inspect(
     Examples:
       lexel data inspect products.csv
       lexel data inspect products.csv --set data.caption='"{colour} {title}"'
+      lexel data inspect photos/train --against photos/test
     """
+    from lexel.batches import cores
     from lexel.cli.data.print_audit import print_audit
     from lexel.cli.printing import print_json
     from lexel.data.audit import audit
@@ -40,7 +48,8 @@ def inspect(
     found = read_source(source, caption=named.caption, label=named.label, image=named.image, text_required=False)
     for note in found.notes:
         say(note)
-    result = audit(found)
+    other = read_source(against, text_required=False) if against is not None else None
+    result = audit(found, other, processes=cores())
     if json:
         print_json(result.to_json())
     else:

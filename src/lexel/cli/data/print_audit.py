@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from lexel.terminal import one_line
 
 if TYPE_CHECKING:
-    from lexel.data.audit import Audit, Spread
+    from lexel.data.audit import Audit
+    from lexel.data.audit.spread import Spread
 
 
 def print_audit(audit: "Audit") -> None:
@@ -22,11 +23,19 @@ def print_audit(audit: "Audit") -> None:
         else None,
         "captions per image": _spread(audit.captions_per_image),
         "words per caption": _spread(audit.caption_words),
+        "captions by script": _counts(list(audit.scripts.items())) if audit.captions else None,
         "labels": f"{audit.labels:,}; most frequent: {_counts(audit.frequent_labels)}" if audit.labels else None,
         "width": _spread(audit.widths, " pixels"),
         "height": _spread(audit.heights, " pixels"),
+        "width : height": _spread(audit.aspect_ratios),
+        "kilobytes": _spread(audit.file_bytes, scale=1000),
         "formats": _counts(list(audit.formats.items())),
-        "unreadable": f"{len(audit.unreadable):,}",
+        "copies": _copies(audit),
+        "captions alike": f"{audit.captions_near_another:,} distinct ones have the words of another"
+        if audit.captions_near_another
+        else None,
+        "of one colour": f"{audit.flat_images:,} images" if audit.flat_images else None,
+        "unreadable": f"{audit.bad:,}",
     }
     for name, value in facts.items():
         if value is not None:
@@ -37,12 +46,23 @@ def print_audit(audit: "Audit") -> None:
         print(f"  Note: {warning}")
 
 
-def _spread(spread: "Spread | None", unit: str = "") -> str | None:
+def _copies(audit: "Audit") -> str:
+    same = sum(map(len, audit.duplicates))
+    near = sum(1 + len(group.others) for group in audit.near_duplicates)
+    if not same + near:
+        return "none"
+    return (
+        f"{same:,} images with the pixels of another, in {len(audit.duplicates):,} groups; "
+        f"{near:,} nearly like another, in {len(audit.near_duplicates):,} groups"
+    )
+
+
+def _spread(spread: "Spread | None", unit: str = "", scale: float = 1) -> str | None:
     if spread is None:
         return None
-    return (
-        f"{spread.least:g} to {spread.most:g}{unit}, half up to {spread.median:g}, 95 % up to {spread.percentile_95:g}"
-    )
+    values = (spread.least, spread.most, spread.median, spread.percentile_95)
+    least, most, median, percentile_95 = (f"{value / scale:.4g}" for value in values)
+    return f"{least} to {most}{unit}, half up to {median}, 95 % up to {percentile_95}"
 
 
 def _counts(items: Sequence[tuple[str, int]]) -> str:

@@ -1,7 +1,8 @@
 import json
 
 import pytest
-from PIL import Image
+from pictures import smooth
+from PIL import Image, ImageOps
 
 from lexel.data.audit import audit
 from lexel.data.pairs import ImageFile, Pair, Source
@@ -30,6 +31,7 @@ def test_everything_in_a_source_is_counted(source):
     found = audit(source)
     assert (found.images, found.with_captions, found.with_labels) == (5, 4, 3)
     assert (found.captions, found.distinct_captions, found.shared_captions) == (6, 5, 1)
+    assert found.flat_images == 3
     assert found.most_shared_captions == [("a red wall", 2)]
     assert found.frequent_labels == [("wall", 2), ("sea", 1)]
     assert found.formats == {"PNG RGB": 1, "BMP RGB": 1, "PNG L": 1}
@@ -71,6 +73,53 @@ def test_captions_in_any_script_are_printable(tmp_path):
     captions = ("एक कुत्ता", "می‌خواهم", "👩‍👩‍👧 family", "Ζεστό", "2024", "Apollo 11")
     found = audit(Source("s", [Pair("a", ImageFile(tmp_path / "a.png"), captions)]))
     assert found.warnings == []
+
+
+def test_images_pairs_bad_ones_and_captions_are_told_apart(source):
+    found = audit(source).to_json()
+    assert [found[name] for name in ("images", "pairs", "bad", "captions")] == [5, 4, 2, 6]
+
+
+def test_nearly_equal_pictures_are_grouped_around_the_largest(tmp_path):
+    for seed in range(3):
+        smooth(seed).save(tmp_path / f"{seed}.png")
+    smooth(0).resize((60, 45)).save(tmp_path / "0-small.jpg", quality=60)
+    ImageOps.mirror(smooth(1)).save(tmp_path / "1-mirrored.png")
+    smooth(2).save(tmp_path / "2-same.bmp")
+    found = audit(read_source(str(tmp_path)))
+    groups = [
+        ({near.keep, *near.others}, [round(value, 1) for value in near.likeness]) for near in found.near_duplicates
+    ]
+    assert groups == [({"0.png", "0-small.jpg"}, [1.0]), ({"1.png", "1-mirrored.png"}, [1.0])]
+    assert found.near_duplicates[0].keep == "0.png"
+    assert found.duplicates == [["2-same.bmp", "2.png"]]
+    assert "2 images look nearly like another, in 2 groups." in found.warnings
+
+
+def test_what_two_sources_share_is_named_by_both_keys(tmp_path):
+    train, test = tmp_path / "a", tmp_path / "b"
+    for folder, seeds in ((train, (0, 1, 2)), (test, (1, 2, 3))):
+        folder.mkdir()
+        for seed in seeds:
+            smooth(seed).save(folder / f"{folder.name}{seed}.png")
+            (folder / f"{folder.name}{seed}.txt").write_text(
+                f"Picture {seed}" if folder == train else f"picture, {seed}!"
+            )
+    ImageOps.mirror(smooth(2)).save(test / "b2.png")
+    (test / "b9.png").write_bytes(b"")
+    shared = audit(read_source(str(train)), read_source(str(test))).leak
+    assert shared is not None
+    assert (shared.other, shared.other_images, shared.other_bad) == (str(test), 4, 1)
+    assert (shared.exact, shared.near) == ([("a1.png", "b1.png")], [("a2.png", "b2.png")])
+    assert (shared.captions, shared.caption_examples) == (2, ["Picture 1", "Picture 2"])
+
+
+def test_a_source_without_captions_or_with_unreadable_pictures_alone_is_audited(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"nothing")
+    found = audit(read_source(str(tmp_path)), read_source(str(tmp_path)))
+    assert (found.images, found.pairs, found.bad, found.captions, found.widths) == (1, 0, 1, 0, None)
+    assert found.odd == {}
+    json.dumps(found.to_json())
 
 
 def test_pictures_that_are_drawn_are_audited_too():

@@ -1,0 +1,188 @@
+"""All that an audit says of a source: facts, and warnings."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from lexel.data.audit.captions import LISTED_VALUES, caption_facts
+from lexel.data.audit.copies import Leak, NearCopies, exact_copies, leak, near_copies
+from lexel.data.audit.looks import Looks, look_at
+from lexel.data.audit.odd import odd_pictures
+from lexel.data.audit.spread import Histogram, Spread, ratio_histogram, spread, whole_histogram
+from lexel.data.bad_images import BadImage
+from lexel.data.pairs import Source
+
+MIN_SIDE = 32  # pixels; a warning counts the pictures with a shorter side
+MAX_SHARED_CAPTION = 0.01  # share of the images with the same caption; above it there is a warning
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """The facts of a source. Counts are of images, or of captions where the name says so."""
+
+    source: str
+    notes: tuple[str, ...]
+    images: int
+    pairs: int  # images with a caption or a label
+    bad: int  # unreadable
+    with_captions: int
+    with_labels: int
+    captions: int
+    distinct_captions: int
+    captions_per_image: Spread | None
+    caption_words: Spread | None
+    caption_characters: Spread | None
+    scripts: dict[str, int]  # captions in each, the most frequent first
+    shared_captions: int  # distinct captions that are said of several images
+    most_shared_captions: list[tuple[str, int]]
+    near_captions: list[list[str]]  # distinct ones of the same words but for case, punctuation, numbers and order
+    captions_near_another: int
+    wordless_captions: list[str]  # without a letter or a digit
+    file_name_captions: list[str]  # IMG_0123, holiday.jpg
+    unprintable_captions: list[str]  # with control characters or wrongly decoded ones
+    labels: int
+    frequent_labels: list[tuple[str, int]]
+    widths: Spread | None
+    heights: Spread | None
+    aspect_ratios: Spread | None  # width to height
+    file_bytes: Spread | None
+    small_images: int
+    flat_images: int  # of one colour
+    formats: dict[str, int]  # such as "JPEG RGB", most frequent first
+    duplicates: list[list[str]]  # keys of images whose pixels are all the same
+    near_duplicates: list[NearCopies]
+    unreadable: list[BadImage]
+    odd: dict[str, list[str]]  # keys of images to look at, by what is odd about them; "random" ones too
+    histograms: dict[str, Histogram]
+    leak: Leak | None  # what another source has too
+
+    def to_json(self) -> dict[str, Any]:
+        """All facts and warnings as plain lists and dictionaries."""
+        return {**asdict(self), "warnings": self.warnings}
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user should look at before training, one sentence each."""
+        near = sum(len(group.others) for group in self.near_duplicates)
+        found = [
+            (len(self.unreadable), "images cannot be read; they are left out of training and counted there"),
+            (self.images - self.with_captions if self.with_captions else 0, "images have no caption, others do"),
+            (self.images - self.with_labels if self.with_labels else 0, "images have no label, others do"),
+            (sum(map(len, self.duplicates)), f"images are equal to another, in {len(self.duplicates):,} groups"),
+            (near, f"images look nearly like another, in {len(self.near_duplicates):,} groups"),
+            (self.small_images, f"images have a side under {MIN_SIDE} pixels"),
+            (len(self.file_name_captions), f"captions are file names{_example(self.file_name_captions)}"),
+            (len(self.wordless_captions), f"captions have no letter or digit{_example(self.wordless_captions)}"),
+            (
+                len(self.unprintable_captions),
+                f"captions hold unprintable characters{_example(self.unprintable_captions)}",
+            ),
+        ]
+        sentences = [f"{count:,} {what}." for count, what in found if count]
+        for caption, count in self.most_shared_captions[:1]:
+            if count > max(MAX_SHARED_CAPTION * self.images, 1):
+                sentences.append(f'{count:,} images have the same caption "{caption}"; a model cannot tell them apart.')
+        return sentences + (_leak_warnings(self.leak) if self.leak else [])
+
+
+def audit(source: Source, against: Source | None = None, processes: int = 0) -> Audit:
+    """Decode every image of a source and read every caption; minutes for large ones, with progress shown.
+
+    With `against`, say what that source has in common with it. `processes`: see `look_at`.
+
+    Example: `audit(read_source("shop.csv")).warnings`
+    """
+    looks = look_at(source, processes)
+    shared = None
+    if against is not None:
+        shared = leak(source, looks, against, look_at(against, processes))
+    return audit_of(source, looks, shared)
+
+
+def audit_of(source: Source, looks: Looks, shared: Leak | None = None) -> Audit:
+    """The audit of a source whose pictures have been looked at."""
+    said = caption_facts(source.pairs)
+    labels = Counter(pair.label for pair in source.pairs if pair.label is not None)
+    rows = looks.rows[looks.readable]
+    exact = exact_copies(source, looks)
+    keys = _Keys(source)
+    short_side = np.minimum(rows["width"], rows["height"])
+    aspects = rows["width"] / np.maximum(rows["height"], 1).astype(np.float64)
+    return Audit(
+        source=source.name,
+        notes=source.notes,
+        images=len(source.pairs),
+        pairs=sum(bool(pair.captions) or pair.label is not None for pair in source.pairs),
+        bad=len(looks.bad),
+        with_captions=said.with_captions,
+        with_labels=labels.total(),
+        captions=said.count,
+        distinct_captions=said.distinct,
+        captions_per_image=said.per_image,
+        caption_words=said.words,
+        caption_characters=said.characters,
+        scripts=said.scripts,
+        shared_captions=said.shared,
+        most_shared_captions=said.most_shared,
+        near_captions=said.near_groups,
+        captions_near_another=said.near_distinct,
+        wordless_captions=said.wordless,
+        file_name_captions=said.file_names,
+        unprintable_captions=said.unprintable,
+        labels=len(labels),
+        frequent_labels=labels.most_common(LISTED_VALUES),
+        widths=spread(rows["width"]),
+        heights=spread(rows["height"]),
+        aspect_ratios=spread(aspects),
+        file_bytes=spread(rows["bytes"][rows["bytes"] > 0]),
+        small_images=int((short_side < MIN_SIDE).sum()),
+        flat_images=int(looks.flat.sum()),
+        formats=_formats(looks),
+        duplicates=[keys.of(group) for group in exact],
+        near_duplicates=[
+            NearCopies(keys.of(group)[0], keys.of(group)[1:], alike[1:]) for group, alike in near_copies(looks, exact)
+        ],
+        unreadable=looks.bad,
+        odd={name: keys.of(indices) for name, indices in odd_pictures(looks).items()},
+        histograms={
+            "caption_words": said.words_histogram,
+            "short_side": whole_histogram(short_side),
+            "aspect_ratio": ratio_histogram(aspects),
+        },
+        leak=shared,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    source: Source
+
+    def of(self, indices: list[int]) -> list[str]:
+        return [self.source.pairs[index].key for index in indices]
+
+
+def _formats(looks: Looks) -> dict[str, int]:
+    counts = np.bincount(looks.rows["format"][looks.readable], minlength=len(looks.formats)).tolist()
+    return dict(
+        Counter({name: count for name, count in zip(looks.formats, counts, strict=True) if count}).most_common()
+    )
+
+
+def _leak_warnings(shared: Leak) -> list[str]:
+    pictures = len(shared.exact) + len(shared.near)
+    sentences = []
+    if pictures:
+        kinds = f"{len(shared.exact):,} the same, {len(shared.near):,} nearly"
+        sentences.append(
+            f"{pictures:,} images are in {shared.other} too ({kinds}): "
+            "a model that learns from one set must not be measured on them in the other."
+        )
+    if shared.captions:
+        sentences.append(f"{shared.captions:,} distinct captions are in {shared.other} too.")
+    return sentences
+
+
+def _example(captions: list[str]) -> str:
+    return f", such as {captions[0]!r}" if captions else ""
