@@ -5,6 +5,7 @@ from lexel.errors import UsageError
 EXTRAS = {  # import name → extra
     "faiss": "search",
     "fastapi": "serve",
+    "fsspec": "data",
     "httptools": "serve",
     "httpx": "serve",
     "huggingface_hub": "hub",
@@ -28,6 +29,7 @@ EXTRAS = {  # import name → extra
     "transformers": "hf",
     "uvicorn": "serve",
     "watchfiles": "search",
+    "zstandard": "data",
 }
 
 

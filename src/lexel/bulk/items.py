@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lexel.data.pairs import ImageFile, Pair, Source
+from lexel.data.pairs import ImageFile, Pair, ShardImage, Source
 from lexel.identity import file_state
 
 
@@ -52,6 +52,8 @@ def pictures_state(items: Sequence[BulkItem]) -> str:
     """A digest of the size and time of the items' picture files: it changes with them."""
     digest = hashlib.blake2b(digest_size=8)
     for item in items:
-        if isinstance(item, Pair) and isinstance(item.picture, ImageFile) and item.picture.path.exists():
-            digest.update(f"{item.key} {file_state(item.picture.path)}\n".encode("utf-8", "surrogatepass"))
+        picture = item.picture if isinstance(item, Pair) else None
+        if isinstance(picture, ImageFile | ShardImage) and picture.path.exists():
+            place = f" {picture.start}" if isinstance(picture, ShardImage) else ""
+            digest.update(f"{item.key} {file_state(picture.path)}{place}\n".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()

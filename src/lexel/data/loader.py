@@ -21,7 +21,7 @@ from lexel.data.augment import Augmentation, augment
 from lexel.data.captions import draw_caption, meaning_of_label
 from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts
 from lexel.data.order import ALONE, Order, Sample, Share
-from lexel.data.pairs import Pair, Picture
+from lexel.data.pairs import Pair, Picture, shard_ends
 from lexel.data.picture_hash import load_with_hash
 from lexel.errors import BadImageError
 from lexel.images import Preprocessing
@@ -38,6 +38,16 @@ class TrainingSource:
     weight: float
     templates: tuple[str, ...]
     label_share: float = 0.0  # how often a pair that has both shows its label instead of a caption
+
+
+def order_of(sources: Sequence[TrainingSource], seed: int) -> Order:
+    """In which order the pairs of these sources come."""
+    return Order(
+        [len(source.pairs) for source in sources],
+        [source.weight for source in sources],
+        seed,
+        [shard_ends(source.pairs) for source in sources],
+    )
 
 
 @dataclass(frozen=True, slots=True)

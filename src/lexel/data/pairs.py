@@ -1,12 +1,17 @@
-"""The words of the data path: a Pair, the Picture that it holds, and the Source that it came from."""
+"""The words of the data path: a Pair, the Picture that it holds, and the Source that it came from.
+
+The pairs of a source are a sequence, which need not be a list: those of tar shards are made when they are asked for.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
+import numpy as np
 from PIL import Image
 
+from lexel.errors import BadImageError
 from lexel.images import decode
 
 
@@ -39,6 +44,36 @@ class EmbeddedImage:
 
 
 @dataclass(frozen=True, slots=True)
+class ShardImage:
+    """A picture inside a tar."""
+
+    path: Path  # of the tar
+    start: int  # of the picture's bytes in it
+    size: int
+
+    def content(self) -> bytes:
+        """The bytes of the picture's file. Raises BadImageError where the tar has them no longer."""
+        try:
+            with open(self.path, "rb", buffering=0) as file:
+                file.seek(self.start)
+                content = file.read(self.size)
+        except OSError as error:
+            raise BadImageError(f"{self.path}: {error.strerror or error}") from error
+        if len(content) != self.size:
+            raise BadImageError(f"{self.path} at {self.start}: the tar was cut off since it was read")
+        return content
+
+    def load(self) -> Image.Image:
+        try:
+            return decode(self.content())
+        except BadImageError as error:
+            said = str(error)
+            raise BadImageError(
+                said if said.startswith(str(self.path)) else f"{self.path} at {self.start}: {said}"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """One image with what is said of it. `key` is stable: the same image of the same source always has the same one."""
 
@@ -64,3 +99,45 @@ class Source:
     def labels(self) -> list[str]:
         """The distinct labels, sorted."""
         return sorted({pair.label for pair in self.pairs if pair.label is not None})
+
+
+class ChosenPairs(Sequence[Pair]):
+    """Some of the pairs of a sequence that makes them when they are asked for."""
+
+    def __init__(self, pairs: Sequence[Pair], rows: np.ndarray) -> None:
+        if isinstance(pairs, ChosenPairs):
+            pairs, rows = pairs.pairs, pairs.rows[rows]
+        self.pairs = pairs
+        self.rows = rows  # (N,) int64
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Pair: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Pair]: ...
+    def __getitem__(self, index: int | slice) -> Pair | Sequence[Pair]:
+        if isinstance(index, slice):
+            return ChosenPairs(self.pairs, self.rows[index])
+        return self.pairs[int(self.rows[index])]
+
+    @property
+    def shard_ends(self) -> np.ndarray | None:
+        """As those of the sequence; of pairs that are not in its order there are none."""
+        ends = shard_ends(self.pairs)
+        if ends is None or (np.diff(self.rows) < 0).any():
+            return None
+        return np.unique(np.searchsorted(self.rows, ends))
+
+
+def shard_ends(pairs: Sequence[Pair]) -> np.ndarray | None:
+    """The row after the last of each shard, for pairs that lie in shards; those of one shard are read together."""
+    return getattr(pairs, "shard_ends", None)
+
+
+def choose(pairs: Sequence[Pair], rows: Sequence[int] | np.ndarray) -> Sequence[Pair]:
+    """The pairs of these rows: a list of a list, and what makes pairs when asked for of what does so."""
+    if isinstance(pairs, list | tuple):
+        return [pairs[row] for row in rows]
+    return ChosenPairs(pairs, np.asarray(rows, np.int64))

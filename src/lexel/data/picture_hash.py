@@ -8,7 +8,7 @@ import hashlib
 
 from PIL import Image
 
-from lexel.data.pairs import EmbeddedImage, ImageFile, Picture
+from lexel.data.pairs import EmbeddedImage, ImageFile, Picture, ShardImage
 from lexel.errors import BadImageError
 from lexel.images import decode, read_file
 
@@ -17,13 +17,13 @@ HASH_BYTES = 8
 
 def load_with_hash(picture: Picture) -> tuple[Image.Image, int]:
     """The picture's pixels and its hash, from one reading of its file. Raises BadImageError as `Picture.load` does."""
-    if not isinstance(picture, ImageFile):
-        return picture.load(), hash_of(picture)
-    content = read_file(picture.path)
-    try:
-        return decode(content), _hash(content)
-    except BadImageError as error:
-        raise BadImageError(f"{picture.path}: {error}") from error.__cause__
+    if isinstance(picture, ImageFile | ShardImage):
+        content = read_file(picture.path) if isinstance(picture, ImageFile) else picture.content()
+        try:
+            return decode(content), _hash(content)
+        except BadImageError as error:
+            raise BadImageError(f"{picture.path}: {error}") from error.__cause__
+    return picture.load(), hash_of(picture)
 
 
 def hash_of(picture: Picture) -> int:
@@ -36,6 +36,8 @@ def hash_of(picture: Picture) -> int:
             return _hash(read_file(path))
         case EmbeddedImage(content):
             return _hash(content)
+        case ShardImage():
+            return _hash(picture.content())
         case _:
             return _hash(repr(picture).encode())
 

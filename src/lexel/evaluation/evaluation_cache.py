@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from lexel.data.pairs import EmbeddedImage, ImageFile, Picture
+from lexel.data.pairs import EmbeddedImage, ImageFile, Picture, ShardImage
 from lexel.data.scenes import Scene
 from lexel.errors import LexelError
 from lexel.evaluation.pictures.drawn_twins import DrawnScene
@@ -145,6 +145,11 @@ def _state(picture: Picture) -> str | None:
                 return f"file {file_state(path)} {path.absolute()}"
             except OSError:
                 return None  # its fault is told anew each time, and may be mended without a trace
+        case ShardImage(path=path, start=start, size=size):
+            try:
+                return f"file {file_state(path)} {path.absolute()} {start} {size}"
+            except OSError:
+                return None
         case EmbeddedImage(content=content):
             return f"content {hashlib.sha256(content).hexdigest()}"
         case Scene() | DrawnScene():  # drawn a hundred times as fast as embedded, and by code that may change

@@ -9,7 +9,7 @@ import torch
 
 from lexel.architectures.config import CLIPConfig
 from lexel.batches import ceil_div
-from lexel.data.order import Order
+from lexel.data.loader import order_of
 from lexel.models.clip import CLIP
 from lexel.progress import say
 from lexel.tokenizer import Tokenizer
@@ -43,7 +43,7 @@ def set_up(recipe: Recipe, folder: RunFolder, world: World, reader: InputReader)
     freeze(clip, recipe.freeze)
     if sharded:
         shard_towers(clip, world.device, precision_on(world.device, recipe.precision))
-    order = Order([len(s.pairs) for s in training_data.sources], [s.weight for s in training_data.sources], recipe.seed)
+    order = order_of(training_data.sources, recipe.seed)
     preprocessing = starting.preprocessing(recipe, architecture)
     inputs = RunInputs(
         recipe=recipe,

@@ -39,6 +39,8 @@ def read_source(
     """
     if re.match(r"scenes:", text):
         return _read_scenes(text, prefer)
+    if is_of_shards(text):
+        return _read_shards(text, Wanted(image, caption, label, text_required, keep_columns), prefer)
     path, split = _locate(text)
     wanted = Wanted(image=image, caption=caption, label=label, text_required=text_required, keep_others=keep_columns)
     reading = read_folder(path, wanted) if path.is_dir() else _read_file(path, wanted)
@@ -51,8 +53,19 @@ def read_source(
 
 def check_there(text: str) -> None:
     """Raise UsageError where no source of that name can be: nothing is there, and it is no made-up one."""
-    if not re.match(r"scenes:", text):
+    if is_of_shards(text):
+        from lexel.data.shards import check_shards
+
+        check_shards(text)
+    elif not re.match(r"scenes:", text):
         _locate(text)
+
+
+def is_of_shards(text: str) -> bool:
+    """Whether a text names tar shards: one, a pattern, a folder of them, or a split of such a folder."""
+    from lexel.data.shards import named_split, names_shards
+
+    return bool(text.strip()) and (names_shards(text) or named_split(text) is not None)
 
 
 def _read_scenes(text: str, prefer: Sequence[str]) -> Source:
@@ -63,6 +76,13 @@ def _read_scenes(text: str, prefer: Sequence[str]) -> Source:
     if split and "/" not in count:
         return replace(read_scenes(f"{count}/{split}{mark}{seed}"), name=text)
     return read_scenes(text)
+
+
+def _read_shards(text: str, wanted: Wanted, prefer: Sequence[str]) -> Source:
+    from lexel.data.shards import Fields, read_shards
+
+    fields = Fields(wanted.caption, wanted.label, wanted.image)
+    return read_shards(text, fields, prefer=prefer, keep_fields=wanted.keep_others)
 
 
 def _read_file(path: Path, wanted: Wanted) -> Reading:

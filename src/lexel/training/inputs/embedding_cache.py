@@ -19,7 +19,7 @@ from torch import nn
 
 from lexel.config import Config
 from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts, FrozenVectors
-from lexel.data.pairs import EmbeddedImage, ImageFile, Picture
+from lexel.data.pairs import EmbeddedImage, ImageFile, Picture, ShardImage
 from lexel.files import make_folder, write_atomically
 from lexel.identity import file_state
 from lexel.progress import say, track
@@ -143,6 +143,8 @@ def _identity(picture: Picture) -> bytes:
     match picture:
         case ImageFile(path) if path.exists():
             return f"{path} {file_state(path)}\n".encode(errors="surrogateescape")
+        case ShardImage(path, start, size) if path.exists():
+            return f"{path} {file_state(path)} {start} {size}\n".encode(errors="surrogateescape")
         case EmbeddedImage(content):
             return hashlib.blake2b(content, digest_size=16).digest()
         case _:

@@ -1,14 +1,17 @@
 """From a recipe to what a run needs: pairs to learn from, pairs held out, and the tokenizer of their captions."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from lexel.batches import ceil_div
 from lexel.data.captions import fill
 from lexel.data.loader import TrainingSource
-from lexel.data.pairs import Pair, Source
+from lexel.data.pairs import Pair, Source, choose
 from lexel.errors import DataError
 from lexel.evaluation.texts.prompts import templates
 from lexel.progress import say
@@ -99,24 +102,24 @@ def _read(
     source = reader.source(settings, data, prefer)
     for note in source.notes:
         say(note if note.startswith(f"{Path(settings.source).name}: ") else f"{settings.source}: {note}")
-    speaking = [pair for pair in source.pairs if pair.captions or pair.label]
-    if not speaking:
+    speaking = _rows(source.pairs, lambda pair: bool(pair.captions or pair.label))
+    if not len(speaking):
         raise DataError(
             f"{settings.source} has {len(source.pairs):,} images without captions or labels: there is nothing to learn."
             "\nGive captions in metadata.csv or side-car .txt files, or sort the images into one folder per class."
         )
     if silent := len(source.pairs) - len(speaking):
         say(f"{settings.source}: {silent:,} images without caption or label are left out.")
-    return replace(source, pairs=speaking)
+    return replace(source, pairs=choose(source.pairs, speaking)) if silent else source
 
 
 def _set_apart(
     reader: InputReader, source: Source, settings: SourceSettings, recipe: Recipe
-) -> tuple[list[Pair], Source]:
+) -> tuple[Sequence[Pair], Source]:
     """The pairs to learn from, and those to measure on: the source's own val split, or a share chosen by key."""
     if source.split == "train" and "val" in source.splits:
         beside = settings.model_copy(update={"source": _val_beside(settings.source)})
-        return list(source.pairs), _read(reader, beside, recipe.data)
+        return source.pairs, _read(reader, beside, recipe.data)
     kept, apart = _divide(source.pairs, recipe.evaluation, recipe.seed)
     say(f"{settings.source}: {len(apart):,} of {len(source.pairs):,} pairs are held out to measure the model on.")
     return kept, replace(source, name=f"{settings.source}, held out", pairs=apart)
@@ -128,28 +131,35 @@ def _val_beside(source: str) -> str:
     return f"{place.removesuffix('/train')}/val{mark}{seed}"
 
 
-def _divide(pairs: Sequence[Pair], settings: EvaluationSettings, seed: int) -> tuple[list[Pair], list[Pair]]:
+def _divide(pairs: Sequence[Pair], settings: EvaluationSettings, seed: int) -> tuple[Sequence[Pair], Sequence[Pair]]:
     """Hold out the pairs whose hash is lowest: the choice of a pair does not depend on the others' order."""
-    ranked = sorted(pairs, key=lambda pair: hashlib.blake2b(f"{seed}/{pair.key}".encode(), digest_size=8).digest())
+    digests = (hashlib.blake2b(f"{seed}/{pair.key}".encode(), digest_size=8).digest() for pair in pairs)
+    hashes = np.frombuffer(b"".join(digests), ">u8")
+    ranked = np.argsort(hashes, kind="stable")
     count = min(MAX_HELD_OUT_PAIRS, max(2, round(len(ranked) * settings.holdout)))
     if len(ranked) - count < 2:
         raise DataError(
             f"{len(ranked)} pairs are too few to learn from some and hold {settings.holdout:.0%} of them out."
             "\nName other pairs to measure on: --set evaluation.source=SOURCE"
         )
-    apart = {pair.key for pair in ranked[:count]}
-    return [pair for pair in pairs if pair.key not in apart], ranked[:count]
+    kept = ~np.isin(hashes, hashes[ranked[:count]])  # nor a pair of the same key
+    return choose(pairs, np.flatnonzero(kept)), choose(pairs, ranked[:count])
 
 
 def _without(source: TrainingSource, held_out: Source) -> TrainingSource:
     """The source without pictures that the model is measured on, should two sources share some."""
     measured_on = {pair.picture for pair in held_out.pairs}
-    kept = [pair for pair in source.pairs if pair.picture not in measured_on]
-    if not kept:
+    kept = _rows(source.pairs, lambda pair: pair.picture not in measured_on)
+    if not len(kept):
         raise DataError("Every picture to learn from is one to measure on. Name others: --set evaluation.source=SOURCE")
     if shared := len(source.pairs) - len(kept):
         say(f"{shared:,} pairs are not learned from, because their pictures are held out to measure the model on.")
-    return replace(source, pairs=kept)
+    return replace(source, pairs=choose(source.pairs, kept)) if shared else source
+
+
+def _rows(pairs: Iterable[Pair], wanted: Callable[[Pair], bool]) -> np.ndarray:
+    """(N,) int64: the numbers of the pairs that are wanted; the pairs themselves are let go of."""
+    return np.array(array("q", (row for row, pair in enumerate(pairs) if wanted(pair))), np.int64)
 
 
 def _check_measurable(held_out: Source) -> None:

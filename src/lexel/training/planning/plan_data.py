@@ -9,8 +9,8 @@ import torch
 
 from lexel.batches import ceil_div
 from lexel.data.captions import draw_caption
-from lexel.data.order import Order
-from lexel.data.pairs import EmbeddedImage, ImageFile, Pair
+from lexel.data.loader import order_of
+from lexel.data.pairs import EmbeddedImage, ImageFile, Pair, ShardImage
 from lexel.errors import UsageError
 from lexel.tokenizer import Tokenizer
 from lexel.training.inputs.input_reader import InputReader
@@ -74,7 +74,7 @@ def measured_data(
         looked_at += pairs
         texts += [draw_caption(pair, source.templates, source.label_share, random)[0] for pair in pairs]
     stated = [option for option, said in (("--tokens", tokens), ("--pair-bytes", pair_bytes)) if said is not None]
-    order = Order([len(s.pairs) for s in training_data.sources], [s.weight for s in training_data.sources], recipe.seed)
+    order = order_of(training_data.sources, recipe.seed)
     starting = reader.starting_weights(recipe.model)
     tokenizer = starting.tokenizer or _tokenizer(recipe, starting, training_data, texts)
     data = PlanData(
@@ -109,6 +109,8 @@ def _bytes_of(pair: Pair) -> int:
     match pair.picture:
         case ImageFile(path):
             return captions + path.stat().st_size
+        case ShardImage(size=size):
+            return captions + size
         case EmbeddedImage(content):
             return captions + len(content)
         case _:

@@ -1,0 +1,123 @@
+"""From the text that names shards to a Source: each is indexed once, and its pairs are made when they are asked for."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from lexel.data.pairs import Source
+from lexel.data.readers.splits import split_name
+from lexel.data.shards.index import ShardIndex, index_path, load_index, save_index, sidecar_path
+from lexel.data.shards.names import expand, key_prefixes, named_split, shards_in, split_folders
+from lexel.data.shards.pairs import Shard, ShardPairs
+from lexel.data.shards.samples import EXAMPLES, Fields, Problems
+from lexel.data.shards.scan import scan
+from lexel.data.shards.unpack import is_compressed, unpacked
+from lexel.errors import DataError, UsageError, did_you_mean
+from lexel.progress import track
+
+
+def read_shards(text: str, fields: Fields, *, prefer: Sequence[str] = (), keep_fields: bool = False) -> Source:
+    """The pairs of the shards that the text names, and what is wrong with them.
+
+    A folder whose sub-folders train, val and test hold shards has these splits: the one behind its name, else the first
+    of `prefer`, else all. Raises UsageError where a shard is not there, DataError where none can be read.
+
+        read_shards("shards/{0000..0127}.tar", Fields()).pairs[0].captions
+    """
+    names, split, splits, notes = _choose(text, prefer)
+    shards, found = _open(names, fields)
+    notes += found
+    pairs = ShardPairs(shards, keep_fields)
+    if not len(pairs):
+        raise DataError(f"{text}: the {len(names):,} shards hold no pictures.{_first(found)}")
+    return Source(name=text, pairs=pairs, notes=tuple(notes), split=split, splits=splits)
+
+
+def check_shards(text: str) -> None:
+    """Raise UsageError where a shard that the text names is not there."""
+    _choose(text, ())
+
+
+def _choose(text: str, prefer: Sequence[str]) -> tuple[list[str], str | None, tuple[str, ...], list[str]]:
+    """The shards, their split, all splits that there are, and what to say of them."""
+    asked = named_split(text)
+    folder = asked[0] if asked else Path(text).expanduser()
+    of_split = split_folders(folder) if folder.is_dir() else {}
+    if not of_split:
+        return expand(text), None, (), []
+    wanted = [split_name(asked[1])] if asked else [split_name(name) for name in prefer]
+    taken = next((name for name in wanted if name in of_split), None)
+    if asked and taken is None:
+        raise UsageError(
+            f'{folder} has no split "{asked[1]}".{did_you_mean(asked[1], of_split)}\n  It has: {", ".join(of_split)}.'
+        )
+    if taken is not None:
+        others = "" if asked else f" of {', '.join(of_split)}; another is named by {text.rstrip('/')}/NAME"
+        return shards_in(of_split[taken]), taken, tuple(of_split), [f'split "{taken}" taken{others}']
+    names = [name for below in of_split.values() for name in shards_in(below)]
+    return names, None, tuple(of_split), [f"all splits taken: {', '.join(of_split)}"]
+
+
+def _open(names: Sequence[str], fields: Fields) -> tuple[list[Shard], list[str]]:
+    shards: list[Shard] = []
+    notes: list[str] = []
+    problems = Problems()
+    ends: dict[str, list[str]] = {}
+    prefixes = key_prefixes(names)
+    for name, prefix in track(list(zip(names, prefixes, strict=True)), "Indexing shards"):
+        try:
+            shard = open_shard(Path(name), prefix if len(names) > 1 else "", fields)
+        except DataError as error:
+            notes.append(f"left out: {error}")
+            continue
+        shards.append(shard)
+        problems.merge(shard.index.facts["problems"], prefix)
+        if (how := shard.index.facts["cut_off"]) is not None:
+            ends.setdefault(how, []).append(f"{name} after {len(shard.index):,} samples")
+    if not shards:
+        raise DataError(notes[0].removeprefix("left out: ") if notes else "There are no shards.")
+    for how, which in ends.items():
+        notes.append(f"{len(which):,} of {len(names):,} shards {_are(how, len(which))}: {_few(which)}")
+    return shards, [_summary(shards), *notes, *problems.notes()]
+
+
+def open_shard(path: Path, prefix: str, fields: Fields) -> Shard:
+    """A shard with its index, which is made where there is none yet. Raises DataError."""
+    if not path.is_file():
+        raise DataError(f"{path} is no regular file.")
+    tar = unpacked(path) if is_compressed(path) else path
+    beside = sidecar_path(tar)
+    if fields == Fields() and (index := load_index(beside, tar, str(fields))) is not None:
+        return Shard(tar, prefix, fields, beside, index)
+    stored = index_path(tar, str(fields))
+    if (index := load_index(stored, tar, str(fields))) is not None:
+        return Shard(tar, prefix, fields, stored, index)
+    index = scan(tar, fields)
+    try:
+        save_index(stored, index)
+    except OSError:  # a full or read-only disk: the arrays stay in memory
+        return Shard(tar, prefix, fields, None, index)
+    mapped: ShardIndex | None = load_index(stored, tar, str(fields))
+    return Shard(tar, prefix, fields, stored if mapped else None, mapped or index)
+
+
+def _summary(shards: Sequence[Shard]) -> str:
+    samples = sum(len(shard.index) for shard in shards)
+    captions = sum(len(shard.index.arrays["caption_ends"]) for shard in shards)
+    labels = Counter(label for shard in shards for label in shard.index.facts["labels"])
+    said = f"{len(shards):,} shard{'s' if len(shards) > 1 else ''}, {samples:,} pictures, {captions:,} captions"
+    return said + (f", {len(labels):,} labels" if labels else "")
+
+
+def _are(how: str, count: int) -> str:
+    if count == 1:
+        return how
+    return how.replace("is ", "are ", 1).replace("has ", "have ", 1).replace("its end", "their end")
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:EXAMPLES]) + (" …" if len(names) > EXAMPLES else "")
+
+
+def _first(notes: Sequence[str]) -> str:
+    return "".join(f"\n  {note}" for note in notes[1:2])
