@@ -20,7 +20,7 @@ LOOK_BEYOND = 1 << 20  # bytes after a tar's end in which another one is looked 
 
 
 @dataclass(slots=True)
-class _Sample:
+class _Members:
     members: dict[str, tuple[int, int]] = field(default_factory=dict)  # extension → where, bytes
     texts: dict[str, bytes] = field(default_factory=dict)
 
@@ -49,9 +49,9 @@ def scan(shard: Path, fields: Fields) -> ShardIndex:
 
 def _read_members(
     file: BinaryIO, size: int, fields: Fields, problems: Problems
-) -> tuple[dict[str, _Sample], str | None]:
+) -> tuple[dict[str, _Members], str | None]:
     """The samples by key, in the order in which they come, and in which way the tar is not whole."""
-    samples: dict[str, _Sample] = {}
+    samples: dict[str, _Members] = {}
     with tarfile.open(fileobj=file, mode="r:") as tar:
         while True:
             try:
@@ -69,12 +69,12 @@ def _read_members(
 
 
 def _take(
-    file: BinaryIO, member: tarfile.TarInfo, samples: dict[str, _Sample], fields: Fields, problems: Problems
+    file: BinaryIO, member: tarfile.TarInfo, samples: dict[str, _Members], fields: Fields, problems: Problems
 ) -> None:
     key, extension = split_name_of_member(member.name)
     if not key.rpartition("/")[2] or not extension:
         return
-    sample = samples.setdefault(key, _Sample())
+    sample = samples.setdefault(key, _Members())
     if extension in sample.members:
         problems.add("members of a name that was there before, passed over", f"{key}.{extension}")
         return
@@ -110,7 +110,7 @@ def _how_it_ends(file: BinaryIO, end: int, size: int) -> str | None:
     return None
 
 
-def _index(samples: dict[str, _Sample], fields: Fields, problems: Problems, facts: dict[str, object]) -> ShardIndex:
+def _index(samples: dict[str, _Members], fields: Fields, problems: Problems, facts: dict[str, object]) -> ShardIndex:
     keys: list[str] = []
     said: list[SampleText] = []
     places: list[tuple[int, int, int, int]] = []
