@@ -4,11 +4,12 @@ What these functions return is stored (in model folders, caches and plans), so t
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+
+from lexel.safetensors_bytes import safetensors_head
 
 
 def sha256_of(path: Path) -> str:
@@ -23,20 +24,9 @@ def sha256_of_weights(weights: Mapping[str, np.ndarray]) -> str:
     The file is never made: the header and then each array are hashed in the order in which safetensors writes them, so
     no second copy of the model is held in memory.
     """
-    from safetensors.numpy import save
-
-    empty = {name: np.empty(0, array.dtype) for name, array in weights.items()}
-    written = save(empty)  # tells the order of the arrays and the names of their dtypes
-    header: dict[str, dict[str, object]] = json.loads(written[8 : 8 + int.from_bytes(written[:8], "little")])
-    start = 0
-    for name, facts in header.items():
-        end = start + weights[name].nbytes
-        facts |= {"shape": list(weights[name].shape), "data_offsets": [start, end]}
-        start = end
-    encoded = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    encoded += b" " * (-len(encoded) % 8)
-    digest = hashlib.sha256(len(encoded).to_bytes(8, "little") + encoded)
-    for name in header:
+    head, starts = safetensors_head({name: (array.dtype, array.shape) for name, array in weights.items()})
+    digest = hashlib.sha256(head)
+    for name in starts:
         digest.update(np.ascontiguousarray(weights[name]).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 

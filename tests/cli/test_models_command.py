@@ -1,6 +1,7 @@
 import shutil
 
 import pytest
+from perturbed import perturbed
 
 
 @pytest.mark.parametrize(("source", "warned"), [("scenes:48/train", True), ("scenes:48/val", False)])
@@ -10,3 +11,22 @@ def test_calibrating_on_pictures_that_were_learned_from_is_warned_of(lexel, tiny
     assert done.status == 0
     assert done.json["pairs"] == 48
     assert ("Warning: 48 of the 48 pictures are ones that the model has learned from" in done.err) == warned
+
+
+def test_a_blend_shows_its_curve_and_writes_a_model(lexel, tiny_model, here):
+    perturbed(tiny_model, here / "tuned", size=0.3)
+    words = ["models", "blend", tiny_model, "tuned", "--own", "scenes:16/val", "--guard", "scenes:16/test", "-o", "out"]
+    done = lexel(*words, "--templates", "scene")
+    assert done.status == 0
+    assert len([line for line in done.out.splitlines() if "taken" in line]) == 1
+    assert done.out.splitlines()[-2:] == ["Model  out", "Curve  out/blend.png"]
+    again = lexel(*words, "--templates", "scene", "--json").json
+    assert [point["weight"] for point in again["curve"]] == pytest.approx([n / 10 for n in range(11)])
+
+
+def test_a_blend_of_models_that_do_not_belong_together_is_refused(lexel, tiny_model, here):
+    perturbed(tiny_model, here / "other", size=30)
+    done = lexel("models", "blend", tiny_model, "other", "--own", "scenes:16/val", "-o", "out")
+    assert done.status == 2
+    assert "other did not begin from" in done.err
+    assert not (here / "out").exists()

@@ -182,3 +182,63 @@ def calibrate(
         print_json(calibration.model_dump())
     else:
         print_calibration(calibration)
+
+
+@models.command()
+def blend(
+    start: Annotated[
+        str, typer.Argument(metavar="START", help="The model that the others were fine-tuned from.", show_default=False)
+    ],
+    tuned: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TUNED…", help="What was learned from it; several become one first.", show_default=False
+        ),
+    ],
+    own: Annotated[
+        str, typer.Option(metavar="SOURCE", help="Data of your own, to be good at; not trained on.", show_default=False)
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="MODEL", help="The model folder to write.", show_default=False)
+    ],
+    guard: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SOURCE", help="Data that must not be forgotten; may be given again.", show_default=False),
+    ] = None,
+    loss: Annotated[float, typer.Option(min=0, help="Points that may be lost on each guard.")] = 1.0,
+    soup: Annotated[
+        Literal["greedy", "uniform"],
+        typer.Option(help="How several models become one: the mean of those that help, or of all."),
+    ] = "greedy",
+    templates: Templates = None,
+    json: Json = False,
+) -> None:
+    """Mix a model with what was fine-tuned from it: good at your data, and it does not forget what it knew.
+
+    Eleven mixtures are measured. The best on --own that loses at most --loss points on every --guard becomes the model
+    folder, with the curve in blend.png and blend.json.
+
+    \b
+    Example:
+      lexel models blend ViT-B-32/openai runs/shop/model --own shop/val --guard everyday/test -o shop-both
+    """
+    from lexel.blending.blend import blend as mix
+    from lexel.cli.print_models import print_blend
+    from lexel.cli.printing import print_json
+    from lexel.data.readers import read_source
+
+    own_source, *guards = [read_source(name, prefer=("val", "test")) for name in (own, *(guard or ()))]
+    found = mix(
+        start,
+        tuned,
+        output,
+        own=own_source,
+        guards=guards,
+        most_lost=loss,
+        soup=soup,
+        templates=chosen_templates(templates),
+    )
+    if json:
+        print_json({"model": str(found.model)} | found.facts())
+    else:
+        print_blend(found)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lexel.architectures.cost import ArchitectureCost
+    from lexel.blending.blend import Blend
     from lexel.calibration import Calibration
     from lexel.checkpoints.hub.locate import PretrainedRow
 
@@ -43,3 +44,21 @@ def print_calibration(calibration: "Calibration") -> None:
 def _number(value: float | None) -> str:
     """Two decimals; a dash for what only another library knows."""
     return "–" if value is None else f"{value:,.2f}"
+
+
+def print_blend(blend: "Blend") -> None:
+    """The curve, a line for each mixture, what was taken, and what it changed."""
+    from lexel.evaluation.report.phrases import interval, percent
+
+    first = blend.curve[0]
+    names = [score.source for score in (first.own, *first.guards)]
+    print("share   " + "  ".join(f"{name:<24}" for name in names))
+    for point in blend.curve:
+        cells = [f"{percent(s.metric.value)} ({interval(s.metric)})" for s in (point.own, *point.guards)]
+        star = "  taken" if point is blend.chosen else ""
+        print((f"{point.weight:<8.1f}" + "  ".join(f"{cell:<24}" for cell in cells) + star).rstrip())
+    for change in blend.changes:
+        low, high = (100 * end for end in change.interval)
+        gap = f"{100 * change.difference:+.1f} points ({low:+.1f} to {high:+.1f})"
+        print(f"{change.before.source}: {gap}, {change.verdict}")
+    print(f"Model  {blend.model}\nCurve  {blend.model / 'blend.png'}")
