@@ -3,6 +3,7 @@
 from lexel.errors import UsageError
 
 EXTRAS = {  # import name → extra
+    "charset_normalizer": "data",
     "faiss": "search",
     "fastapi": "serve",
     "fsspec": "data",
@@ -15,8 +16,10 @@ EXTRAS = {  # import name → extra
     "onnx": "export",
     "onnxscript": "export",
     "openvino": "fast",
+    "pooch": "data",
     "prometheus_client": "serve",
     "pyarrow": "data",
+    "python_calamine": "data",
     "python_multipart": "serve",
     "qdrant_client": "cluster",
     "pillow_heif": "heic",

@@ -124,13 +124,54 @@ def test_links_in_a_circle_do_not_hang(tmp_path):
     assert [key for key, _, _ in described(tmp_path)] == ["a/1.png"]
 
 
-def test_a_table_beside_bare_pictures_is_pointed_out(tmp_path):
-    draw(tmp_path, "Images/1.png")
-    (tmp_path / "captions.txt").write_text("image,caption\n1.png,a dog\n")
+def test_tables_that_are_passed_over_are_named(tmp_path):
+    draw(tmp_path, "1.png", "2.png")
+    (tmp_path / "captions.json").write_text('[{"image": "1.png", "caption": "a dog"}]')
     (tmp_path / "README.txt").write_text("image, caption")
+    (tmp_path / "1.json").write_text("{}")
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "all.parquet").touch()
     assert read_source(str(tmp_path)).notes == (
-        f"images alone; there is also a table, to be named itself: {tmp_path}/captions.txt",
+        f"images alone; there is also a table, to be named itself: {tmp_path}/captions.json",
+        f"images alone; there is also a table, to be named itself: {tmp_path}/annotations/all.parquet",
+        "images alone; 1 .json files beside the images are not read, such as 1.json",
     )
+
+
+def test_a_single_class_folder_gives_no_label_and_that_is_said(tmp_path):
+    draw(tmp_path, "dog/1.png", "dog/2.png")
+    source = read_source(str(tmp_path))
+    assert source.labels == []
+    assert source.notes == ('no labels: all images lie in the one folder "dog"',)
+
+
+def test_of_nested_class_folders_the_first_level_with_several_is_taken_and_named(tmp_path):
+    draw(tmp_path, "animals/cat/1.png", "animals/dog/2.png", "things/cup/3.png")
+    source = read_source(str(tmp_path))
+    assert source.labels == ["animals", "things"]
+    assert source.notes == (
+        "labels from 2 folders: animals, things; not from the 3 folders below these, such as animals/cat",
+    )
+    assert read_source(f"{tmp_path}/animals").labels == ["cat", "dog"]
+    draw(tmp_path / "one", "images/cat/1.png", "images/dog/2.png")
+    source = read_source(f"{tmp_path}/one")
+    assert (source.labels, source.notes) == (["cat", "dog"], ("labels from 2 folders in images/: cat, dog",))
+
+
+def test_folders_that_are_called_after_splits_are_no_classes(tmp_path):
+    draw(tmp_path, "train2017/1.png", "val2017/2.png")
+    source = read_source(str(tmp_path))
+    assert source.labels == []
+    assert source.notes == ("folder names not taken for labels: train2017, val2017 are splits",)
+
+
+def test_captions_beside_the_pictures_are_all_in_one_encoding_that_is_found(tmp_path):
+    draw(tmp_path, "1.png", "2.png", "3.png")
+    for name, text in (("1", "一个穿粉色裙子的小女孩"), ("2", "两只狗在草地上奔跑"), ("3", "海边")):
+        (tmp_path / f"{name}.txt").write_bytes(text.encode("gbk"))
+    source = read_source(str(tmp_path))
+    assert [pair.captions for pair in source.pairs] == [("一个穿粉色裙子的小女孩",), ("两只狗在草地上奔跑",), ("海边",)]
+    assert any('read as gb18030, such as "一个穿粉色裙子的小女孩"' in note for note in source.notes)
 
 
 def test_what_is_not_there_is_refused_with_what_is_near(tmp_path):
@@ -141,8 +182,8 @@ def test_what_is_not_there_is_refused_with_what_is_near(tmp_path):
         read_source(f"{tmp_path}/fotos/2024/may")
     with pytest.raises(UsageError, match=r"is one picture\. A source is its folder"):
         read_source(f"{tmp_path}/photos/1.png")
-    with pytest.raises(UsageError, match='no kind of source "coco:"'):
-        read_source("coco:annotations.json")
+    with pytest.raises(UsageError, match='no kind of source "flicker:"'):
+        read_source("flicker:annotations.json")
     with pytest.raises(UsageError, match="empty name"):
         read_source(" ")
 

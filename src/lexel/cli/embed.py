@@ -45,7 +45,7 @@ def embed(
         typer.Option(
             "--set",
             metavar="FIELD=VALUE",
-            help="Name a table's columns: data.image, data.caption or data.label.",
+            help="Name a table's columns or encoding: data.image, data.caption, data.label, data.encoding.",
             show_default=False,
         ),
     ] = None,
@@ -116,9 +116,7 @@ def _read(source: str | None, texts: str | None, columns: list[str]) -> "ItemSou
         return read_texts(texts, source)
     if source is None:
         raise UsageError("Say what to embed: lexel embed MODEL photos/ -o OUT.parquet, or --texts FILE for texts.")
-    return read_source(
-        source, caption=named.caption, label=named.label, image=named.image, text_required=False, keep_columns=True
-    )
+    return read_source(source, **named.arguments(), text_required=False, keep_columns=True)
 
 
 def _is_folder(output: str, **options: object) -> bool:

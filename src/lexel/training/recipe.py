@@ -107,6 +107,7 @@ class SourceSettings(Config):
     caption: str | tuple[str, ...] | None = None  # column or columns of the captions; default: as in [data]
     label: str | None = None  # column of the labels; default: as in [data]
     image: str | None = None  # column of the pictures; default: as in [data]
+    encoding: str | None = None  # of a table of text, such as gb18030; default: as in [data]
 
 
 class DataSettings(Config):
@@ -118,6 +119,7 @@ class DataSettings(Config):
     # column of the captions, several of them, or templates such as "{colour} {title}"; default: found by their names
     label: str | None = None  # column of the labels; default: found by its name
     image: str | None = None  # column of the pictures; default: found by its name
+    encoding: str | None = None  # of tables of text, such as gb18030 or cp1251; default: found from their bytes
     max_bad_share: float = Field(default=0.05, ge=0, le=1)  # of pictures that cannot be read: beyond it the run stops
     workers: int = Field(
         default=1, ge=0

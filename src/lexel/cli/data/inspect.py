@@ -14,7 +14,7 @@ def inspect(
         typer.Option(
             "--set",
             metavar="FIELD=VALUE",
-            help="Name columns as lexel train does: data.caption, data.label or data.image.",
+            help="Name columns as lexel train does: data.caption, data.label, data.image; or data.encoding.",
             show_default=False,
         ),
     ] = None,
@@ -45,7 +45,7 @@ def inspect(
     from lexel.progress import say
 
     named = ColumnSettings.from_changes(columns or [])
-    found = read_source(source, caption=named.caption, label=named.label, image=named.image, text_required=False)
+    found = read_source(source, **named.arguments(), text_required=False)
     for note in found.notes:
         say(note)
     other = read_source(against, text_required=False) if against is not None else None

@@ -1,7 +1,8 @@
-"""The columns of a table as `--set data.caption=…` names them, for verbs that read a source without a recipe."""
+"""How a table is read as `--set data.caption=…` says it, for verbs that read a source without a recipe."""
 
 import tomllib
 from collections.abc import Sequence
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -10,11 +11,12 @@ from lexel.errors import UsageError, did_you_mean
 
 
 class ColumnSettings(Config):
-    """Columns that the user named; `caption` is a column, a template such as "{colour} {title}", or a list of these."""
+    """What the user named; `caption` is a column, a template such as "{colour} {title}", or a list of these."""
 
     caption: str | tuple[str, ...] | None = None
     label: str | None = None
     image: str | None = None
+    encoding: str | None = None
 
     @classmethod
     def from_changes(cls, changes: Sequence[str]) -> "ColumnSettings":
@@ -35,7 +37,12 @@ class ColumnSettings(Config):
             return cls.model_validate(given)
         except ValidationError as error:
             field = error.errors()[0]["loc"][0]
-            raise UsageError(f"--set data.{field}: give the name of a column.") from None
+            what = "an encoding" if field == "encoding" else "a column"
+            raise UsageError(f"--set data.{field}: give the name of {what}.") from None
+
+    def arguments(self) -> dict[str, Any]:
+        """What was named, as arguments of `read_source`."""
+        return {field: getattr(self, field) for field in type(self).model_fields}
 
 
 def _value(text: str) -> object:

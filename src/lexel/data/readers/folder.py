@@ -3,22 +3,20 @@
 What a folder holds is told from the files themselves; `walk` finds them.
 """
 
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lexel.data.pairs import ImageFile, Pair
+from lexel.data.readers.class_folders import label_by_folder
+from lexel.data.readers.layouts import find_layout, read_layout
+from lexel.data.readers.passed_over import find_tables, tables_passed_over
 from lexel.data.readers.paths import key_of
 from lexel.data.readers.splits import FOLDER_SPLITS, Reading, split_name
 from lexel.data.readers.tables.columns import Wanted
 from lexel.data.readers.tables.rows import read_table_pairs
-from lexel.data.readers.tables.table import READERS
-from lexel.data.readers.text import decode_text
+from lexel.data.readers.text import decode_texts, encoding_note
 from lexel.data.readers.walk import METADATA, LeftOut, walk_folders
 from lexel.errors import DataError, UsageError
-
-TABLES_BELOW = READERS.keys() - {".txt", ".json"}  # of a folder below: a .txt there holds captions, a .json anything
 
 
 @dataclass(slots=True)
@@ -39,6 +37,8 @@ def read_folder(root: Path, wanted: Wanted) -> Reading:
     metadata = find_metadata(root)
     if metadata:
         return read_table_pairs(metadata, wanted)
+    if layout := find_layout(root):
+        return read_layout(root, layout, wanted)
     listing = _list_files(root)
     splits = _whole_splits(root, listing)
     if splits:
@@ -47,7 +47,7 @@ def read_folder(root: Path, wanted: Wanted) -> Reading:
         return _read_tables_below(root, listing, wanted)
     if not listing.images:
         raise DataError(_why_empty(root))
-    return _read_images(root, listing)
+    return _read_images(root, listing, wanted)
 
 
 def find_metadata(root: Path) -> Path | None:
@@ -108,49 +108,49 @@ def _read_tables_below(root: Path, listing: _FolderListing, wanted: Wanted) -> R
     return whole
 
 
-def _read_images(root: Path, listing: _FolderListing) -> Reading:
-    captions = [_sidecar(root, image, listing.texts) for image in listing.images]
+def _read_images(root: Path, listing: _FolderListing, wanted: Wanted) -> Reading:
+    captions, encoding = _sidecars(root, listing, wanted.encoding)
     captioned = sum(text is not None for text in captions)
-    classes = {image.partition("/")[0] for image in listing.images if "/" in image}
-    outside = sum("/" not in image for image in listing.images)
-    labelled = len(classes) > 1 and not outside and 2 * captioned < len(captions)
+    labels: list[str | None] = [None] * len(captions)
 
     notes = []
     if captioned:
         notes.append(f"captions from the text files beside {captioned:,} of {len(captions):,} images")
-    if labelled:
-        notes.append(f"labels from {len(classes):,} folders")
-    elif len(classes) > 1 and outside and not captioned:
-        notes.append(f"folder names not taken for labels: {outside:,} images lie outside the {len(classes):,} folders")
-    tables = _tables(root, listing.images) if not captioned else []
-    if labelled:
-        notes += [f"there is also a table, to be named itself: {path}" for path in tables[:3]]
-    elif not captioned:
-        notes += [f"images alone; there is also a table, to be named itself: {path}" for path in tables[:3]]
+        notes += encoding_note(encoding, [caption for texts in captions for caption in texts or ()])
+    if 2 * captioned < len(captions):
+        found = label_by_folder(listing.images)
+        labels = found.labels
+        notes += found.notes if not captioned or any(labels) else []
+    if not captioned:
+        alone = "" if any(labels) else "images alone; "
+        notes += [f"{alone}{note}" for note in tables_passed_over(root, listing.images)]
     notes += listing.notes(root)
     notes += [f"not allowed to read the folder {name}, skipped" for name in listing.unreadable]
 
     pairs = [
-        Pair(key_of(image), ImageFile(root / image), text or (), _class_name(image) if labelled else None)
-        for image, text in zip(listing.images, captions, strict=True)
+        Pair(key_of(image), ImageFile(root / image), text or (), label)
+        for image, text, label in zip(listing.images, captions, labels, strict=True)
     ]
     return Reading(pairs, [None] * len(pairs), notes)
 
 
-def _sidecar(root: Path, image: str, texts: dict[str, str]) -> tuple[str, ...] | None:
-    stem = image.rpartition(".")[0]
-    if stem not in texts:
-        return None
-    path = root / texts[stem]
-    try:
-        text, _ = decode_text(path.read_bytes())
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+def _sidecars(root: Path, listing: _FolderListing, encoding: str | None) -> tuple[list[tuple[str, ...] | None], str]:
+    """The captions of each picture in the text file beside it, None where there is none; and their encoding."""
+    files = [listing.texts.get(image.rpartition(".")[0]) for image in listing.images]
+    texts, encoding = decode_texts([_content(root / name) for name in files if name is not None], encoding)
+    rest = iter(texts)
+    return [None if name is None else _lines(next(rest)) for name in files], encoding
+
+
+def _lines(text: str) -> tuple[str, ...]:
     return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
-def _class_name(image: str) -> str:
-    return image.partition("/")[0].replace("_", " ").strip()
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _list_files(root: Path) -> _FolderListing:
@@ -174,31 +174,8 @@ def _below(root: Path, path: str) -> str:
     return path[len(str(root)) :].lstrip("/")
 
 
-def _tables(root: Path, images: Sequence[str]) -> list[Path]:
-    """Tables that may list the images, in the folder or beside them below it."""
-    found = [path for path in root.iterdir() if path.suffix.lower() in READERS and _may_list_images(path)]
-    for folder in {image.rpartition("/")[0] for image in images} - {""}:
-        names = [name for name in os.listdir(root / folder) if not name.startswith(".")]  # noqa: PTH208 - far quicker
-        tables = [root / folder / name for name in names if os.path.splitext(name)[1].lower() in TABLES_BELOW]  # noqa: PTH122
-        found += [path for path in tables if path.is_file()]
-    return sorted(found)
-
-
-def _may_list_images(path: Path) -> bool:
-    """Whether a .txt is a table as Flickr8k's captions.txt is, and no readme; other tables always may."""
-    if path.name.lower().startswith((".", "readme", "license")) or not path.is_file():
-        return False
-    if path.suffix.lower() != ".txt":
-        return True
-    with path.open("rb") as file:
-        head = file.readline(1000).lower()
-    return any(mark in head for mark in b",\t;|") and any(
-        word in head for word in (b"image", b"file", b".jpg", b".png")
-    )
-
-
 def _why_empty(root: Path) -> str:
-    tables = _tables(root, [])
+    tables = find_tables(root)
     if tables:
         return f"{root} has no images, but a table. Name the table itself: {tables[0]}"
     return f"{root} has no images: nothing in it or below ends in .jpg, .png, .webp or the like."

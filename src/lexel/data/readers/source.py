@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from lexel.data.pairs import Source
+from lexel.data.readers.encodings import check_encoding
 from lexel.data.readers.folder import find_metadata, has_split_folders, read_folder
+from lexel.data.readers.layouts import find_layout
 from lexel.data.readers.paths import has_image_extension
 from lexel.data.readers.splits import FOLDER_SPLITS, Reading, split_name, take_split
 from lexel.data.readers.tables.caption_columns import Captions
@@ -24,14 +26,16 @@ def read_source(
     caption: Captions = None,
     label: str | None = None,
     image: str | None = None,
+    encoding: str | None = None,
     text_required: bool = True,
     keep_columns: bool = False,
 ) -> Source:
     """Read a folder, a table or `scenes:N`, with `/split` at its end where only one split of it is wanted.
 
     Without a named split the first of `prefer` that exists is taken, or else everything. `caption`, `label` and
-    `image` name the columns of a table that cannot be guessed. A table in which no text can be found is an error, or,
-    with `text_required=False`, pictures alone. With `keep_columns` a table's other columns are kept in `Pair.extras`.
+    `image` name the columns of a table that cannot be guessed, `encoding` that of its text. A table without any text
+    is an error, or, with `text_required=False`, pictures alone. With `keep_columns` a table's other columns are kept
+    in `Pair.extras`.
 
     Example:
         source = lexel.read_source("shop.csv", caption="title")
@@ -42,7 +46,9 @@ def read_source(
     if is_of_shards(text):
         return _read_shards(text, Wanted(image, caption, label, text_required, keep_columns), prefer)
     path, split = _locate(text)
-    wanted = Wanted(image=image, caption=caption, label=label, text_required=text_required, keep_others=keep_columns)
+    if encoding is not None:
+        check_encoding(encoding)
+    wanted = Wanted(image, caption, label, encoding, text_required, keep_columns)
     reading = read_folder(path, wanted) if path.is_dir() else _read_file(path, wanted)
     pairs, taken, note = take_split(reading, text if split is None else str(path), split, prefer)
     if not pairs:
@@ -97,7 +103,7 @@ def _locate(text: str) -> tuple[Path, str | None]:
     """The path that exists, and the split that was written after it."""
     if not text.strip():
         raise UsageError("The source is an empty name. A source is a folder, a table, or made-up scenes: scenes:2000")
-    path = Path(text).expanduser()
+    path = Path(text.removeprefix("coco:") if not os.path.exists(text) else text).expanduser()  # noqa: PTH110
     if os.path.exists(path):  # noqa: PTH110 - Path.exists raises for names that are too long
         return path, None
     if path.parent.is_file() or (path.parent.is_dir() and path.parent != Path() and _may_have_splits(path.parent)):
@@ -106,7 +112,7 @@ def _locate(text: str) -> tuple[Path, str | None]:
 
 
 def _may_have_splits(folder: Path) -> bool:
-    return find_metadata(folder) is not None or has_split_folders(folder)
+    return find_metadata(folder) is not None or has_split_folders(folder) or find_layout(folder) is not None
 
 
 def _not_found(text: str, path: Path) -> str:

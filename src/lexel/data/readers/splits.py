@@ -8,7 +8,8 @@ from lexel.data.pairs import Pair
 from lexel.errors import UsageError, did_you_mean
 
 FOLDER_SPLITS = frozenset({"train", "val", "test"})
-_SAME = {"training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test"}
+# restval: COCO's own val pictures that Karpathy gives to training, as all who use his splits do.
+_SAME = {"training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test", "restval": "train"}
 
 
 @dataclass(slots=True)

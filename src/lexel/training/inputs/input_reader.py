@@ -25,6 +25,7 @@ class InputReader:
             "caption": settings.caption or data.caption,
             "label": settings.label or data.label,
             "image": settings.image or data.image,
+            "encoding": settings.encoding or data.encoding,
         }
         key = repr((settings.source, prefer, columns))
         if key not in self._sources:

@@ -1,48 +1,28 @@
 """Which column of a table is the image, which the captions, the label, the split: by name, else by what it holds."""
 
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from lexel.data.readers.moved_paths import is_absolute_anywhere
-from lexel.data.readers.paths import clean_path, find_root, has_image_extension
+from lexel.data.readers.lookup import find_files, is_absolute_anywhere, pictures_below
+from lexel.data.readers.paths import clean_path, find_root, has_image_extension, place_to_search, spread
 from lexel.data.readers.tables.caption_columns import CaptionColumns, Captions, caption_columns, check_column
+from lexel.data.readers.tables.column_names import (
+    CAPTION_NAMES,
+    ID_NAMES,
+    IMAGE_NAMES,
+    LABEL_NAMES,
+    SPLIT_NAMES,
+    plain_name,
+    several_of,
+)
 from lexel.data.readers.tables.table import Table
-from lexel.data.readers.tables.values import NotTextError, captions_in
+from lexel.data.readers.tables.values import NotTextError, captions_in, is_embedded, path_text
 from lexel.errors import DataError, UsageError
 
-# In order of preference; compared in lower case, without accents, with _ for blanks and hyphens.
-IMAGE_NAMES = (
-    *("file_name", "filename", "file_path", "filepath", "image_path", "image_file", "image_name", "img_path"),
-    *("img_name", "path", "file", "image", "img", "picture", "photo", "images"),
-    *("dateiname", "bilddatei", "bildname", "bild", "datei", "foto", "nom_du_fichier", "nom_fichier", "fichier"),
-    *("nombre_de_archivo", "archivo", "imagen", "immagine", "nome_file", "imagem", "arquivo", "bestandsnaam"),
-    *("afbeelding", "obraz", "zdjecie", "изображение", "файл", "画像", "图片", "文件名"),
-)
-CAPTION_NAMES = (
-    *("captions", "caption", "text", "texts", "sentences", "sentence", "title", "titles", "description"),
-    *("descriptions", "comment", "comments", "raw_caption", "caption_text", "alt_text", "alt", "prompt"),
-    *("product_name", "product_title", "product_description", "item_name", "item_title", "display_name"),
-    # German, French, Spanish, Italian, Portuguese, Dutch, Polish, Russian, Japanese, Chinese
-    *("titel", "bildunterschrift", "beschreibung", "bildbeschreibung", "bezeichnung", "artikelbezeichnung"),
-    *("produktbezeichnung", "produktname", "artikelname"),
-    *("titre", "legende", "designation", "libelle", "nom_du_produit", "nom_produit"),
-    *("titulo", "leyenda", "descripcion", "nombre_del_producto", "nombre_producto"),
-    *("titolo", "didascalia", "descrizione", "nome_prodotto", "legenda", "descricao", "nome_do_produto"),
-    *("productnaam", "omschrijving", "beschrijving", "tytul", "opis", "nazwa_produktu"),
-    *("подпись", "описание", "название", "заголовок", "商品名", "タイトル", "説明", "标题", "描述", "商品名称"),
-    # Names of things last: a better description is often beside them.
-    *("name", "nom", "nombre", "nome", "naam", "nazwa"),
-)
-LABEL_NAMES = (
-    *("label_name", "class_name", "label", "labels", "class", "category", "categories", "class_label"),
-    *("klasse", "kategorie", "categorie", "categoria", "kategoria"),
-)
-SPLIT_NAMES = ("split",)
-
+MAX_NAME_LENGTH = 1000  # of a path; longer texts are captions
 _SAMPLE = 50  # values that are looked at
 
 
@@ -53,6 +33,7 @@ class Wanted:
     image: str | None = None
     caption: Captions = None
     label: str | None = None
+    encoding: str | None = None  # of a table of text; None: it is found out
     text_required: bool = True
     keep_others: bool = False  # the other columns go into `Pair.extras`
 
@@ -88,6 +69,8 @@ def choose_columns(table: Table, wanted: Wanted) -> Roles:
     label = label or _named(table, LABEL_NAMES, taken=(image, *named))
     if captions is None and (column := _named(table, CAPTION_NAMES, taken=(image, label))):
         captions = CaptionColumns((column,))
+    if captions is None and (several := _several_captions(table, taken=(image, label))):
+        captions = CaptionColumns(several)
     split = _named(table, SPLIT_NAMES, taken=(image, label, *(captions.columns if captions else ())))
     if captions is None and label is None:
         column = _only_prose(table, besides=(image, split))
@@ -101,21 +84,29 @@ def choose_columns(table: Table, wanted: Wanted) -> Roles:
     return Roles(image, captions, label, split)
 
 
+def _several_captions(table: Table, taken: Sequence[str | None]) -> tuple[str, ...]:
+    """Columns that hold a caption each, as `caption_1`, `caption_2`; numbers of captions, `text_id`, are none."""
+    found = several_of([column for column in table.columns if column not in taken])
+    return tuple(column for column in found if _holds_text(table.columns[column], typed=table.typed))
+
+
+def _holds_text(values: Sequence[Any], *, typed: bool) -> bool:
+    sample = _first(values)
+    try:
+        texts = [text for value in sample for text in captions_in(value, Counter(), typed=typed)]
+    except NotTextError:
+        return False
+    return 2 * sum(any(map(str.isalpha, text)) for text in texts) > len(texts)
+
+
 def _named(table: Table, names: Sequence[str], taken: Sequence[str | None]) -> str | None:
-    plain = {_plain(column): column for column in reversed(table.columns) if column not in taken}
-    return next((plain[name] for name in map(_plain, names) if name in plain), None)
-
-
-def _plain(name: str) -> str:
-    """The name in lower case without accents, with _ for blanks and hyphens: "Título-SEO" is "titulo_seo"."""
-    parts = unicodedata.normalize("NFKD", name.strip().casefold())
-    letters = "".join(letter for letter in parts if not unicodedata.combining(letter))
-    return letters.replace("ł", "l").replace(" ", "_").replace("-", "_")
+    plain = {plain_name(column): column for column in reversed(table.columns) if column not in taken}
+    return next((plain[name] for name in map(plain_name, names) if name in plain), None)
 
 
 def _find_image(table: Table) -> str:
-    plain = {_plain(column): column for column in reversed(table.columns)}
-    for name in map(_plain, IMAGE_NAMES):
+    plain = {plain_name(column): column for column in reversed(table.columns)}
+    for name in map(plain_name, IMAGE_NAMES):
         if name in plain and _holds_pictures(table, plain[name], by_name=True):
             return plain[name]
     for column in table.columns:
@@ -124,6 +115,8 @@ def _find_image(table: Table) -> str:
     for column, values in table.columns.items():
         if _are_paths_of_another_machine(values):
             return column
+    if found := _find_by_names(table):
+        return found
     addresses = next((column for column, values in table.columns.items() if _are_addresses(values)), None)
     if addresses:
         raise DataError(
@@ -142,16 +135,30 @@ def _holds_pictures(table: Table, column: str, *, by_name: bool) -> bool:
         return True
     if _are_addresses(values):
         return False
-    names = [clean_path(value) for value in values if isinstance(value, str)]
+    names = [clean_path(text) for text in map(path_text, values) if text]
     look_like_it = 2 * sum(map(has_image_extension, names)) > len(values)
     if look_like_it and by_name:
         return True
-    return (look_like_it or by_name) and find_root(table.path.parent, names) is not None
+    return (look_like_it or by_name) and find_root(table.path.parent, names)[0] is not None
 
 
-def is_embedded(value: Any) -> bool:
-    """Whether a value is a picture itself, as Hugging Face's tables hold them."""
-    return isinstance(value, bytes) or (isinstance(value, dict) and isinstance(value.get("bytes"), bytes))
+def _find_by_names(table: Table) -> str | None:
+    """The column whose names, without extensions, or numbers lead to pictures; numbers count by the column's name."""
+    plain = {plain_name(column): column for column in reversed(table.columns)}
+    named = [plain[name] for name in map(plain_name, (*IMAGE_NAMES, *ID_NAMES)) if name in plain]
+    place = place_to_search(table.path.parent)
+    pictures = pictures_below(place)
+    for column in dict.fromkeys([*named, *table.columns]) if pictures else ():
+        if _are_addresses(table.columns[column]):
+            continue
+        texts = map(path_text, spread(table.columns[column], _SAMPLE))
+        names = {clean_path(text) for text in texts if text and len(text) < MAX_NAME_LENGTH}
+        if column not in named and 2 * sum(map(str.isdigit, names)) > len(names):
+            continue  # a price is no picture
+        found = find_files(place, names, pictures=pictures, numbers=column in named)
+        if names and 2 * len(found.files) > len(names):
+            return column
+    return None
 
 
 def _are_addresses(values: Sequence[Any]) -> bool:
@@ -188,4 +195,6 @@ def _has_words(value: Any, typed: bool) -> bool:
 
 
 def _first(values: Sequence[Any]) -> list[Any]:
-    return list(islice((value for value in values if value not in (None, "")), _SAMPLE))
+    """Some of the values that are there, spread over the table, or the first of them where most are missing."""
+    some = [value for value in spread(values, _SAMPLE) if value not in (None, "")]
+    return some or list(islice((value for value in values if value not in (None, "")), _SAMPLE))

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from lexel.data.readers.paths import has_image_extension
-from lexel.data.readers.text import decode_text, encoding_note
+from lexel.data.readers.tables.column_names import CAPTION_NAMES, IMAGE_NAMES, plain_name
+from lexel.data.readers.text import decode_text
 from lexel.errors import DataError
 
 DELIMITERS = (",", "\t", ";", "|")
@@ -44,36 +45,77 @@ class DelimitedRows:
 
 @dataclass(frozen=True, slots=True)
 class DelimitedTable:
-    """Columns of strings, the line on which each row starts, and notes on how the table was read."""
+    """Columns of strings, the line on which each row starts, notes on how the table was read, and its encoding."""
 
     columns: dict[str, list[str]]
     lines: list[int]
     notes: list[str]
+    encoding: str = "utf-8"
 
 
-def read_delimited(content: bytes, name: str) -> DelimitedTable:
+def read_delimited(content: bytes, name: str, encoding: str | None = None) -> DelimitedTable:
     """The columns of a delimited table. `name` is for messages. Raises DataError where too many rows are faulty.
 
     read_delimited(b"file_name,caption\\n1.png,a dog\\n", "t.csv").columns  →  {"file_name": ["1.png"], …}
     """
-    text, encoding = decode_text(content)
+    text, encoding = decode_text(content, encoding)
     lines = list(io.StringIO(text, newline=""))
     _check_lines(lines, name)
-    found = _read_rows(lines, _find_delimiter(text))
+    said = _excels_delimiter(lines)
+    delimiter = said or _find_delimiter(text)
+    found = _read_rows(lines, delimiter, first=1 if said else 0)
     if not found.rows:
         return DelimitedTable({}, [], [])
     header = [cell.strip() for cell in found.rows[0].fields]
-    notes = encoding_note(encoding)
+    notes = []
     if any(has_image_extension(cell) for cell in header):
-        header = [""] * len(header)
+        header = [""] * _width_without_header(found.rows)
         notes.append("no header line, columns are numbered")
     else:
         del found.rows[0]
     names = _unique_names(header)
+    if _ends_in_text(names):
+        notes += _join_last_column(found, lines, delimiter, names)
     rows = _straight(found, len(names))
     notes += [*_plain_quotes_note(found), *_long_rows_note(rows), *_faults_note(found, len(rows), name)]
     columns = {column: [row.fields[place] for row in rows] for place, column in enumerate(names)}
-    return DelimitedTable(columns, [row.line for row in rows], notes)
+    return DelimitedTable(columns, [row.line for row in rows], notes, encoding)
+
+
+def _excels_delimiter(lines: Sequence[str]) -> str | None:
+    """The delimiter that Excel's own first line names, `sep=;`, if there is such a line."""
+    first = lines[0].rstrip("\r\n").strip('"') if lines else ""
+    return first[4:] if first.lower().startswith("sep=") and len(first) == len("sep=;") else None
+
+
+def _width_without_header(rows: Sequence[DelimitedRow]) -> int:
+    """The fields of a row: two where the first is always an image and commas in the second make the number vary."""
+    widths = {len(row.fields) for row in rows}
+    if len(widths) > 1 and min(widths) >= 2 and all(has_image_extension(row.fields[0].strip()) for row in rows):
+        return 2
+    return len(rows[0].fields)
+
+
+def _ends_in_text(names: Sequence[str]) -> bool:
+    """Whether the last column holds captions, so that what is too much in a row belongs to it."""
+    last = plain_name(names[-1])
+    return last in CAPTION_NAMES or (len(names) == 2 and last not in IMAGE_NAMES)
+
+
+def _join_last_column(found: DelimitedRows, lines: Sequence[str], delimiter: str, names: Sequence[str]) -> list[str]:
+    """Give the last column all that is too much in a row without quotation marks; a line that says so."""
+    width, joined = len(names), []
+    for place, row in enumerate(found.rows):
+        line = lines[row.line - 1].rstrip("\r\n")
+        if len(row.fields) <= width or row.lines > 1 or '"' in line or not any(row.fields[width:]):
+            continue
+        fields = [cell.lstrip(" ") for cell in line.split(delimiter, width - 1)]
+        found.rows[place] = DelimitedRow(row.line, fields)
+        joined.append(row.line)
+    if not joined:
+        return []
+    said = f'"{delimiter}" without quotation marks taken as part of "{names[-1]}"'
+    return [f"{said} in {len(joined):,} rows, first on line {joined[0]}"]
 
 
 def _check_lines(lines: Sequence[str], name: str) -> None:
@@ -102,9 +144,9 @@ def _find_delimiter(text: str) -> str:
     return best
 
 
-def _read_rows(lines: Sequence[str], delimiter: str) -> DelimitedRows:
+def _read_rows(lines: Sequence[str], delimiter: str, first: int = 0) -> DelimitedRows:
     found = DelimitedRows()
-    start = 0
+    start = first
     while start < len(lines):
         for row in _parse(lines, start, delimiter):
             if row.lines > 1 and _swallows_rows(lines, row, delimiter):

@@ -4,28 +4,28 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from lexel.data.readers.text import decode_text, encoding_note
+from lexel.data.readers.text import decode_text
 from lexel.errors import DataError
 
 Columns = dict[str, list[Any]]
 
 
-def read_json_lines(content: bytes, name: str) -> tuple[Columns, list[int], list[str]]:
-    """The columns of JSON lines, the line of each row, and notes. Raises DataError naming a line that is no object."""
-    text, encoding = decode_text(content)
+def read_json_lines(content: bytes, name: str, encoding: str | None = None) -> tuple[Columns, list[int], str]:
+    """The columns of JSON lines, the line of each row, the encoding. Raises DataError for a line that is no object."""
+    text, encoding = decode_text(content, encoding)
     lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
     rows = [_parse_line(line, f"{name}, line {number}") for number, line in lines]
-    return _columns(rows), [number for number, _ in lines], encoding_note(encoding)
+    return _columns(rows), [number for number, _ in lines], encoding
 
 
-def read_json(content: bytes, name: str) -> tuple[Columns, list[str]]:
-    """The columns of a JSON file, and notes. Raises DataError where it holds no table.
+def read_json(content: bytes, name: str, encoding: str | None = None) -> tuple[Columns, str]:
+    """The columns of a JSON file, and its encoding. Raises DataError where it holds no table.
 
     It is a list of objects; or an object with one list of objects among its fields, as Karpathy's `dataset_coco.json`
     (`{"images": [{"filename": …, "sentences": […]}, …], "dataset": …}`); or COCO's `images` and `annotations`; or an
     object with a column in each field, as pandas writes it.
     """
-    text, encoding = decode_text(content)
+    text, encoding = decode_text(content, encoding)
     value = _parse(text, name)
     lists = {field: part for field, part in value.items() if _is_rows(part)} if isinstance(value, dict) else {}
     if isinstance(value, list) and _is_rows(value):
@@ -38,7 +38,7 @@ def read_json(content: bytes, name: str) -> tuple[Columns, list[str]]:
         columns = found
     else:
         raise DataError(f"{name} holds no table: give a list of objects, [{{…}}, {{…}}], one for each image.")
-    return columns, encoding_note(encoding)
+    return columns, encoding
 
 
 def _parse_line(line: str, place: str) -> dict[str, Any]:

@@ -6,14 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from lexel.data.pairs import EmbeddedImage, ImageFile, Picture
-from lexel.data.readers.moved_paths import MovedPaths, find_by_tail, is_absolute_anywhere
-from lexel.data.readers.paths import SAMPLE, clean_path, find_root, key_under
-from lexel.data.readers.tables.columns import is_embedded
+from lexel.data.readers.lookup import Lookup, Way, find_files, is_absolute_anywhere
+from lexel.data.readers.paths import SAMPLE, clean_path, find_root, key_under, place_to_search, spread
+from lexel.data.readers.tables.column_names import FOLDER_NAMES, plain_name
 from lexel.data.readers.tables.table import Table
-from lexel.data.readers.tables.values import is_missing_word
+from lexel.data.readers.tables.values import is_embedded, path_text
 from lexel.errors import DataError
 
-MIN_FOUND_BY_TAIL = 0.5  # of the paths of another machine; fewer are chance
+MIN_FOUND_BY_END = 0.5  # of the paths of another machine; fewer are chance
+
+
+class NoPicturesError(DataError):
+    """A table of which no picture is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +29,13 @@ class KeyedPicture:
 
 
 def read_pictures(table: Table, column: str) -> tuple[list[KeyedPicture | None], list[str]]:
-    """The picture of each row, None where the row names none, and notes. Raises DataError where none is found."""
+    """The picture of each row, None where the row names none, and notes. Raises NoPicturesError."""
     values = table.columns[column]
     if any(map(is_embedded, values)):
         found, notes = [_embedded(number, value) for number, value in enumerate(values)], []
     else:
-        found, notes = _in_files(table, column, [_path_text(value) for value in values])
-    nameless = sum(not is_embedded(value) and not _path_text(value) for value in values)
+        found, notes = _in_files(table, column, [path_text(value) for value in values])
+    nameless = sum(not is_embedded(value) and not path_text(value) for value in values)
     return found, [*notes, f"{nameless:,} rows skipped that name no image"] if nameless else notes
 
 
@@ -41,59 +45,99 @@ def _embedded(number: int, value: Any) -> KeyedPicture | None:
     return KeyedPicture(f"{number:08d}", EmbeddedImage(value if isinstance(value, bytes) else value["bytes"]))
 
 
-def _path_text(value: Any) -> str:
-    if isinstance(value, dict):
-        value = value.get("path")
-    return value.strip() if isinstance(value, str) and not is_missing_word(value) else ""
-
-
 def _in_files(table: Table, column: str, texts: Sequence[str]) -> tuple[list[KeyedPicture | None], list[str]]:
     folder = table.path.parent
-    names = [clean_path(text) for text in texts]
+    names = _with_folders(table, column, [clean_path(text) for text in texts])
     given = list(dict.fromkeys(name for name in names if name))
-    root = find_root(folder, given)
-    if root or not given:
+    root, all_there = find_root(folder, given)
+    if all_there or not given:
         root = root or folder
         notes = [] if root == folder else [f"images found in {root.name}/"]
         return [_keyed(folder, root / name) if name else None for name in names], notes
-    absolute = [text for text in texts if is_absolute_anywhere(text)]
-    moved = find_by_tail(folder, absolute) if absolute else None
-    if moved is None or len(moved.files) < MIN_FOUND_BY_TAIL * len(set(absolute)):
-        raise DataError(_why_none(table, column, given, moved))
-    found = [_moved(folder, text, name, moved) for text, name in zip(texts, names, strict=True)]
-    return found, _moved_notes(folder, moved, texts)
+    lookup = _look_up(folder, root, given)
+    absolute = sum(map(is_absolute_anywhere, given))
+    by_end_alone = set(lookup.ways.values()) <= {Way.END} and absolute
+    if not lookup.files or (by_end_alone and len(lookup.files) < MIN_FOUND_BY_END * absolute):
+        raise NoPicturesError(_why_none(table, column, given, lookup))
+    missing = [name for name in given if name not in lookup.files and name not in lookup.ambiguous]
+    found = [_found(folder, root or folder, name, lookup) for name in names]
+    written = dict(zip(reversed(names), reversed(texts), strict=True))
+    return found, _lookup_notes(folder, root, written, names, missing, lookup)
+
+
+def _look_up(folder: Path, root: Path | None, names: Sequence[str]) -> Lookup:
+    """The files below the table's folder, or below the one above it where the sample's pictures lie there."""
+    if root is None or root == folder or folder in root.parents:
+        return find_files(place_to_search(folder), names, first=root)
+    return find_files(folder.resolve().parent, names, first=root)
+
+
+def _with_folders(table: Table, column: str, names: list[str]) -> list[str]:
+    """The names with the folders of a column of their own before them, where the files are there: Karpathy's way."""
+    for other in table.columns:
+        if other == column or plain_name(other) not in FOLDER_NAMES:
+            continue
+        folders = [path_text(value) for value in table.columns[other]]
+        whole = [f"{above}/{name}" if above and name else name for above, name in zip(folders, names, strict=True)]
+        if whole != names and find_root(table.path.parent, [name for name in whole if name])[1]:
+            return whole
+    return names
 
 
 def _keyed(folder: Path, path: Path) -> KeyedPicture:
     return KeyedPicture(key_under(folder, path), ImageFile(path))
 
 
-def _moved(folder: Path, text: str, name: str, moved: MovedPaths) -> KeyedPicture | None:
-    """What is not found stays in: it counts as an image that cannot be read, as where paths are relative."""
-    if not name or text in moved.ambiguous:
+def _found(folder: Path, root: Path, name: str, lookup: Lookup) -> KeyedPicture | None:
+    """What is not found stays in: it counts as an image that cannot be read."""
+    if not name or name in lookup.ambiguous:
         return None
-    return _keyed(folder, moved.files.get(text, folder / name))
+    return _keyed(folder, lookup.files.get(name, root / name))
 
 
-def _moved_notes(folder: Path, moved: MovedPaths, texts: Sequence[str]) -> list[str]:
-    text, path = next(iter(moved.files.items()))
-    notes = [f"images found by the ends of their paths: {text} is {path.relative_to(folder)}"]
-    if left_out := sum(text in moved.ambiguous for text in texts):
-        text, files = next(iter(moved.ambiguous.items()))
-        notes.append(f"{left_out:,} rows left out that fit no single file, such as {text} ({', '.join(files[:3])})")
+def _lookup_notes(
+    folder: Path,
+    root: Path | None,
+    written: dict[str, str],
+    names: Sequence[str],
+    missing: Sequence[str],
+    lookup: Lookup,
+) -> list[str]:
+    """What to tell of a look-up; `written` are the names as the table has them."""
+    notes = [] if root is None or root == folder else [f"images found in {root.name}/"]
+    for way in list(Way)[1:]:
+        if found := lookup.example(way):
+            count, name, path = found
+            share = "" if count == len(written) else f"{count:,} "
+            notes.append(f"{share}images found by {way}: {written[name]} is {_shown(folder, path)}")
+    if missing:
+        share = f"{len(missing):,} of {len(written):,} images are not there ({len(missing) / len(written):.0%})"
+        notes.append(f"{share}, such as {written[missing[0]]}")
+    if left_out := sum(name in lookup.ambiguous for name in names):
+        name, files = next(iter(lookup.ambiguous.items()))
+        notes.append(
+            f"{left_out:,} rows left out that fit no single file, such as {written[name]} ({', '.join(files[:3])})"
+        )
     return notes
 
 
-def _why_none(table: Table, column: str, names: Sequence[str], moved: MovedPaths | None) -> str:
+def _shown(folder: Path, path: Path) -> Path:
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
+
+
+def _why_none(table: Table, column: str, names: Sequence[str], lookup: Lookup) -> str:
     looked = f"Looked in {table.path.parent.resolve()} and the folders right below it"
-    if moved is not None:
+    if lookup.looked_at:
         looked += (
-            f",\n  and by the ends of the paths among the {moved.looked_at:,} images below it:"
-            f" {len(moved.files):,} of {len(names):,} found"
+            f",\n  and by name among the {lookup.looked_at:,} images below it:"
+            f" {len(lookup.files):,} of {len(names):,} found"
         )
+    sample = spread(names, SAMPLE)
+    which = (
+        "none of the images" if len(sample) == len(names) else f"none of {len(sample)} images, spread over the table,"
+    )
     return (
-        f'{table.path}: none of the first {min(SAMPLE, len(names))} images of "{column}" is there,'
-        f" such as {names[0]}.\n"
+        f'{table.path}: {which} of "{column}" is there, such as {names[0]}.\n'
         f"  {looked}.\n"
         "  Paths must be relative to the table; another image column is named by --set data.image=NAME"
     )

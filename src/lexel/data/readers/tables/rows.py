@@ -8,10 +8,11 @@ from typing import Any
 from lexel.data.pairs import Pair, Picture
 from lexel.data.readers.splits import Reading, split_name
 from lexel.data.readers.tables.caption_columns import Template
-from lexel.data.readers.tables.columns import Roles, Wanted, choose_columns, is_embedded
+from lexel.data.readers.tables.columns import Roles, Wanted, choose_columns
 from lexel.data.readers.tables.picture_column import KeyedPicture, read_pictures
 from lexel.data.readers.tables.table import Table, read_table
-from lexel.data.readers.tables.values import NotTextError, captions_in, label_in
+from lexel.data.readers.tables.values import NotTextError, captions_in, is_embedded, label_in
+from lexel.data.readers.text import encoding_note
 from lexel.errors import DataError
 
 _NAMED_COLUMNS = 12  # in a note
@@ -106,12 +107,13 @@ def read_table_pairs(path: Path, wanted: Wanted) -> Reading:
 
         read_table_pairs(Path("shop.csv"), Wanted(caption="{colour} {title}")).pairs[0].captions  →  ("red mug",)
     """
-    table = read_table(path)
+    table = read_table(path, wanted.encoding)
     roles = choose_columns(table, wanted)
     pictures, notes = read_pictures(table, roles.image)
     rows = _ReadRows(table, roles, _others(table, roles) if wanted.keep_others else None)
     entries = _merge(rows, pictures)
-    said = (str(roles), *table.notes, *notes, *rows.notes(), *_others_note(rows))
+    written = encoding_note(table.encoding, [caption for entry in entries.values() for caption in entry.captions])
+    said = (str(roles), *written, *table.notes, *notes, *rows.notes(), *_others_note(rows))
     reading = Reading(notes=[f"{path.name}: {note}" for note in said])
     for (key, split), entry in entries.items():
         reading.pairs.append(Pair(key, entry.picture, tuple(entry.captions), entry.label, entry.extras))

@@ -1,4 +1,4 @@
-"""A table of any kind as named columns: delimited text, JSON lines, JSON, Parquet."""
+"""A table of any kind as named columns: delimited text, JSON lines, JSON, Parquet, spreadsheets."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from typing import Any
 from lexel.data.readers.tables.delimited import read_delimited
 from lexel.data.readers.tables.json_rows import read_json, read_json_lines
 from lexel.data.readers.tables.parquet_columns import read_parquet
+from lexel.data.readers.tables.spreadsheet import read_spreadsheet
 from lexel.errors import DataError
 
 MAX_TEXT_TABLE_BYTES = 4 << 30  # larger ones are read from Parquet, by columns
@@ -24,6 +25,7 @@ class Table:
     typed: bool = True
     notes: list[str] = field(default_factory=list)
     lines: Sequence[int] | None = None  # of the file, on which each row starts; None: rows have no lines
+    encoding: str = "utf-8"  # of the text that the table is written in
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), []))
@@ -33,10 +35,15 @@ class Table:
         return f"{self.path}, row {row + 1}" if self.lines is None else f"{self.path}, line {self.lines[row]}"
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, encoding: str | None = None) -> Table:
     """The table in a file, by its extension. Raises DataError naming the line where it is malformed."""
     try:
-        table = READERS[path.suffix.lower()](path)
+        table = READERS[path.suffix.lower()](path, encoding)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} is not in {encoding}: byte {error.object[error.start]:#x} at {error.start:,} does not fit.\n"
+            "  Leave data.encoding out, and the encoding is found out."
+        ) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     if not len(table):
@@ -55,33 +62,44 @@ def _read_text(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _delimited(path: Path) -> Table:
-    found = read_delimited(_read_text(path), str(path))
-    return Table(path, {**found.columns}, typed=False, notes=found.notes, lines=found.lines)
+def _delimited(path: Path, encoding: str | None) -> Table:
+    found = read_delimited(_read_text(path), str(path), encoding)
+    return Table(path, {**found.columns}, typed=False, notes=found.notes, lines=found.lines, encoding=found.encoding)
 
 
-def _json_lines(path: Path) -> Table:
-    columns, lines, notes = read_json_lines(_read_text(path), str(path))
-    return Table(path, columns, notes=notes, lines=lines)
+def _json_lines(path: Path, encoding: str | None) -> Table:
+    columns, lines, encoding = read_json_lines(_read_text(path), str(path), encoding)
+    return Table(path, columns, lines=lines, encoding=encoding)
 
 
-def _json(path: Path) -> Table:
-    columns, notes = read_json(_read_text(path), str(path))
-    return Table(path, columns, notes=notes)
+def _json(path: Path, encoding: str | None) -> Table:
+    columns, encoding = read_json(_read_text(path), str(path), encoding)
+    return Table(path, columns, encoding=encoding)
 
 
-def _parquet(path: Path) -> Table:
+def _parquet(path: Path, encoding: str | None) -> Table:
     if not path.is_file():
         raise DataError(f"{path} is no regular file.")
     return Table(path, read_parquet(path))
 
 
-READERS: dict[str, Callable[[Path], Table]] = {
+def _spreadsheet(path: Path, encoding: str | None) -> Table:
+    columns, lines, notes = read_spreadsheet(_read_text(path), str(path))
+    return Table(path, {**columns}, typed=False, notes=notes, lines=lines)
+
+
+READERS: dict[str, Callable[[Path, str | None], Table]] = {
     ".csv": _delimited,
     ".tsv": _delimited,
     ".txt": _delimited,
+    ".token": _delimited,
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
     ".json": _json,
     ".parquet": _parquet,
+    ".xlsx": _spreadsheet,
+    ".xlsm": _spreadsheet,
+    ".xlsb": _spreadsheet,
+    ".xls": _spreadsheet,
+    ".ods": _spreadsheet,
 }

@@ -67,6 +67,22 @@ def label_in(value: Any, missing: Counter[str]) -> str | None:
     return _unless_missing(text, MISSING_LABELS, missing)
 
 
+def path_text(value: Any) -> str:
+    """The path in a value of a table, empty where there is none: a text, a number, or Hugging Face's `{path}`."""
+    if isinstance(value, dict):
+        value = value.get("path")
+    if isinstance(value, bool):
+        return ""
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        return str(int(value))  # 42 for 000042.jpg
+    return value.strip() if isinstance(value, str) and not is_missing_word(value) else ""
+
+
+def is_embedded(value: Any) -> bool:
+    """Whether a value is a picture itself, as Hugging Face's tables hold them."""
+    return isinstance(value, bytes) or (isinstance(value, dict) and isinstance(value.get("bytes"), bytes))
+
+
 def is_missing_word(text: str) -> bool:
     """Whether a string stands for a missing value: "nan", "None", "#N/A", …"""
     return text.strip() in MISSING_VALUES
