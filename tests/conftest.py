@@ -1,18 +1,33 @@
 """A tiny trained run that many tests look at, made once in each test process, and which tests share a process."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
-from tiny import tiny_recipe
+from tiny import tiny_recipe, without_curves
 
+from lexel.training import finish
+from lexel.training.run.curves import draw_curves
 from lexel.training.trainer import Run, train
+
+# torch's compiler would start processes to compile in, each of which imports torch.
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _runs_draw_no_curves() -> Iterator[None]:
+    with without_curves():
+        yield
 
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A finished run. Copy its folder before changing anything in it."""
-    return train(tiny_recipe(), tmp_path_factory.mktemp("run") / "tiny")
+    """A finished run, its curves drawn as any user's. Copy its folder before changing anything in it."""
+    with patch.object(finish, "draw_curves", draw_curves):
+        return train(tiny_recipe(), tmp_path_factory.mktemp("run") / "tiny")
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,12 @@ import pickle
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from processes import fork_server
 
 import lexel
 from lexel.encoder import Encoder
@@ -109,7 +109,7 @@ def _embed(encoder: Encoder) -> np.ndarray:
 
 
 def test_an_encoder_goes_to_a_worker_process(encoder):
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as workers:
+    with ProcessPoolExecutor(1, mp_context=fork_server()) as workers:
         there = workers.submit(_embed, encoder).result()
     np.testing.assert_allclose(there, _embed(encoder), atol=1e-6)
 

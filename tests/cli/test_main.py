@@ -2,12 +2,16 @@ import errno
 import os
 import subprocess
 import sys
+from multiprocessing.connection import wait
 
 import pytest
+from processes import Output, environment, lexel_command, start
 from tiny import tiny_recipe
+from torch.distributed import TCPStore
 
 from lexel.cli import main as module
 from lexel.cli.main import app
+from lexel.errors import UsageError
 
 VERBS = [
     *("demo", "train", "plan", "profile", "evaluate", "compare", "classify", "rank", "index", "search", "embed"),
@@ -106,15 +110,30 @@ def test_a_mistake_of_lexel_itself_keeps_its_traceback(monkeypatch):
         module.main()
 
 
-@pytest.mark.parametrize(("recipe", "missing"), [("none.json", "none.json"), ("$RANK.json", "1.json")])
+@pytest.mark.parametrize(("recipe", "missing"), [("none.json", "none.json"), ("{rank}.json", "1.json")])
 def test_what_all_processes_of_torchrun_find_is_told_once_and_so_is_what_one_alone_finds(tmp_path, recipe, missing):
     (tmp_path / "0.json").write_text(tiny_recipe().model_dump_json(exclude_none=True))
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
-    train = f'exec "{sys.executable}" -m lexel train {recipe}'
-    done = subprocess.run([*torchrun, "bash", "-c", train], capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert done.returncode == 1
-    told = [line for line in done.stderr.splitlines() if line.startswith("lexel train: ")]
-    assert told == [f'lexel train: No recipe at "{missing}".']
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # as torchrun keeps one
+    as_in_torchrun = {"TORCHELASTIC_RUN_ID": "none", "TORCHELASTIC_USE_AGENT_STORE": "True"}
+    outputs = [Output(tmp_path / f"printed by {rank}") for rank in range(2)]
+    processes = [
+        start(
+            lexel_command,
+            environment(rank, 2, store.port) | as_in_torchrun,
+            *("train", str(tmp_path / recipe.format(rank=rank))),
+            output=output,
+        )
+        for rank, output in enumerate(outputs)
+    ]
+    wait([process.sentinel for process in processes], timeout=60)
+    assert UsageError.exit_status in [process.exitcode for process in processes]
+    for process in processes:  # torchrun, too, ends all as soon as one has ended
+        process.kill()
+        process.join()
+    lines = [line for output in outputs for line in output.errors.read_text().splitlines()]
+    assert [line for line in lines if line.startswith("lexel train: ")] == [
+        f'lexel train: No recipe at "{tmp_path / missing}".'
+    ]
 
 
 def test_the_list_of_models_is_a_table_or_json(lexel):

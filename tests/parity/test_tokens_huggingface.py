@@ -19,14 +19,18 @@ GOLDEN = Path(__file__).parent / "golden"
 TEXTS = [text for text in varied_texts(6_000, seed=5, surrogates=False) if len(text) < 2_000]
 
 
-def differing(tokenizer: Tokenizer, reference: Callable[[str], list[int]]) -> list[str]:
-    return [text for text, row in zip(TEXTS, tokenizer.encode(TEXTS), strict=True) if row != reference(text)]
+Reference = Callable[[list[str]], list[list[int]]]
 
 
-def transformers_ids(tokenizer, padded: bool) -> Callable[[str], list[int]]:
-    def ids(text: str) -> list[int]:
+def differing(tokenizer: Tokenizer, reference: Reference) -> list[str]:
+    rows = zip(TEXTS, tokenizer.encode(TEXTS), reference(TEXTS), strict=True)
+    return [text for text, ours, theirs in rows if ours != theirs]
+
+
+def transformers_ids(tokenizer, padded: bool) -> Reference:
+    def ids(texts: list[str]) -> list[list[int]]:
         padding = "max_length" if padded else False
-        return tokenizer(text, max_length=CONTEXT, truncation=True, padding=padding).input_ids
+        return tokenizer(texts, max_length=CONTEXT, truncation=True, padding=padding).input_ids
 
     return ids
 
@@ -179,10 +183,10 @@ def test_clipa_overwrites_the_end_with_padding(tmp_path):
     rules = TextRules(cleaning="whitespace", special_names="anywhere", drop_end=True)
     ours = huggingface_tokenizer(tmp_path, CONTEXT, rules=rules, padded=True)
 
-    def reference(text: str) -> list[int]:
-        text = " ".join(html.unescape(html.unescape(ftfy.fix_text(text))).split())
-        ids = transformers_ids(theirs, True)(text)
-        return [0 if number == theirs.sep_token_id else number for number in ids]
+    def reference(texts: list[str]) -> list[list[int]]:
+        clean = [" ".join(html.unescape(html.unescape(ftfy.fix_text(text))).split()) for text in texts]
+        rows = transformers_ids(theirs, True)(clean)
+        return [[0 if number == theirs.sep_token_id else number for number in row] for row in rows]
 
     assert differing(ours, reference) == []
 

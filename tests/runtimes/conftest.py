@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tiny_towers import KINDS, build, write_folder
+from tiny_towers import KINDS, build, shallow, write_folder
 
 from lexel.checkpoints.model_folder.folder import open_model_folder
 from lexel.checkpoints.onnx.export import export_onnx
@@ -17,7 +17,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def clip(kind: str) -> CLIP:
-    return build(KINDS[kind])
+    return build(shallow(KINDS[kind]))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,10 @@
 """A recipe of seconds, for tests that need a real run."""
 
+from contextlib import AbstractContextManager
 from typing import Any
+from unittest.mock import patch
 
+from lexel.training import finish
 from lexel.training.recipe import Recipe
 
 
@@ -22,3 +25,8 @@ def tiny_recipe(changes: tuple[str, ...] = (), **fields: Any) -> Recipe:
         "evaluation": {"source": "scenes:24/val", "times": 2},
     }
     return Recipe.build(content | fields, changes)
+
+
+def without_curves() -> AbstractContextManager[object]:
+    """Runs draw no curves in this process meanwhile, which takes as long as all steps of a tiny one."""
+    return patch.object(finish, "draw_curves")

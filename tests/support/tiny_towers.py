@@ -79,6 +79,15 @@ def build(config: CLIPConfig) -> CLIP:
     return clip.eval()
 
 
+def shallow(config: CLIPConfig) -> CLIPConfig:
+    """The same with one block in each transformer, since tracing a graph takes seconds."""
+    image, text = (
+        tower.model_copy(update={"depth": 1}) if hasattr(tower, "depth") else tower
+        for tower in (config.image, config.text)
+    )
+    return config.model_copy(update={"image": image, "text": text})
+
+
 def write_folder(path: Path, clip: CLIP) -> Path:
     """A model folder of these weights."""
     config = clip.config

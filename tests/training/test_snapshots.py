@@ -1,15 +1,13 @@
 import resource
 import signal
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
+from processes import Output, kill_when, start
 from safetensors.torch import load_file
 from tiny import tiny_recipe
 
@@ -215,37 +213,31 @@ def test_a_second_ctrl_c_does_not_wait_for_the_disk(tmp_path, held):
     assert not held.is_set()
 
 
-SAVING = """
-import sys
-from pathlib import Path
-import torch
-from lexel.training.snapshots import Snapshots
+class StatelessOptimizer:
+    """As far as snapshots know an optimizer."""
 
-class Optimizer:
     skipped_in_a_row = 0
-    def state_tensors(self):
+
+    def state_tensors(self) -> dict[str, torch.Tensor]:
         return {}
 
-model = torch.nn.Linear(1500, 1500)  # nine megabytes
-with Snapshots(Path(sys.argv[1]), keep=2) as snapshots:
-    for step in range(1, 10_000):
-        with torch.no_grad():
-            model.weight.fill_(step)
-        snapshots.save(step, model, Optimizer(), {})
-        print(step, flush=True)
-"""
+
+def save_until_killed(folder: Path) -> None:
+    model = torch.nn.Linear(1500, 1500)  # nine megabytes
+    with Snapshots(folder, keep=2) as snapshots:
+        for step in range(1, 10_000):
+            with torch.no_grad():
+                model.weight.fill_(step)
+            snapshots.save(step, model, StatelessOptimizer(), {})  # pyright: ignore[reportArgumentType]
+            print(step, flush=True)
 
 
 @pytest.mark.parametrize("moment", range(3))
 def test_a_process_killed_while_it_writes_leaves_a_whole_snapshot(tmp_path, moment):
-    process = subprocess.Popen([sys.executable, "-c", SAVING, str(tmp_path)], text=True, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    for _ in range(5 + moment):
-        begun = int(process.stdout.readline())
-    time.sleep(0.01 * moment)
-    process.send_signal(signal.SIGKILL)
-    begun = max([begun, *map(int, process.stdout.read().split())])
-    process.wait()
+    output = Output(tmp_path / "printed")
+    process = start(save_until_killed, tmp_path, output=output)
+    kill_when(process, lambda: output.out.exists() and output.out.read_text().count("\n") >= 5 + moment, 0.01 * moment)
+    begun = int(output.out.read_text().split()[-1])
     snapshot = newest_snapshot(tmp_path)
     assert snapshot is not None
     assert begun - 1 <= snapshot.step <= begun + 1  # each waits for the one before

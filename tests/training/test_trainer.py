@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from processes import kill_when, start_training, steps_logged
 from safetensors.torch import load_file
 from tiny import tiny_recipe
 
@@ -18,7 +19,6 @@ from lexel.data.picture_hash import hash_of
 from lexel.data.readers import read_source
 from lexel.errors import DataError, UsageError
 from lexel.training import trainer
-from lexel.training.recipe import Recipe
 from lexel.training.run.folder import RunFolder
 from lexel.training.trainer import Run, train
 
@@ -75,35 +75,11 @@ def uninterrupted(tmp_path_factory) -> Run:
     return train(tiny_recipe(KILLABLE), tmp_path_factory.mktemp("whole") / "run")
 
 
-def start(folder: Path, recipe: Recipe) -> subprocess.Popen[str]:
-    script = (
-        "import sys; from pathlib import Path; from lexel.cli.main import main;"
-        "sys.argv = ['lexel', 'train', sys.argv[1], '--output', sys.argv[2]]; main()"
-    )
-    saved = folder.parent / "tiny.json"
-    saved.write_text(recipe.model_dump_json(exclude_none=True))
-    return subprocess.Popen(
-        [sys.executable, "-c", script, str(saved), str(folder)],
-        text=True,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-
-
-def wait_for_step(folder: Path, step: int, process: subprocess.Popen[str]) -> None:
-    log = folder / "log.jsonl"
-    while process.poll() is None and (not log.exists() or log.read_text().count("loss") <= step):
-        time.sleep(0.005)
-
-
 def test_a_killed_run_continues_to_the_same_weights(tmp_path, uninterrupted):
     folder = tmp_path / "run"
     for step in (2, 9, 17):
-        process = start(folder, tiny_recipe(KILLABLE))
-        wait_for_step(folder, step, process)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
+        process = start_training(tiny_recipe(KILLABLE), folder)
+        kill_when(process, lambda after=step: steps_logged(folder) > after)
     finished = train(tiny_recipe(KILLABLE), folder)
     assert same_bits(weights(uninterrupted), weights(finished))
     assert losses(folder) == losses(uninterrupted.folder)
@@ -134,10 +110,14 @@ def test_a_run_of_fewer_steps_than_evaluations_is_measured_after_its_steps(tmp_p
 
 def test_ctrl_c_saves_and_leaves_cleanly_and_the_same_command_goes_on(tmp_path, uninterrupted):
     folder = tmp_path / "run"
-    process = start(folder, tiny_recipe(KILLABLE))
-    wait_for_step(folder, 5, process)
-    os.killpg(process.pid, signal.SIGINT)  # to the workers too, as a terminal does
-    _, said = process.communicate()
+    recipe = tmp_path / "recipe.json"
+    recipe.write_text(tiny_recipe(KILLABLE).model_dump_json(exclude_none=True))
+    command = [sys.executable, "-m", "lexel", "train", str(recipe), "--output", str(folder)]
+    with subprocess.Popen(command, text=True, stderr=subprocess.PIPE, start_new_session=True) as process:
+        while process.poll() is None and steps_logged(folder) <= 5:
+            time.sleep(0.005)
+        os.killpg(process.pid, signal.SIGINT)  # to the workers too, as a terminal does
+        _, said = process.communicate()
     assert process.returncode == 130
     assert "The same command goes on from there" in said
     assert "Traceback" not in said

@@ -1,51 +1,44 @@
-"""Processes that watch over each other without torchrun, which would end them by itself."""
+"""Processes that watch over each other without torchrun, which would end the others when one dies."""
 
 import os
-import socket
-import subprocess
-import sys
+import signal
+import time
+from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 import pytest
+from processes import Output, environment, free_port, start
 
-# Beats of a twentieth of a second; process 1 does what it is told, while process 0 waits for it.
-SCRIPT = """
-import os, signal, sys, time
-from lexel.training.distributed import watchdog as watch
-watch.BEAT_SECONDS, watch.SUSPECT_SECONDS, watch.SILENT_SECONDS, watch.GRACE_SECONDS = 0.05, 0.5, 1.5, 0.2
+from lexel.training.distributed import watchdog
 from lexel.training.distributed.world import World
-with World.join("cpu") as world:
-    world.sum(1)
-    if world.rank == 1 and sys.argv[1] == "stops":
-        os.kill(os.getpid(), signal.SIGSTOP)
-    if world.rank == 1 and sys.argv[1] == "is killed":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if world.rank == 1 and sys.argv[1] == "fails":
-        raise OSError("the disk is full")
-    if sys.argv[1] == "is slow":
-        time.sleep(3 * world.rank)
-    elif world.rank == 0:
-        time.sleep(60)  # as in a collective that does not notice
-    world.sum(1)
-    print("done")
-"""
 
 
-def run(what: str) -> tuple[subprocess.Popen[str], subprocess.Popen[str]]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    main, other = (
-        subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, what],
-            env=os.environ | shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for rank in range(2)
-    )
-    return main, other
+def work(rank: int, port: int, what: str) -> None:
+    """Process 1 does `what` the test says, while process 0 waits for it. Heartbeats are a twentieth of a second."""
+    watchdog.BEAT_SECONDS, watchdog.SUSPECT_SECONDS = 0.05, 0.5
+    watchdog.SILENT_SECONDS, watchdog.GRACE_SECONDS = 1.5, 0.2
+    os.environ |= environment(rank, 2, port)
+    with World.join("cpu") as world:
+        world.sum(1)
+        if world.rank == 1 and what == "stops":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        if world.rank == 1 and what == "is killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if world.rank == 1 and what == "fails":
+            raise OSError("the disk is full")
+        if what == "is slow":
+            time.sleep(3 * world.rank)
+        elif world.rank == 0:
+            time.sleep(60)  # as in a collective that does not notice
+        world.sum(1)
+        print("done", flush=True)
+
+
+def run(what: str, folder: Path) -> tuple[list[BaseProcess], list[Output]]:
+    """Both processes, and what they print."""
+    port = free_port()
+    outputs = [Output(folder / str(rank)) for rank in range(2)]
+    return [start(work, rank, port, what, output=output) for rank, output in enumerate(outputs)], outputs
 
 
 @pytest.mark.parametrize(
@@ -56,22 +49,22 @@ def run(what: str) -> tuple[subprocess.Popen[str], subprocess.Popen[str]]:
         ("fails", "failed: OSError: the disk is full"),
     ],
 )
-def test_a_process_that_waits_for_a_dead_one_ends_and_says_so(what, reason):
-    main, other = run(what)
+def test_a_process_that_waits_for_a_dead_one_ends_and_says_so(tmp_path, what, reason):
+    (main, other), (output, _) = run(what, tmp_path)
     try:
-        _, said = main.communicate(timeout=50)
+        main.join(timeout=50)
     finally:
         other.kill()
-        other.communicate()
-    assert main.returncode == 1
+        other.join()
+    said = output.errors.read_text()
+    assert main.exitcode == 1
     assert "lexel train: Process 1 of 2" in said
     assert reason in said
     assert "The same command goes on from the last snapshot." in said
 
 
-def test_a_process_that_is_only_slow_is_waited_for():
-    main, other = run("is slow")
-    for process in (main, other):
-        out, said = process.communicate(timeout=50)
-        assert process.returncode == 0, said
-        assert out == "done\n"
+def test_a_process_that_is_only_slow_is_waited_for(tmp_path):
+    for process, output in zip(*run("is slow", tmp_path), strict=True):
+        process.join(timeout=50)
+        assert process.exitcode == 0, output.errors.read_text()
+        assert output.out.read_text() == "done\n"

@@ -1,20 +1,15 @@
 """Runs with an average of the weights: what they leave, and that being killed changes nothing."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from processes import kill_when, start_training
 from safetensors.torch import load_file
 from tiny import tiny_recipe
 
 from lexel.errors import UsageError
-from lexel.training.recipe import Recipe
 from lexel.training.run.folder import RunFolder
 from lexel.training.snapshots import newest_snapshot
 from lexel.training.trainer import Run, train
@@ -63,14 +58,6 @@ def test_both_are_measured_during_the_run_and_the_report_is_of_the_average(avera
     assert {f"average/{name}": value for name, value in final.items()}.items() <= during[-1].items()
 
 
-def start(folder: Path, recipe: Recipe) -> "subprocess.Popen[bytes]":
-    script = "import sys; from lexel.cli.main import main; sys.argv = ['lexel', 'train', *sys.argv[1:]]; main()"
-    saved = folder.parent / "tiny.json"
-    saved.write_text(recipe.model_dump_json(exclude_none=True))
-    command = [sys.executable, "-c", script, str(saved), "--output", str(folder)]
-    return subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
-
-
 def steps_on_disk(folder: Path) -> int:
     return max((int(path.name[5:12]) for path in (folder / "snapshots").glob("step-*")), default=0)
 
@@ -79,11 +66,8 @@ def test_a_run_killed_in_the_middle_of_writing_ends_in_the_same_average(tmp_path
     """A snapshot is written after every step, so whenever the process dies it is writing one."""
     folder = tmp_path / "run"
     for until in (3, 13):
-        process = start(folder, tiny_recipe(AVERAGED))
-        while process.poll() is None and steps_on_disk(folder) < until:
-            time.sleep(0.003)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process = start_training(tiny_recipe(AVERAGED), folder)
+        kill_when(process, lambda wanted=until: steps_on_disk(folder) >= wanted)
         assert steps_on_disk(folder) < 24
     finished = train(tiny_recipe(AVERAGED), folder)
     first, second = weights(averaged), weights(finished)

@@ -1,7 +1,7 @@
-import multiprocessing
 from pathlib import Path
 
 import pytest
+from processes import fork_server
 from tiny import tiny_recipe
 
 from lexel.errors import UsageError
@@ -98,7 +98,7 @@ def _try_to_train_in(path) -> str:
 
 
 def test_a_second_process_is_kept_out_until_the_first_is_done(begun):
-    with multiprocessing.get_context("spawn").Pool(1) as other:
+    with fork_server().Pool(1) as other:
         with begun.alone(tiny_recipe()):
             assert f"Another process is training in {begun.path}" in other.apply(_try_to_train_in, (begun.path,))
         assert other.apply(_try_to_train_in, (begun.path,)) == "went on"
@@ -108,7 +108,7 @@ def test_of_two_that_find_an_empty_folder_the_second_does_not_overwrite_the_reci
     first, second = tiny_recipe(("seed=1",)), tiny_recipe(("seed=2",))
     folder, same = RunFolder.open(tmp_path / "run", first), RunFolder.open(tmp_path / "run", second)
     with folder.alone(first):
-        with multiprocessing.get_context("spawn").Pool(1) as other:
+        with fork_server().Pool(1) as other:
             assert "Another process is training" in other.apply(_try_to_train_in, (folder.path,))
         assert Recipe.load(folder.path / "recipe.json") == first
         (folder.path / "log.jsonl").write_text('{"step": 0}\n')
