@@ -14,8 +14,9 @@ from colour_encoder import (
 
 from lexel.data.pairs import Pair, Source
 from lexel.errors import DataError, UsageError
-from lexel.evaluation.evaluate import evaluate, source_fingerprint
+from lexel.evaluation.evaluate import evaluate
 from lexel.evaluation.report.report import Report
+from lexel.evaluation.source_fingerprint import source_fingerprint
 
 
 def both() -> Source:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from lexel.data.pairs import EmbeddedImage, ImageFile, Pair, Source
 from lexel.evaluation.evaluate import evaluate
-from lexel.evaluation.evaluation_cache import EvaluationCache
+from lexel.evaluation.evaluation_cache import EvaluationCache, chosen_cache, default_cache
 from lexel.images import Preprocessing
 
 
@@ -137,3 +137,16 @@ def test_a_second_evaluation_embeds_neither_pictures_nor_captions(cache, files):
     assert first.images >= len(files)
     assert first.texts
     assert (second.images, second.texts) == (0, 0)
+
+
+def test_a_caller_asks_for_the_default_cache_a_folder_or_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("LEXEL_CACHE", str(tmp_path / "lexel"))
+    assert chosen_cache(None) is chosen_cache(False) is None
+    default = chosen_cache(True)
+    assert default is not None
+    assert default.folder == default_cache().folder == tmp_path / "lexel" / "embeddings"
+    for place in (tmp_path / "mine", str(tmp_path / "mine")):
+        chosen = chosen_cache(place)
+        assert chosen is not None
+        assert chosen.folder == tmp_path / "mine"
+    assert chosen_cache(default) is default

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lexel.cli.options import Json, Model, NoCache, NumberFormat, Runtime, Templates, checked_file, chosen_templates
+from lexel.cli.options import (
+    Json,
+    Model,
+    NoCache,
+    NumberFormat,
+    Runtime,
+    Templates,
+    Wording,
+    checked_file,
+    chosen_templates,
+)
 from lexel.errors import UsageError
 from lexel.terminal import one_line
 
@@ -16,6 +26,7 @@ if TYPE_CHECKING:
     from lexel.evaluation.classifier import ZeroShotClassifier
     from lexel.evaluation.image_rows import ImageRow
     from lexel.evaluation.ranking import JudgedText
+    from lexel.evaluation.texts.prompts import Prompts
 
 
 def classify(
@@ -37,6 +48,7 @@ def classify(
         ),
     ] = None,
     templates: Templates = None,
+    wording: Wording = None,
     top: Annotated[int, typer.Option(min=1, help="How many labels to show for each image.")] = 3,
     output: Annotated[
         Path | None,
@@ -97,7 +109,7 @@ def classify(
     from lexel.loading import load
     from lexel.progress import say
 
-    wanted = _Choosing(labels, chosen_templates(templates) if templates else None, fit, classifier)
+    wanted = _Choosing(labels, chosen_templates(templates) if templates else None, wording, fit, classifier)
     wanted.check(bool(images), saved=save is not None)
     if output is not None:
         check_output(output, images or [])
@@ -141,15 +153,19 @@ class _Choosing:
 
     labels: str | None
     templates: "str | list[str] | None"
+    wording: Path | None
     fit: str | None
     saved: Path | None
     named: list[str] | None = None  # the labels, once they are read
+    prompts: "Prompts | None" = None
     source: "Source | None" = None
 
     def check(self, images: bool, *, saved: bool) -> None:
         """Raise UsageError for options that do not go together."""
-        if self.saved is not None and (self.labels or self.fit or self.templates):
-            raise UsageError("--classifier brings its labels and templates: leave out --labels, --fit and --templates.")
+        if self.saved is not None and (self.labels or self.fit or self.templates or self.wording):
+            raise UsageError(
+                "--classifier brings its labels and templates: leave out --labels, --fit, --templates and --wording."
+            )
         if not (self.labels or self.fit or self.saved):
             raise UsageError(
                 "Say what to choose among: --labels dog,cat, or --fit CLASSES to learn from pictures, or --classifier."
@@ -162,9 +178,11 @@ class _Choosing:
         from lexel.data.readers import read_source
         from lexel.evaluation.fitting import check_examples
         from lexel.evaluation.texts.labels import read_labels
+        from lexel.evaluation.texts.prompts import read_prompts
         from lexel.progress import say
 
         self.named = read_labels(self.labels) if self.labels else None
+        self.prompts = read_prompts(self.templates or "photo", self.wording)
         if self.fit:
             self.source = read_source(self.fit, prefer=("train",))
             check_examples(self.source, self.named)
@@ -179,11 +197,12 @@ class _Choosing:
 
         if self.saved is not None:
             return ZeroShotClassifier.load(self.saved, encoder)
-        templates = self.templates or "photo"
+        prompts = self.prompts
+        assert prompts is not None  # read by now
         if self.source is None:
-            return ZeroShotClassifier(encoder, self.named or [], templates)
+            return ZeroShotClassifier(encoder, self.named or [], prompts)
         cache = default_cache() if cached else None
-        found, remarks = fit_on_source(encoder, self.source, self.named, templates, cache)
+        found, remarks = fit_on_source(encoder, self.source, self.named, prompts, cache)
         for remark in remarks:
             say(f"Note: {remark}")
         return found

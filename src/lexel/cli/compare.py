@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lexel.cli.options import Json, NoCache, NumberFormat, Output, Runtime, Templates, chosen_templates
+from lexel.cli.options import Json, NoCache, NumberFormat, Output, Runtime, Templates, Wording, chosen_templates
 from lexel.terminal import one_line
 
 if TYPE_CHECKING:
     from lexel.evaluation.comparison.compare import Comparison
-    from lexel.evaluation.evaluation_cache import EvaluationCache
     from lexel.evaluation.report.report import Report
     from lexel.evaluation.suites import Suite
 
@@ -36,6 +35,7 @@ def compare(
         typer.Option(metavar="small|paper|FILE.toml", help="With --on: the tasks to measure.", show_default=False),
     ] = None,
     templates: Templates = None,
+    wording: Wording = None,
     output: Output = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a table for a pull request.")] = False,
     runtime: Runtime = None,
@@ -57,7 +57,6 @@ def compare(
     from lexel.errors import UsageError
     from lexel.evaluation.comparison.compare import compare as compare_reports
     from lexel.evaluation.comparison.page import as_markdown, render_comparison
-    from lexel.evaluation.evaluation_cache import default_cache
     from lexel.evaluation.suites import read_suite
     from lexel.files import make_folder, write_atomically
     from lexel.progress import say
@@ -66,17 +65,17 @@ def compare(
         raise UsageError("--json and --markdown are two ways of printing; give one.")
     if len(models) < 2:
         raise UsageError("A comparison needs two models or reports: lexel compare A B")
-    if not on and (suite or templates or runtime or number_format or no_cache):
+    if not on and (suite or templates or wording or runtime or number_format or no_cache):
         raise UsageError(
-            "--suite, --templates, --runtime, --number-format and --no-cache are for models; name the data: --on SOURCE"
+            "--suite, --templates, --wording, --runtime, --number-format and --no-cache are for models; name the data: "
+            "--on SOURCE"
         )
     if output:
         make_folder(output)
     if on:
         chosen = read_suite(suite or "default")
-        prompts = chosen_templates(templates, chosen.templates or "photo")
-        cache = None if no_cache else default_cache()
-        reports = _measured(models, on, chosen, prompts, runtime, number_format, cache)
+        prompts = chosen_templates(templates, chosen.templates)
+        reports = _measured(models, on, chosen, prompts, wording, runtime, number_format, cache=not no_cache)
     else:
         reports = [_report(name) for name in models]
     comparison = compare_reports(reports, _names(models, reports))
@@ -100,20 +99,22 @@ def _measured(
     models: list[str],
     sources: list[str],
     suite: "Suite",
-    templates: str | list[str],
+    templates: str | list[str] | None,
+    wording: Path | None,
     runtime: Runtime,
     number_format: NumberFormat,
-    cache: "EvaluationCache | None",
+    *,
+    cache: bool,
 ) -> "list[Report]":
-    from lexel.data.readers import read_source
     from lexel.evaluation.evaluate import evaluate
+    from lexel.evaluation.published.reading import read_test_source
     from lexel.loading import load
 
-    read = [read_source(source, prefer=("test", "val")) for source in sources]
+    read = [read_test_source(source) for source in sources]
     reports = []
     for name in models:  # one after the other: two large models need not fit into memory together
         encoder = load(name, runtime=runtime, number_format=number_format)
-        reports.append(evaluate(encoder, read, tasks=suite.tasks, templates=templates, cache=cache))
+        reports.append(evaluate(encoder, read, tasks=suite.tasks, templates=templates, wording=wording, cache=cache))
     return reports
 
 

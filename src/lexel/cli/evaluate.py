@@ -5,15 +5,18 @@ from typing import Annotated
 
 import typer
 
-from lexel.cli.options import Json, Model, NoCache, NumberFormat, Output, Runtime, Templates, chosen_templates
+from lexel.cli.options import Json, Model, NoCache, NumberFormat, Output, Runtime, Templates, Wording, chosen_templates
 
 
 def evaluate(
     model: Model,
     sources: Annotated[
-        list[str],
-        typer.Argument(help="What to measure on: folders, tables, class folders, scenes:N/test.", show_default=False),
-    ],
+        list[str] | None,
+        typer.Argument(
+            help="What to measure on: folders, tables, scenes:N/test; published probes such as winoground:FOLDER.",
+            show_default=False,
+        ),
+    ] = None,
     output: Output = None,
     tasks: Annotated[
         str | None,
@@ -26,12 +29,12 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="small|paper|FILE.toml",
-            help="Several tasks at once: small adds linear probe, few shots, nearest neighbours, calibration and "
-            "geometry; paper takes all.",
+            help="Several tasks at once: small adds probe, shots, neighbours, calibration, geometry; paper takes all.",
             show_default=False,
         ),
     ] = None,
     templates: Templates = None,
+    wording: Wording = None,
     labels: Annotated[
         str | None,
         typer.Option(
@@ -53,19 +56,19 @@ def evaluate(
 ) -> None:
     """Measure a model: zero-shot classification where there are labels, retrieval where there are captions, and more.
 
-    Writes report.json and report.html: every number with its 95 % interval and chance. Without --output they go into
-    report/ or, where one lies there already, report-2/ and so on.
+    Writes report.json and report.html, every number with its 95 % interval and chance; by default into report/,
+    report-2/ and so on.
 
     \b
     Examples:
       lexel evaluate runs/fashion/model fashion/test --output reports/fashion
       lexel evaluate runs/fashion/model fashion/test --suite small
+      lexel evaluate ViT-B-32/openai --tasks binding,counting,handwriting
     """
     from lexel.cli.print_report import print_metrics
     from lexel.cli.printing import print_json
     from lexel.errors import UsageError
     from lexel.evaluation.evaluate import evaluate as measure
-    from lexel.evaluation.evaluation_cache import default_cache
     from lexel.evaluation.report.report import unused_folder
     from lexel.evaluation.suites import Suite, read_suite
     from lexel.evaluation.tasks.registry import chosen_tasks
@@ -85,12 +88,13 @@ def evaluate(
         say(f"The report in {folder} will be replaced.")
     report = measure(
         load(model, runtime=runtime, number_format=number_format),
-        sources,
+        sources or (),
         tasks=chosen.tasks,
-        templates=chosen_templates(templates, chosen.templates or "photo"),
+        templates=chosen_templates(templates, chosen.templates),
+        wording=wording,
         labels=read_labels(labels) if labels else None,
         training=training,
-        cache=None if no_cache else default_cache(),
+        cache=not no_cache,
     )
     report.save(folder)
     if json:

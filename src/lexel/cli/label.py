@@ -16,6 +16,7 @@ from lexel.cli.options import (
     NumberFormat,
     Runtime,
     Templates,
+    Wording,
     chosen_model,
     chosen_templates,
 )
@@ -25,6 +26,7 @@ from lexel.files import check_new_file
 if TYPE_CHECKING:
     from lexel.curation.labelling import Labelled
     from lexel.curation.sidecars import SkippedFile
+    from lexel.evaluation.texts.prompts import Prompts
     from lexel.library.library import Library
     from lexel.loading import ModelChoice
 
@@ -40,6 +42,7 @@ def label(
         ),
     ] = None,
     templates: Templates = None,
+    wording: Wording = None,
     least: Least = "possible",
     several: Annotated[bool, typer.Option("--several", help="Give a photo every label that fits.")] = False,
     into: Annotated[
@@ -78,10 +81,19 @@ def label(
       lexel label photos.lexel --undo
       lexel label photos.lexel --remove dog
     """
+    from lexel.evaluation.texts.prompts import read_prompts
+
     choice = chosen_model(model, runtime, number_format)
     taken_back = [name for name, given in (("--undo", undo), ("--remove", remove is not None)) if given]
     if taken_back:
-        others = {"--labels": labels, "--into": into, "--templates": templates, "--several": several, "--model": model}
+        others = {
+            "--labels": labels,
+            "--into": into,
+            "--templates": templates,
+            "--wording": wording,
+            "--several": several,
+            "--model": model,
+        }
         unfit = [*taken_back[1:], *(name for name, given in others.items() if given)]
         if unfit:
             raise UsageError(f"{taken_back[0]} and {unfit[0]} do not go together; give two commands.")
@@ -89,13 +101,13 @@ def label(
     elif labels is None:
         raise UsageError(f'Say what to do: lexel label {library} --labels "dog,cat", or --undo, or --remove TAG')
     else:
-        _label(library, labels, chosen_templates(templates), least, several, into, choice, json)
+        _label(library, labels, read_prompts(chosen_templates(templates), wording), least, several, into, choice, json)
 
 
 def _label(
     path: Path,
     labels: str,
-    templates: str | list[str],
+    prompts: "Prompts",
     least: Least,
     several: bool,
     into: str | None,
@@ -115,7 +127,7 @@ def _label(
     words = read_labels(labels)
     with Library.open(path, choice) as library:
         present = present_ids(library)
-        given = label_photos(library, words, templates, least=least, several=several, among=present)
+        given = label_photos(library, words, prompts, least=least, several=several, among=present)
         if json:
             photos = {photo.id: photo.shown for photo in library.records.photos({one.id: None for one in given})}
             print_json([{"path": photos[one.id]} | asdict(one) for one in given])

@@ -1,12 +1,15 @@
 """The options that mean the same in every verb, said once."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
+from lexel.cli.verb import RARE
 from lexel.errors import UsageError
 from lexel.files import check_folder_above, check_new_file
+
+DefaultTemplates = TypeVar("DefaultTemplates", bound=str | list[str] | None)
 
 if TYPE_CHECKING:
     from lexel.loading import ModelChoice
@@ -150,9 +153,19 @@ Templates = Annotated[
     list[str] | None,
     typer.Option(
         "--templates",
-        metavar="SET|TEMPLATE",
-        help='Prompt templates: a set ("photo", "plain", …) or a sentence with {} for the label; may be given again.',
+        metavar="NAME|FILE|TEXT",
+        help="Prompt templates: photo, imagenet, satellite, texture, digits …, a file, or a sentence with {}.",
         show_default=False,
+    ),
+]
+Wording = Annotated[
+    Path | None,
+    typer.Option(
+        "--wording",
+        metavar="FILE",
+        help="How to say the labels: names, descriptions.",
+        show_default=False,
+        rich_help_panel=RARE,
     ),
 ]
 
@@ -167,8 +180,10 @@ def chosen_model(model: str | None, runtime: Runtime, number_format: NumberForma
     return ModelChoice(model, runtime, number_format) if model is not None else None
 
 
-def chosen_templates(given: list[str] | None, default: str | list[str] = "photo") -> str | list[str]:
-    """A set's name stays a name; sentences become a list."""
+def chosen_templates(
+    given: list[str] | None, default: DefaultTemplates = "photo"
+) -> str | list[str] | DefaultTemplates:
+    """A family's name stays a name; sentences become a list."""
     if not given:
         return default
     return given[0] if len(given) == 1 else given

@@ -14,6 +14,7 @@ from lexel.cli.options import (
     NumberFormat,
     Runtime,
     Templates,
+    Wording,
     checked_folder,
     chosen_model,
     chosen_templates,
@@ -36,6 +37,7 @@ def sort(
     leave: Annotated[bool, typer.Option("--leave", help='Leave out what no label fits, instead of "other".')] = False,
     least: Least = "possible",
     templates: Templates = None,
+    wording: Wording = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     model: LibraryModelOption = None,
     runtime: Runtime = None,
@@ -55,13 +57,15 @@ def sort(
     from lexel.curation.labelling import label_photos
     from lexel.curation.sorting import folder_names, sort_photos
     from lexel.evaluation.texts.labels import read_labels
+    from lexel.evaluation.texts.prompts import read_prompts
     from lexel.library.library import Library
     from lexel.progress import say
 
     words = read_labels(labels)
+    prompts = read_prompts(chosen_templates(templates), wording)
     folder_names(words, leave)
     with Library.open(library, chosen_model(model, runtime, number_format)) as opened:
-        given = label_photos(opened, words, chosen_templates(templates), least=least)
+        given = label_photos(opened, words, prompts, least=least)
         how = "link" if link else "copy"
         try:
             done = sort_photos(opened, given, into, words, how=how, leave=leave, dry_run=dry_run)

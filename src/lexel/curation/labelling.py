@@ -6,7 +6,7 @@ none. A calibrated model says how likely a match is when one photo in ten shows 
 label has to fit a photo well above texts that say little (see `strength`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +17,8 @@ from lexel.curation.present import blocks_among, present_ids
 from lexel.evaluation.classifier import label_embeddings
 from lexel.evaluation.matching import generic_of
 from lexel.evaluation.texts.labels import check_labels
+from lexel.evaluation.texts.prompts import PromptsLike, read_prompts
+from lexel.evaluation.texts.wording import WordingLike
 from lexel.library.search.model_check import say_if_model_tells_nothing
 from lexel.library.search.strength import in_words, matches, sample_of
 
@@ -43,8 +45,9 @@ class Labelled:
 def label_photos(
     library: "Library",
     labels: list[str],
-    templates: str | Sequence[str] = "photo",
+    templates: PromptsLike = "photo",
     *,
+    wording: WordingLike | None = None,
     least: Least = "possible",
     several: bool = False,
     among: np.ndarray | None = None,
@@ -52,15 +55,17 @@ def label_photos(
     """The label that fits each photo best, or with `several` each that fits, where it fits at least so well.
 
     In the order of the photos, of one photo the best first. `least` "any" takes the best label however badly it fits.
-    `among` are the ids of the photos to look at; by default those that are on the disk now, and a note names the
-    others. Raises UsageError for wrong labels.
+    `wording` says what the labels are called or look like. `among` are the ids of the photos to look at; by default
+    those that are on the disk now, and a note names the others. Raises UsageError for wrong labels.
 
     Example: `[one.label for one in label_photos(library, ["dog", "cat"])]`
     """
     check_labels(labels)
     encoder = library.encoder
     say_if_model_tells_nothing(library)
-    texts = label_embeddings(encoder, labels, templates)
+    prompts = read_prompts(templates, wording)
+    prompts.unsaid(labels)  # refuses words for other labels
+    texts = label_embeddings(encoder, labels, prompts)
     generic = None
     if encoder.calibration is None:
         generic = generic_of(encoder, sample_of(library.vectors, library.vectors.ids))

@@ -19,7 +19,7 @@ from lexel.data.pairs import Pair, Source
 from lexel.errors import DataError, ModelError
 from lexel.evaluation.embedded_source import EmbeddedSource, embed_source
 from lexel.evaluation.metrics.metric import score_blocks
-from lexel.evaluation.texts.prompts import templates as read_templates
+from lexel.evaluation.texts.templates import templates as read_templates
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder

@@ -6,20 +6,22 @@ A classifier may learn from labelled images beside that (`few_shot`), and is the
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from lexel.data.captions import fill
 from lexel.errors import ModelError, UsageError, did_you_mean
+from lexel.evaluation.embedded_source import EmbeddedSource
 from lexel.evaluation.few_shot.learned import Learned, learn
 from lexel.evaluation.matching import match_of
 from lexel.evaluation.ranking import JudgedText
 from lexel.evaluation.texts.labels import check_labels
-from lexel.evaluation.texts.prompts import templates as read_templates
+from lexel.evaluation.texts.prompts import Prompts, PromptsLike, read_prompts
+from lexel.evaluation.texts.wording import WordingLike
 from lexel.files import write_atomically
 from lexel.safetensors_bytes import safetensors_bytes
 from lexel.unit_vectors import check_finite, unit
@@ -29,19 +31,27 @@ if TYPE_CHECKING:
     from lexel.encoder_inputs import ImageLike
 
 
-def label_embeddings(encoder: Encoder, labels: Sequence[str], templates: str | Sequence[str] = "photo") -> np.ndarray:
-    """One unit vector for each label: the mean of its prompts' embeddings. (L, D)"""
-    return unit(_prompt_means(encoder, labels, read_templates(templates)))
+def label_embeddings(
+    encoder: Encoder,
+    labels: Sequence[str],
+    templates: PromptsLike = "photo",
+    embedded: EmbeddedSource | None = None,
+) -> np.ndarray:
+    """One unit vector for each label: the mean of its prompts' embeddings. (L, D)
+
+    With `embedded` the prompts' embeddings are kept there, for whatever asks for the same ones.
+    """
+    embed = encoder.embed_texts if embedded is None else partial(embedded.embed_texts, encoder)
+    return unit(_prompt_means(embed, labels, read_prompts(templates)))
 
 
-def label_prompts(labels: Sequence[str], templates: Sequence[str]) -> list[str]:
-    """Each label in each of the templates, label by label."""
-    return [fill(template, label) for label in labels for template in templates]
-
-
-def _prompt_means(encoder: Encoder, labels: Sequence[str], templates: Sequence[str]) -> np.ndarray:
+def _prompt_means(embed: Callable[[Sequence[str]], np.ndarray], labels: Sequence[str], prompts: Prompts) -> np.ndarray:
     """The mean of the embeddings of each label's prompts, not of unit length. (L, D)"""
-    return encoder.embed_texts(label_prompts(labels, templates)).reshape(len(labels), len(templates), -1).mean(axis=1)
+    sentences = [prompts.of(label) for label in labels]
+    counts = np.array([len(each) for each in sentences])
+    vectors = embed([sentence for each in sentences for sentence in each])
+    sums = np.add.reduceat(vectors, np.cumsum(counts) - counts, axis=0)
+    return sums / counts[:, None].astype(np.float32)
 
 
 ZERO_SHOT, FEW_SHOT = "lexel zero-shot classifier", "lexel few-shot classifier"  # kinds of files
@@ -49,6 +59,9 @@ ZERO_SHOT, FEW_SHOT = "lexel zero-shot classifier", "lexel few-shot classifier" 
 
 class ZeroShotClassifier:
     """Names images with labels of your choice; the labels are embedded once, here.
+
+    `templates` are a family's name, a file or sentences with {} for the label. `wording` says what each label is called
+    or looks like: `{"crane": {"names": ["crane bird"], "descriptions": ["long legs"]}}`, or a file of that.
 
     Example:
         classifier = lexel.ZeroShotClassifier(encoder, ["cat", "dog"])
@@ -58,19 +71,23 @@ class ZeroShotClassifier:
 
     learned: Learned | None = None  # from examples
 
-    def __init__(self, encoder: Encoder, labels: Sequence[str], templates: str | Sequence[str] = "photo") -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        labels: Sequence[str],
+        templates: PromptsLike = "photo",
+        wording: WordingLike | None = None,
+    ) -> None:
         check_labels(labels)
         self.encoder = encoder
         self.labels = tuple(labels)
-        self.templates = read_templates(templates)
-        means = _prompt_means(encoder, self.labels, self.templates)
+        prompts = read_prompts(templates, wording)
+        prompts.unsaid(self.labels)  # refuses words for other labels
+        self.templates = prompts.templates
+        self.prompts = prompts.of_all(self.labels)  # the sentences in which the model saw the labels
+        means = _prompt_means(encoder.embed_texts, self.labels, prompts)
         self.vectors = unit(means)  # (L, D)
         self.agreement = np.linalg.norm(means, axis=1)  # (L,) of a label's prompts with each other, up to 1
-
-    @property
-    def prompts(self) -> list[str]:
-        """The sentences in which the model saw the labels."""
-        return label_prompts(self.labels, self.templates)
 
     def classify(self, images: Sequence[ImageLike], top: int = 5) -> list[list[tuple[str, float]]]:
         """The `top` most probable (label, probability) for each image, best first. Raises BadImageError.
@@ -147,6 +164,7 @@ class ZeroShotClassifier:
             "kind": FEW_SHOT if self.learned else ZERO_SHOT,
             "labels": json.dumps(self.labels),
             "templates": json.dumps(self.templates),
+            "prompts": json.dumps(self.prompts),
             "fingerprint": self.encoder.fingerprint,
             "model": self.encoder.name,
         }
@@ -171,6 +189,8 @@ class ZeroShotClassifier:
         try:
             classifier.labels = tuple(json.loads(metadata["labels"]))
             classifier.templates = tuple(json.loads(metadata["templates"]))
+            plain = Prompts(classifier.templates).of_all(classifier.labels)
+            classifier.prompts = json.loads(metadata["prompts"]) if "prompts" in metadata else plain
             classifier.vectors = tensors["label_embeddings"]
             classifier.agreement = tensors["prompt_agreement"]
             if metadata["kind"] == FEW_SHOT:

@@ -11,6 +11,7 @@ import numpy as np
 
 from lexel.data.pairs import Pair, Source
 from lexel.errors import DataError
+from lexel.evaluation.published.probe_source import ProbeSource
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
@@ -46,7 +47,8 @@ def embed_source(
     """
     if isinstance(source, EmbeddedSource):
         return source
-    pairs = [pair for pair in source.pairs if pair.label is not None or pair.captions]
+    asked = isinstance(source, ProbeSource)  # of all its pictures, whether or not they have words of their own
+    pairs = [pair for pair in source.pairs if asked or pair.label is not None or pair.captions]
     if not pairs:
         raise DataError(f"{source.name}: none of its {len(source.pairs)} images has a label or a caption to test with.")
     pictures, what = [pair.picture for pair in pairs], f"Embedding {source.name}"

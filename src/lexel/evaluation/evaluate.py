@@ -2,70 +2,90 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lexel.data.pairs import Source
 from lexel.errors import UsageError
 from lexel.evaluation.embedded_source import EmbeddedSource, embed_source
+from lexel.evaluation.evaluation_cache import EvaluationCache, chosen_cache
+from lexel.evaluation.published.probe_source import ProbeSource
+from lexel.evaluation.published.reading import read_test_source
 from lexel.evaluation.report.caveats import about_reading
 from lexel.evaluation.report.overlap import about_overlap
 from lexel.evaluation.report.report import Report, SourceReport
-from lexel.evaluation.tasks.base import Task, TaskInput, TaskRequest
+from lexel.evaluation.source_fingerprint import source_fingerprint
+from lexel.evaluation.tasks.base import DrawnTask, Task, TaskInput, TaskRequest
+from lexel.evaluation.tasks.drawn import measure_drawn
 from lexel.evaluation.tasks.registry import chosen_tasks
-from lexel.evaluation.texts.prompts import templates as read_templates
+from lexel.evaluation.texts.prompts import Prompts
+from lexel.evaluation.texts.templates import DEFAULT_TEMPLATES
+from lexel.evaluation.texts.templates import templates as read_templates
+from lexel.evaluation.texts.wording import WordingLike, read_wording
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
-    from lexel.evaluation.evaluation_cache import EvaluationCache
 
 SourceLike = Source | EmbeddedSource | str
 
 
 def evaluate(
     encoder: Encoder,
-    source: SourceLike | Sequence[SourceLike],
+    source: SourceLike | Sequence[SourceLike] = (),
     *,
     tasks: Sequence[str | Task] | None = None,
-    templates: str | Sequence[str] = "photo",
+    templates: str | Sequence[str] | None = None,
+    wording: WordingLike | None = None,
     labels: Sequence[str] | None = None,
     training: Source | str | None = None,
-    cache: EvaluationCache | None = None,
+    cache: EvaluationCache | str | Path | bool | None = None,
 ) -> Report:
     """Measure the model on the source or sources, by default zero-shot and retrieval, where the source allows them.
 
-    A source that is embedded already is not embedded again. `tasks` are names or `Task` objects; `labels` are the names
-    to choose from, by default those that occur in the source. `training` is what tasks learn from (a linear probe), by
-    default the training split of the data set that the source is a split of. With a `cache`,
-    what the same model has embedded before is not embedded again.
+    A source that is embedded already is not embedded again. `tasks` are names or `Task` objects; those with pictures of
+    their own need no source. `labels` are the names to choose from, by default those that occur in the source.
+    `templates` are the sentences in which labels are shown, by default those that fit the source; `wording` says what
+    the labels are called or look like. `training` is what tasks learn from (a linear probe), by default the training
+    split of the data set that the source is a split of. With `cache=True`, or a folder, what the same model has
+    embedded before is not embedded again; True is the folder that the command line uses.
 
     Example:
-        report = lexel.evaluate(lexel.load("demo/run/model"), "scenes:1000/test", templates="scene")
+        report = lexel.evaluate(lexel.load("demo/run/model"), "scenes:1000/test", templates="scene", cache=True)
         report.metrics()["zero_shot/top1"]
         report.save("reports/demo")                             # report.json and report.html
     """
     wanted = chosen_tasks(tasks)
-    prompts = read_templates(templates)
+    words = {} if wording is None else read_wording(wording)
+    prompts = Prompts(read_templates(DEFAULT_TEMPLATES if templates is None else templates), words)
+    kept = chosen_cache(cache)
     one = isinstance(source, str | Source | EmbeddedSource)
     sources = [item if isinstance(item, EmbeddedSource) else _read(item) for item in ([source] if one else source)]
-    if not sources:
+    drawn = [task for task in wanted if isinstance(task, DrawnTask)]
+    on_sources = [task for task in wanted if not isinstance(task, DrawnTask)]
+    if not sources and (on_sources or not drawn):
         raise UsageError("No source was given to evaluate on.")
     twice = [name for name, count in Counter(_source_of(item).name for item in sources).items() if count > 1]
     if twice:
         raise UsageError(f"{twice[0]} is given twice: its numbers could not be told apart in the report.")
     given_labels = tuple(labels) if labels is not None else None
     given_training = _read(training, prefer=("train",)) if training is not None else None
-    requests = [TaskRequest(_source_of(item), given_labels, given_training) for item in sources]
-    plans = [_plan(request, wanted) for request in requests]
-    measured = [
-        _measure(encoder, item, request, plan, prompts, cache)
-        for item, request, plan in zip(sources, requests, plans, strict=True)
-    ]
+    measured = []
+    if on_sources:
+        requests = [TaskRequest(_source_of(item), given_labels, given_training) for item in sources]
+        plans = [_plan(request, on_sources) for request in requests]
+        for request in requests:
+            if request.source.labels:
+                prompts.unsaid(request.candidates)  # refuses words for other labels, before anything is embedded
+        for item, request, plan in zip(sources, requests, plans, strict=True):
+            own = _own_templates(request.source) if templates is None else None
+            fitting = prompts if own is None else Prompts(read_templates(own), words)
+            measured.append(_measure(encoder, item, request, plan, fitting, kept))
+    if drawn:
+        measured.append(measure_drawn(encoder, drawn, prompts, kept))
     return Report(
         model=encoder.name,
         fingerprint=encoder.fingerprint,
@@ -76,11 +96,11 @@ def evaluate(
 
 
 def _read(source: Source | str, prefer: Sequence[str] = ("test", "val")) -> Source:
-    if isinstance(source, Source):
-        return source
-    from lexel.data.readers import read_source
+    return source if isinstance(source, Source) else read_test_source(source, prefer=prefer)
 
-    return read_source(source, prefer=prefer)
+
+def _own_templates(source: Source) -> str | None:
+    return source.templates if isinstance(source, ProbeSource) else None
 
 
 def _source_of(item: Source | EmbeddedSource) -> Source:
@@ -108,7 +128,7 @@ def _measure(
     item: Source | EmbeddedSource,
     request: TaskRequest,
     plan: Sequence[Task],
-    prompts: tuple[str, ...],
+    prompts: Prompts,
     cache: EvaluationCache | None,
 ) -> SourceReport:
     embedded = embed_source(encoder, item, cache)
@@ -131,11 +151,3 @@ def _measure(
     pictures = own | {pair.key: pair.picture for pair in embedded.pairs}
     pictures = {key: picture for key, picture in pictures.items() if key in shown}
     return report.with_images(pictures, [pair.key for pair in embedded.pairs])
-
-
-def source_fingerprint(source: Source) -> str:
-    """A short hash of the keys, captions and labels: equal for equal test sets, whatever they are called."""
-    digest = hashlib.sha256()
-    for pair in source.pairs:
-        digest.update(json.dumps([pair.key, pair.captions, pair.label], ensure_ascii=False).encode() + b"\n")
-    return digest.hexdigest()[:12]

@@ -23,6 +23,8 @@ from safetensors import SafetensorError, safe_open
 from lexel.data.pairs import EmbeddedImage, ImageFile, Picture, ShardImage
 from lexel.data.scenes import Scene
 from lexel.errors import LexelError
+from lexel.evaluation.pictures.cropped import CroppedPicture
+from lexel.evaluation.pictures.digits import CellDigit, PrintedDigit
 from lexel.evaluation.pictures.drawn_twins import DrawnScene
 from lexel.files import cache_folder, make_folder, write_atomically
 from lexel.identity import file_state
@@ -115,6 +117,15 @@ def default_cache() -> EvaluationCache:
     return EvaluationCache(cache_folder() / "embeddings")
 
 
+def chosen_cache(wanted: EvaluationCache | str | Path | bool | None) -> EvaluationCache | None:
+    """The cache that a caller means: the default one for True, one in a folder for its path, none for None or False."""
+    if isinstance(wanted, str | Path):
+        return EvaluationCache(Path(wanted).expanduser())
+    if isinstance(wanted, bool):
+        return default_cache() if wanted else None
+    return wanted
+
+
 def _model_parts(encoder: Encoder) -> list[str]:
     """All of a model that its vectors depend on."""
     return [
@@ -150,9 +161,13 @@ def _state(picture: Picture) -> str | None:
                 return f"file {file_state(path)} {path.absolute()} {start} {size}"
             except OSError:
                 return None
+        case CroppedPicture(path=path, box=box):
+            whole = _state(ImageFile(path))
+            return whole and f"part {box} of {whole}"
         case EmbeddedImage(content=content):
             return f"content {hashlib.sha256(content).hexdigest()}"
-        case Scene() | DrawnScene():  # drawn a hundred times as fast as embedded, and by code that may change
+        # Drawn a hundred times as fast as embedded, and by code that may change.
+        case Scene() | DrawnScene() | CellDigit() | PrintedDigit():
             return f"pixels {hashlib.sha256(picture.load().tobytes()).hexdigest()}"
         case _:
             return None

@@ -11,6 +11,7 @@ from lexel.evaluation.classifier import ZeroShotClassifier
 from lexel.evaluation.embedded_source import embed_source
 from lexel.evaluation.evaluation_cache import EvaluationCache
 from lexel.evaluation.report.caveats import about_reading
+from lexel.evaluation.texts.prompts import PromptsLike
 from lexel.unit_vectors import check_finite
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def fit_on_source(
     encoder: Encoder,
     source: Source,
     labels: Sequence[str] | None = None,
-    templates: str | Sequence[str] = "photo",
+    templates: PromptsLike = "photo",
     cache: EvaluationCache | None = None,
 ) -> tuple[ZeroShotClassifier, list[str]]:
     """A classifier of `labels`, by default those of the source, that has learned from its pictures; and remarks.

@@ -22,7 +22,18 @@ class Suite(Config):
 SUITES = {
     "default": Suite(tasks=list(DEFAULT_TASKS)),
     "small": Suite(
-        tasks=["zero_shot", "multi_label", "hierarchy", "retrieval", "linear_probe", "knn", "calibration", "geometry"]
+        tasks=[
+            "zero_shot",
+            "multi_label",
+            "hierarchy",
+            "retrieval",
+            "linear_probe",
+            "knn",
+            "calibration",
+            "geometry",
+            "choices",
+            "twins",
+        ]
     ),
     "paper": Suite(tasks=[task.name for task in TASKS]),
 }

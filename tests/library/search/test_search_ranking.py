@@ -10,7 +10,7 @@ from quick_encoder import QuickEncoder
 from lexel.calibration import Calibration
 from lexel.errors import UsageError
 from lexel.evaluation.matching import Generic
-from lexel.evaluation.texts.prompts import TEMPLATES
+from lexel.evaluation.texts.templates import families
 from lexel.library.library import Library
 from lexel.library.search import ranking
 from lexel.library.search.diversity import diversify
@@ -262,7 +262,7 @@ def test_a_word_or_two_are_asked_in_sentences_about_a_photo(text, label):
     encoder.embed_texts = lambda texts: asked.extend(texts) or np.ones((len(texts), 48), np.float32)
     [part] = text_parts(encoder, [(text, 1.0)])
     assert asked[0] == f"a photo of a {label}."
-    assert len(asked) == len(TEMPLATES["photo"])
+    assert len(asked) == len(families()["photo"])
     assert part.name == " ".join(text.split())
 
 

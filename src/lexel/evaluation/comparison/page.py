@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from lexel.data.pairs import Pair
 from lexel.errors import LexelError
 from lexel.evaluation.comparison.compare import Comparison, Difference, common_sources, disagreements
-from lexel.evaluation.evaluate import source_fingerprint
+from lexel.evaluation.published.reading import read_test_source
 from lexel.evaluation.report.page import page_environment
 from lexel.evaluation.report.report import Report, SourceReport
 from lexel.evaluation.report.sections import Chart, Line
+from lexel.evaluation.source_fingerprint import source_fingerprint
 
 DISAGREEMENTS_SHOWN = 8  # for each side
 
@@ -137,10 +138,8 @@ def _disputes(comparison: Comparison, reports: Sequence[Report]) -> list[Dispute
 
 def _pairs_at_hand(source: SourceReport) -> dict[str, Pair]:
     """The pairs of the source by key, read again by its name; none where it is gone or has changed."""
-    from lexel.data.readers import read_source
-
     try:
-        read = read_source(source.name, prefer=("test", "val"))
+        read = read_test_source(source.name)
     except LexelError:
         return {}
     return {pair.key: pair for pair in read.pairs} if source_fingerprint(read) == source.fingerprint else {}

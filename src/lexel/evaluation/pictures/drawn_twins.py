@@ -18,7 +18,8 @@ from lexel.data.scenes.shapes import SHAPES
 from lexel.data.scenes.world import SIZE, Item, Kind, SceneLayout
 
 TWINS = 200  # of each probe
-SMALL, MEDIUM, LARGE = 8.0, 12.0, 18.0  # radius in pixels
+SMALL, LITTLE, MEDIUM, LARGE = 8.0, 9.0, 12.0, 18.0  # radius in pixels
+NEAR, FAR = 12.0, 21.0  # pixels from the middle to each of two little shapes
 QUARTER = SIZE / 4
 SHIFT = 2.0  # pixels, at most, from where a shape is meant to be
 THINKING, DRAWING = 3, 4  # what the dice are thrown for; 1 and 2 are those of `scenes:N`
@@ -121,12 +122,26 @@ def _size(dice: Dice) -> Twin:
     return sized(one), sized(other)
 
 
+def _distance(dice: Dice) -> Twin:
+    one, other = _two_kinds(dice)
+    ground, flat = _ground(one, other, dice), dice.chance(0.5)
+
+    def apart_by(offset: float, words: str) -> tuple[SceneLayout, str]:
+        low, high = SIZE / 2 - offset, SIZE / 2 + offset
+        first, second = ((low, SIZE / 2), (high, SIZE / 2)) if flat else ((SIZE / 2, low), (SIZE / 2, high))
+        items = (_item(one, *first, LITTLE, dice), _item(other, *second, LITTLE, dice))
+        return _layout(one, other, items, ground), f"{_named(one)} {words} {_named(other)}"
+
+    return apart_by(NEAR, "close to"), apart_by(FAR, "far from")
+
+
 PROBES: dict[str, Callable[[Dice], Twin]] = {
     "counting": _counting,
     "relations": _relations,
     "binding": _binding,
     "negation": _negation,
     "size": _size,
+    "distance": _distance,
 }
 
 

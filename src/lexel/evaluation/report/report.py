@@ -30,6 +30,7 @@ class SourceReport(Config):
     notes: list[str]  # how the source was read
     warnings: list[str]  # about reading it; each section has its own
     sections: list[TaskSection]  # one for each task
+    drawn: bool = False  # probes with pictures of their own, which belong to no source
     _pictures: dict[str, Picture] = PrivateAttr(default_factory=dict)  # that the page shows
     _keys: list[str] = PrivateAttr(default_factory=list)  # of the images that were read
 
@@ -96,10 +97,12 @@ class Report(Config):
     def metrics(self) -> dict[str, float]:
         """All values by name, such as "zero_shot/top1" or "retrieval/image_to_text/recall@1".
 
-        With several sources each name begins with its source's: "flickr8k/zero_shot/top1".
+        With several sources each name begins with its source's: "flickr8k/zero_shot/top1"; those of drawn probes never
+        do.
         """
+        several = sum(not source.drawn for source in self.sources) > 1
         return {
-            f"{source.name}/{name}" if len(self.sources) > 1 else name: metric.value
+            f"{source.name}/{name}" if several and not source.drawn else name: metric.value
             for source in self.sources
             for name, metric in source.metrics.items()
         }

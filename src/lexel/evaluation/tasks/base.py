@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
 
 from lexel.data.pairs import Source
 from lexel.errors import LexelError
+from lexel.evaluation.classifier import label_embeddings
 from lexel.evaluation.embedded_source import EmbeddedSource, embed_source
+from lexel.evaluation.published.reading import read_test_source
 from lexel.evaluation.report.sections import TaskSection
+from lexel.evaluation.texts.prompts import Prompts
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
@@ -40,7 +46,7 @@ class TaskInput:
 
     encoder: Encoder
     embedded: EmbeddedSource
-    templates: tuple[str, ...]  # prompts in which labels are shown
+    prompts: Prompts  # in which labels are shown
     request: TaskRequest
     seed: int = 0
     _training: list[EmbeddedSource] = field(default_factory=list, repr=False, compare=False)
@@ -49,6 +55,15 @@ class TaskInput:
     def labels(self) -> tuple[str, ...] | None:
         """The labels to choose among; None for those of the source."""
         return self.request.labels
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """The templates of the prompts."""
+        return self.prompts.templates
+
+    def embed_labels(self, labels: Sequence[str]) -> np.ndarray:
+        """One unit vector for each label: the mean of its prompts' embeddings, computed once for all tasks. (L, D)"""
+        return label_embeddings(self.encoder, labels, self.prompts, self.embedded)
 
     def embed(self, source: Source) -> EmbeddedSource:
         """Another source, embedded with the cache of this one."""
@@ -68,14 +83,30 @@ def training_split(source: Source) -> Source | None:
     """The training split of the data set that the source is another split of; None where there is none."""
     if source.split in (None, "train"):
         return None
-    from lexel.data.readers import read_source
-
     name, mark, seed = source.name.partition("?")
     whole = name.rpartition("/")[0] if name.endswith(f"/{source.split}") else name
     try:
-        return read_source(f"{whole}/train{mark}{seed}")
+        return read_test_source(f"{whole}/train{mark}{seed}", prefer=())
     except LexelError:  # no such split, or the source was made in Python and its name is no path
         return None
+
+
+@runtime_checkable
+class DrawnTask(Protocol):
+    """A task with pictures of its own: it is measured once, whatever the sources are."""
+
+    @property
+    def name(self) -> str:
+        """As in `--tasks`."""
+        ...
+
+    def draw(self) -> Source:
+        """Its pictures, the same for every model."""
+        ...
+
+    def measure(self, given: TaskInput) -> TaskSection:
+        """Measure on these pictures."""
+        ...
 
 
 class Task(Protocol):

@@ -4,7 +4,11 @@ from collections.abc import Sequence
 
 from lexel.errors import UsageError, did_you_mean
 from lexel.evaluation.tasks.base import Task
-from lexel.evaluation.tasks.compositional.drawn_probes import BINDING, COUNTING, NEGATION, RELATIONS, SIZE
+from lexel.evaluation.tasks.compositional.caption_choices import CaptionChoices
+from lexel.evaluation.tasks.compositional.caption_twins import CaptionTwins
+from lexel.evaluation.tasks.compositional.drawn_probes import BINDING, COUNTING, DISTANCE, NEGATION, RELATIONS, SIZE
+from lexel.evaluation.tasks.compositional.handwriting import Handwriting
+from lexel.evaluation.tasks.compositional.word_order import WordOrder
 from lexel.evaluation.tasks.finding.published_retrieval import PublishedRetrieval
 from lexel.evaluation.tasks.finding.retrieval import Retrieval
 from lexel.evaluation.tasks.geometry import Geometry
@@ -31,13 +35,18 @@ TASKS: tuple[Task, ...] = (
     Geometry(),
     Robustness(),
     Typography(),
+    CaptionChoices(),
+    CaptionTwins(),
+    WordOrder(),
     COUNTING,
     RELATIONS,
     BINDING,
     NEGATION,
     SIZE,
+    DISTANCE,
+    Handwriting(),
 )
-DEFAULT_TASKS = ("zero_shot", "retrieval")
+DEFAULT_TASKS = ("zero_shot", "retrieval", "choices", "twins")
 
 
 def chosen_tasks(wanted: Sequence[str | Task] | None) -> list[Task]:

@@ -1,84 +1,54 @@
-"""Prompt templates: the sentences in which a label is shown to the text tower.
+"""Prompts: all the sentences in which a label is shown, made of templates and of what the label is called."""
 
-A label alone ("crane") is unlike anything that a model read in training; a sentence around it ("a photo of a crane.")
-is. A set of varied sentences is averaged, which is worth a few points of accuracy.
-"""
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from collections.abc import Sequence
+from lexel.data.captions import fill
+from lexel.errors import UsageError
+from lexel.evaluation.texts.templates import templates as read_templates
+from lexel.evaluation.texts.wording import LabelWords, WordingLike, read_wording
 
-from lexel.errors import UsageError, did_you_mean
-
-TEMPLATES: dict[str, tuple[str, ...]] = {
-    "plain": ("{}",),
-    "photo": (
-        "a photo of a {}.",
-        "a close-up of a {}.",
-        "a blurry snapshot of a {}.",
-        "a bright, sharp picture of the {}.",
-        "a {} seen from some distance.",
-        "one of many {} pictures.",
-        "a cropped photo showing part of a {}.",
-        "there is a {} in this image.",
-    ),
-    "product": (
-        "{}",
-        "a product photo of {}.",
-        "{} on a plain white background.",
-        "a shop's picture of {}.",
-        "{}, front view.",
-        "an advertisement for {}.",
-    ),
-    "aerial": (
-        "an aerial photo of {}.",
-        "a satellite image of {}.",
-        "{} seen from above.",
-        "a bird's-eye view of {}.",
-        "land with {}, photographed from a plane.",
-        "a map-like picture showing {}.",
-    ),
-    "drawing": (
-        "a drawing of a {}.",
-        "a quick pencil sketch of a {}.",
-        "a line drawing of the {}.",
-        "a {} doodled by hand.",
-        "a simple cartoon of a {}.",
-        "black strokes in the shape of a {}.",
-    ),
-    "emoji": (
-        "an emoji of {}.",
-        "the {} emoji.",
-        "a small colourful icon of {}.",
-        "{}, as drawn in a chat message.",
-    ),
-    "icon": (
-        "an icon of {}.",
-        "the {} symbol.",
-        "a flat pictogram of {}.",
-        "a small sign that stands for {}.",
-    ),
-    "scene": (
-        "a {}",
-        "a {}.",
-        "there is a {}",
-        "a picture of a {}",
-    ),
-}
+SHOWN_LABELS = 3  # in a message
 
 
-def templates(name_or_templates: str | Sequence[str]) -> tuple[str, ...]:
-    """The templates meant by a set's name ("photo"), by one template with {} in it, or by several."""
-    if isinstance(name_or_templates, str):
-        if name_or_templates in TEMPLATES:
-            return TEMPLATES[name_or_templates]
-        if "{}" not in name_or_templates:
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """Templates, and how to say the labels; a label without words of its own is said as it is."""
+
+    templates: tuple[str, ...]
+    wording: Mapping[str, LabelWords] = field(default_factory=dict)
+
+    def of(self, label: str) -> list[str]:
+        """The sentences for one label: each of its phrases in each template."""
+        phrases = self.wording[label].phrases if label in self.wording else [label]
+        return [fill(template, phrase) for phrase in phrases for template in self.templates]
+
+    def of_all(self, labels: Iterable[str]) -> list[str]:
+        """The sentences for all labels, label by label."""
+        return [prompt for label in labels for prompt in self.of(label)]
+
+    def with_templates(self, *templates: str) -> "Prompts":
+        """The same words in other templates."""
+        return replace(self, templates=templates)
+
+    def unsaid(self, labels: Sequence[str]) -> list[str]:
+        """Labels that the wording says nothing of. Raises UsageError where it says nothing of any of them."""
+        missing = [label for label in labels if label not in self.wording]
+        if not self.wording:
+            return []
+        if len(missing) == len(labels):
+            mine, theirs = (", ".join(list(names)[:SHOWN_LABELS]) for names in (self.wording, labels))
             raise UsageError(
-                f'"{name_or_templates}" is neither a set of prompt templates nor a template with {{}} for the label.'
-                f"{did_you_mean(name_or_templates, TEMPLATES)}\n  The sets are: {', '.join(TEMPLATES)}."
+                f"The wording says nothing of any of the {len(labels):,} labels ({theirs} …): it is about {mine} …"
             )
-        return (name_or_templates,)
-    if not name_or_templates:
-        raise UsageError('No prompt template was given. Use "{}" for the bare label.')
-    for template in name_or_templates:
-        if "{}" not in template:
-            raise UsageError(f'The prompt template "{template}" has no {{}} where the label should go.')
-    return tuple(name_or_templates)
+        return missing
+
+
+PromptsLike = Prompts | str | Sequence[str]
+
+
+def read_prompts(templates: PromptsLike, wording: WordingLike | None = None) -> Prompts:
+    """The prompts meant by templates (see `templates`) and, where given, by a wording (see `read_wording`)."""
+    if isinstance(templates, Prompts):
+        return templates if wording is None else replace(templates, wording=read_wording(wording))
+    return Prompts(read_templates(templates), {} if wording is None else read_wording(wording))

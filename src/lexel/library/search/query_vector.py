@@ -21,7 +21,7 @@ from lexel.encoder import Encoder, ImageLike
 from lexel.errors import UsageError
 from lexel.evaluation.matching import generic_texts
 from lexel.evaluation.texts.long_texts import about_cut_texts
-from lexel.evaluation.texts.prompts import templates
+from lexel.evaluation.texts.templates import templates
 from lexel.library.search.searchable import Searchable
 from lexel.library.search.strength import sample_of
 from lexel.library.store.database.paths import absolute

@@ -3,10 +3,10 @@
 import numpy as np
 from fastapi import APIRouter, Request
 
-from lexel.evaluation.classifier import label_prompts
 from lexel.evaluation.matching import match_of
 from lexel.evaluation.texts.labels import check_labels
-from lexel.evaluation.texts.prompts import templates as read_templates
+from lexel.evaluation.texts.prompts import Prompts
+from lexel.evaluation.texts.templates import templates as read_templates
 from lexel.server.http.bodies import PROBLEMS, described, read_body
 from lexel.server.http.problems import too_many
 from lexel.server.routes.limits import check_images, check_lengths
@@ -35,11 +35,11 @@ def judging_routes(service: Service) -> APIRouter:
         check_images([asked.image], settings)
         check_lengths(asked.labels, settings, "labels")
         check_labels(asked.labels)
-        templates = read_templates(asked.templates)
+        templates = read_templates(asked.templates, files=False)  # a client may read none of ours
         if len(templates) > settings.max_templates:
             raise too_many("templates", len(templates), settings.max_templates)
         check_lengths(templates, settings, "templates")
-        prompts = label_prompts(asked.labels, templates)
+        prompts = Prompts(templates).of_all(asked.labels)
         of_prompts, image = await service.embedder.both(prompts, [asked.image])
         means = of_prompts.reshape(len(asked.labels), len(templates), -1).mean(axis=1)
         cosines = image @ unit(means).T

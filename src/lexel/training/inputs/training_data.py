@@ -13,7 +13,7 @@ from lexel.data.captions import fill
 from lexel.data.loader import TrainingSource
 from lexel.data.pairs import Pair, Source, choose
 from lexel.errors import DataError
-from lexel.evaluation.texts.prompts import templates
+from lexel.evaluation.texts.templates import templates
 from lexel.progress import say
 from lexel.tokenizer import Tokenizer
 from lexel.training.inputs.input_reader import InputReader

@@ -7,7 +7,7 @@ from torch import Tensor
 from lexel.data.captions import draw_caption
 from lexel.data.loader import group_numbers
 from lexel.evaluation.embedded_source import EmbeddedSource
-from lexel.evaluation.texts.prompts import templates
+from lexel.evaluation.texts.templates import templates
 from lexel.models.clip import CLIP
 from lexel.training.distributed.shared_encoder import SharedEncoder
 from lexel.training.inputs.training_data import evaluation_templates

@@ -6,11 +6,12 @@ from lexel.data.pairs import Source
 from lexel.evaluation.embedded_source import embed_source
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 from lexel.evaluation.tasks.learning.learning_data import can_learn, learning_data
+from lexel.evaluation.texts.prompts import Prompts
 
 
 def task_input(source: Source, training: Source | None = None) -> TaskInput:
     encoder = ColourEncoder()
-    return TaskInput(encoder, embed_source(encoder, source), ("{}",), TaskRequest(source, None, training))
+    return TaskInput(encoder, embed_source(encoder, source), Prompts(("{}",)), TaskRequest(source, None, training))
 
 
 def test_without_a_training_split_every_image_is_tested_once_and_never_by_itself():

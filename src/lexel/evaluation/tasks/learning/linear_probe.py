@@ -13,7 +13,6 @@ from itertools import pairwise
 import numpy as np
 
 from lexel.errors import ModelError
-from lexel.evaluation.classifier import label_embeddings
 from lexel.evaluation.few_shot.folds import few_of_each, stratified_folds
 from lexel.evaluation.metrics.metric import Metric, best_positions, grouped_mean, mean_per_class, proportion
 from lexel.evaluation.metrics.outcomes import Outcome
@@ -140,7 +139,7 @@ def _answered(data: LearningData, fits: list[tuple[np.ndarray, np.ndarray, float
 
 def _zero_shot(given: TaskInput, data: LearningData) -> Metric:
     """Zero-shot accuracy among the same classes on the same test images."""
-    texts = label_embeddings(given.encoder, data.labels, given.templates)
+    texts = given.embed_labels(data.labels)
     known = data.test_classes >= 0
     hits = np.zeros(len(known))
     relevant = data.test_classes[known][:, None].tolist()

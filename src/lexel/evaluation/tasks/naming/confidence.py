@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lexel.evaluation.classifier import label_embeddings
 from lexel.evaluation.metrics.metric import Metric, best_positions, bootstrap
 from lexel.evaluation.report.phrases import interval, percent
 from lexel.evaluation.report.sections import Chart, Line, Numbers, TaskSection
@@ -94,7 +93,7 @@ def measure_confidence(given: TaskInput) -> ConfidenceResult:
     rows = [row for row, pair in enumerate(embedded.pairs) if pair.label in column]
     rows = np.sort(np.random.default_rng(given.seed).permutation(rows)[:MAX_IMAGES])
     truth = np.array([column[str(embedded.pairs[row].label)] for row in rows])
-    texts = label_embeddings(given.encoder, labels, given.templates)
+    texts = given.embed_labels(labels)
     best_positions(embedded.vectors[rows[:1]], texts, [[0]])  # refuses embeddings that are not finite
     cosines = embedded.vectors[rows] @ texts.T
     chances = given.encoder.probabilities_of(cosines)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from lexel.evaluation.classifier import label_embeddings
 from lexel.evaluation.metrics.metric import Metric, proportion, score_blocks, top_candidates
 from lexel.evaluation.metrics.outcomes import Outcome
 from lexel.evaluation.report.phrases import interval, percent
@@ -64,7 +63,7 @@ def _text_vectors(given: TaskInput, paths: list[tuple[str, ...]]) -> np.ndarray:
     """One vector for each path: of its most special name, together with the whole path where two share that name."""
     names = [path[-1] for path in paths]
     spoken = [name if names.count(name) == 1 else " ".join(path) for name, path in zip(names, paths, strict=True)]
-    return unit(label_embeddings(given.encoder, spoken, given.templates))
+    return unit(given.embed_labels(spoken))
 
 
 def _guesses(images: np.ndarray, texts: np.ndarray) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from lexel.errors import UsageError
-from lexel.evaluation.classifier import label_embeddings
 from lexel.evaluation.metrics.average_precision import mean_average_precision
 from lexel.evaluation.metrics.metric import Metric, best_positions, jackknife, proportion
 from lexel.evaluation.metrics.outcomes import Outcome
@@ -41,7 +40,7 @@ class MultiLabel:
             truth[row, [column[part] for part in own if part in column]] = True
         if not truth.any():
             raise UsageError(f"{given.embedded.source.name}: none of its images carries one of the labels given.")
-        texts = label_embeddings(given.encoder, labels, given.templates)
+        texts = given.embed_labels(labels)
         images = given.embedded.vectors[rows]
         precisions = mean_average_precision(images @ texts.T, truth)
         named = truth.any(axis=1)

@@ -38,7 +38,7 @@ class PromptSensitivity:
         relevant = [[column[str(embedded.pairs[row].label)]] for row in rows]
 
         def hits(templates: tuple[str, ...]) -> np.ndarray:
-            vectors = label_embeddings(given.encoder, labels, templates)
+            vectors = label_embeddings(given.encoder, labels, given.prompts.with_templates(*templates), embedded)
             return best_positions(embedded.vectors[rows], vectors, relevant).hits_at(1)
 
         single = {template: hits((template,)) for template in given.templates}

@@ -7,7 +7,6 @@ import zlib
 import numpy as np
 
 from lexel.data.pairs import Pair
-from lexel.evaluation.classifier import label_embeddings
 from lexel.evaluation.metrics.metric import best_positions, grouped_mean, proportion
 from lexel.evaluation.metrics.outcomes import Outcome
 from lexel.evaluation.pictures.corruptions import CORRUPTIONS, STRENGTHS, CorruptedPicture
@@ -94,7 +93,7 @@ def _hits(
     given: TaskInput, pairs: list[Pair], rows: np.ndarray, truth: np.ndarray
 ) -> tuple[np.ndarray, dict[tuple[str, int], np.ndarray]]:
     """(N,) hits on the undamaged pictures, and by (corruption, strength). What cannot be read any more is a miss."""
-    texts = label_embeddings(given.encoder, _labels(given), given.templates)
+    texts = given.embed_labels(_labels(given))
 
     def hits(vectors: np.ndarray, kept: np.ndarray) -> np.ndarray:
         found = np.zeros(len(rows))

@@ -10,7 +10,6 @@ from PIL import Image, ImageDraw, ImageFont
 
 from lexel.data.pairs import Picture
 from lexel.errors import DataError
-from lexel.evaluation.classifier import label_embeddings
 from lexel.evaluation.metrics.metric import best_positions, proportion
 from lexel.evaluation.metrics.outcomes import Outcome
 from lexel.evaluation.report.caveats import about_wide_interval
@@ -80,7 +79,7 @@ class Typography:
         words = np.array([_wrong_word(pairs[row].key, labels, int(truth[row])) for row in chosen])
         pictures = [LabelledPicture(pairs[row].picture, labels[word]) for row, word in zip(chosen, words, strict=True)]
         vectors, kept, _ = given.encoder.embed_readable(pictures, what="Embedding pictures with words")
-        chosen, words, texts = chosen[kept], words[kept], label_embeddings(given.encoder, labels, given.templates)
+        chosen, words, texts = chosen[kept], words[kept], given.embed_labels(labels)
         right = truth[chosen][:, None].tolist()
         clean = best_positions(given.embedded.vectors[chosen], texts, right).hits_at(1)
         before = best_positions(given.embedded.vectors[chosen], texts, words[:, None].tolist()).hits_at(1)

@@ -11,7 +11,7 @@ import numpy as np
 
 from lexel.data.pairs import Pair, Source
 from lexel.errors import DataError, UsageError
-from lexel.evaluation.classifier import label_embeddings, label_prompts
+from lexel.evaluation.classifier import label_embeddings
 from lexel.evaluation.embedded_source import EmbeddedSource, embed_source
 from lexel.evaluation.metrics.metric import (
     Metric,
@@ -42,6 +42,7 @@ from lexel.evaluation.report.sections import (
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 from lexel.evaluation.texts.label_structure import holds_several_labels
 from lexel.evaluation.texts.labels import check_labels
+from lexel.evaluation.texts.prompts import PromptsLike
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
@@ -67,13 +68,13 @@ class ZeroShot:
         return bool(wanted.source.labels) and len(wanted.candidates) >= 2
 
     def measure(self, given: TaskInput) -> TaskSection:
-        result = zero_shot(given.encoder, given.embedded, given.templates, given.labels)
+        result = zero_shot(given.encoder, given.embedded, given.prompts, given.labels)
         section = TaskSection(
             task=self.name,
             title="Naming what is in an image",
             headline=_headline(result),
-            facts=(f"{len(result.labels):,} classes",),
-            warnings=(*_about_cut_labels(given, result), *_warnings(result)),
+            facts=(f"{len(result.labels):,} classes", *_about_wording(given, result)),
+            warnings=(*_about_unsaid(given, result), *_about_cut_labels(given, result), *_warnings(result)),
             blocks=_blocks(result),
             method=(
                 "The name whose embedding has the highest cosine with the image's is the model's guess.",
@@ -123,7 +124,7 @@ class ZeroShotResult:
 def zero_shot(
     encoder: Encoder,
     source: Source | EmbeddedSource,
-    templates: str | Sequence[str] = "photo",
+    templates: PromptsLike = "photo",
     labels: Sequence[str] | None = None,
 ) -> ZeroShotResult:
     """Measure how often the true label is the nearest of `labels` (by default all that occur in the source)."""
@@ -143,7 +144,7 @@ def zero_shot(
     pairs = [embedded.pairs[i] for i in rows]
     images = embedded.vectors[rows]
     truth = np.array([column[str(pair.label)] for pair in pairs])
-    vectors = label_embeddings(encoder, candidates, templates)
+    vectors = label_embeddings(encoder, candidates, templates, embedded)
 
     positions = best_positions(images, vectors, truth[:, None].tolist())
     right = positions.hits_at(1)
@@ -191,8 +192,23 @@ def _headline(result: ZeroShotResult) -> str:
     )
 
 
+def _about_wording(given: TaskInput, result: ZeroShotResult) -> list[str]:
+    said = sum(label in given.prompts.wording for label in result.labels)
+    return [f"{said:,} labels said in words of their own"] if said else []
+
+
+def _about_unsaid(given: TaskInput, result: ZeroShotResult) -> list[str]:
+    unsaid = given.prompts.unsaid(result.labels)
+    if not unsaid:
+        return []
+    return [
+        f"The wording says nothing of {len(unsaid):,} of the {len(result.labels):,} labels ({some(unsaid)}): they were "
+        "shown as they are."
+    ]
+
+
 def _about_cut_labels(given: TaskInput, result: ZeroShotResult) -> list[str]:
-    prompts = label_prompts(result.labels, given.templates)
+    prompts = given.prompts.of_all(result.labels)
     cut = given.encoder.count_truncated(prompts)
     if not cut:
         return []
