@@ -3,9 +3,10 @@
 import typer
 
 from lexel.cli.data.inspect import inspect
+from lexel.cli.data.prepare import prepare
 
 data = typer.Typer(help="Look at data before training on it.", no_args_is_help=True)
-for command in (inspect,):
+for command in (inspect, prepare):
     data.command()(command)
 
 

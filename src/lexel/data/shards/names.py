@@ -1,6 +1,7 @@
 """Which shards a text names: one tar, a pattern with braces, several joined by `::`, or a folder of them."""
 
 import glob
+import json
 import os
 import re
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from lexel.errors import UsageError, did_you_mean
 PLAIN_SUFFIX = ".tar"
 GZIP_SUFFIXES = (".tar.gz", ".tgz")
 ZSTD_SUFFIXES = (".tar.zst", ".tar.zstd", ".tzst")
+MANIFEST = "manifest.json"  # of what `lexel data prepare` has written
 SHARD_SUFFIXES = (PLAIN_SUFFIX, *GZIP_SUFFIXES, *ZSTD_SUFFIXES)
 MAX_SHARDS = 1_000_000  # that one text may name; a mistyped range would fill the memory
 
@@ -51,12 +53,21 @@ def named_split(text: str) -> tuple[Path, str] | None:
 
 
 def split_folders(folder: Path) -> dict[str, Path]:
-    """The folders train, val or test below it that hold shards, by the name of the split; none if others lie about."""
+    """The folders of shards below it that are splits, by name: train, val and test, or those that a manifest lists."""
     if any((folder / name).is_file() for name in METADATA):
         return {}
+    known = FOLDER_SPLITS | _packed_splits(folder)
     below = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
-    splits = {split_name(path.name): path for path in below if split_name(path.name) in FOLDER_SPLITS}
+    splits = {split_name(path.name): path for path in below if split_name(path.name) in known}
     return {name: path for name, path in splits.items() if holds_shards(path)}
+
+
+def _packed_splits(folder: Path) -> set[str]:
+    try:
+        listed = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["splits"]
+        return {name for name in listed if name}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def holds_shards(folder: Path) -> bool:

@@ -126,8 +126,9 @@ def _captions(texts: Mapping[str, str], stored: Mapping[str, Any], fields: Field
         row = {**stored, **texts}
         rules = _rules(fields.caption, row)
         return [caption for rule in (rules.rules if rules else ()) for caption in _by_rule(rule, row)]
-    if PAIR_KEY in stored:
-        return captions_in(stored.get("captions"), Counter(), typed=True)
+    if PAIR_KEY in stored:  # not searched for missing values: the pair's captions are what they are
+        listed = stored.get("captions")
+        return [caption for caption in listed if isinstance(caption, str)] if isinstance(listed, list) else []
     for extension in CAPTION_EXTENSIONS:
         if extension in texts:
             return [text] if (text := texts[extension].strip()) else []
@@ -163,6 +164,8 @@ def _by_rule(rule: str | Template, row: Mapping[str, Any]) -> list[str]:
 def _label(texts: Mapping[str, str], stored: Mapping[str, Any], fields: Fields) -> str | None:
     if fields.label is not None:
         return label_in(texts.get(fields.label, stored.get(fields.label)), Counter())
+    if PAIR_KEY in stored:
+        return stored.get("label") if isinstance(stored.get("label"), str) else None
     for extension in LABEL_EXTENSIONS:
         if extension in texts:
             return texts[extension].strip() or None

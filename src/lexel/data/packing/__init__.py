@@ -1,0 +1,11 @@
+"""How does a source become shards that are quick to train from? In reading order:
+
+`settings`, `sample` (a pair as members of a tar, its picture resized once), `shard` (one tar and its index, written
+whole), `manifest` (what was written and what was dropped, and why), and `source` (all shards of one; resumable).
+"""
+
+from lexel.data.packing.manifest import Manifest
+from lexel.data.packing.settings import PackSettings
+from lexel.data.packing.source import pack
+
+__all__ = ["Manifest", "PackSettings", "pack"]

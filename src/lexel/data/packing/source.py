@@ -1,0 +1,148 @@
+"""All shards of a source, pictures resized on all cores; what is there already is not made again.
+
+A shard is a fixed range of the source's pairs and depends on nothing else, so it has the same bytes whatever the number
+of cores, and a packing that was killed, or that a full disk has stopped, goes on with the shards that are missing.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from lexel.batches import ahead, ceil_div, cores
+from lexel.data.packing.manifest import DROPPED, Manifest
+from lexel.data.packing.sample import Dropped, PackedSample, pack_sample
+from lexel.data.packing.settings import PackSettings
+from lexel.data.packing.shard import PackedShard, find_packed, is_packed, origin_of, write_shard
+from lexel.data.pairs import Pair, Source
+from lexel.data.shards.index import SIDECAR_SUFFIX, sidecar_path
+from lexel.data.shards.names import MANIFEST, shards_in
+from lexel.errors import LexelError, UsageError
+from lexel.files import make_folder, remove_unfinished
+from lexel.progress import say, track
+
+AHEAD = 8  # pictures for each core that are begun before they are asked for
+
+
+def pack(name: str, read: Callable[[str], Source], folder: Path, settings: PackSettings) -> Manifest:
+    """Pack the source of this name into the folder, each of its splits into a folder of its own.
+
+    `read` reads a source by its name. Raises UsageError where the folder holds something else, and LexelError where the
+    disk is full: the same call goes on then.
+
+        pack("photos.csv", read_source, Path("packed"), PackSettings(size=256)).summary["pairs"]
+    """
+    _check_apart(name, folder)
+    splits = _splits(name, read(name), read)
+    for split in splits:
+        _check_folder(folder / split, is_split=bool(split))
+    shards: dict[str, tuple[PackedShard, ...]] = {}
+    try:
+        for split, source in splits.items():
+            make_folder(folder / split)
+            shards[split] = _pack_split(source, folder / split, settings)
+        manifest = Manifest(name, settings, shards)
+        manifest.save(folder)
+    except OSError as error:
+        raise LexelError(
+            f"{error.filename or folder} cannot be written: {error.strerror or error}.\n"
+            "  The shards that were written are whole. Make room, and the same command goes on with the rest."
+        ) from error
+    return manifest
+
+
+def _splits(name: str, source: Source, read: Callable[[str], Source]) -> Mapping[str, Source]:
+    """The source by split; under "" where it has none, or one was named."""
+    for note in source.notes:
+        say(note)
+    if source.split is not None or not source.splits:
+        return {"": source}
+    splits = {split: read(f"{name.rstrip('/')}/{split}") for split in source.splits}
+    without = len(source.pairs) - sum(len(of_split.pairs) for of_split in splits.values())
+    if without:
+        raise UsageError(
+            f"{name}: {without:,} of {len(source.pairs):,} pairs belong to no split, others do.\n"
+            f"  Name the one to pack: {name}/{source.splits[0]}"
+        )
+    return splits
+
+
+def _pack_split(source: Source, folder: Path, settings: PackSettings) -> tuple[PackedShard, ...]:
+    remove_unfinished(folder)
+    starts = range(0, len(source.pairs), settings.shard_pairs)
+    digits = max(5, len(str(ceil_div(len(source.pairs), settings.shard_pairs))))
+    paths = [folder / f"{number:0{digits}d}.tar" for number in range(len(starts))]
+    done: list[PackedShard] = []
+    progress = _Progress(len(source.pairs), f"Packing {source.name}")
+    with ThreadPoolExecutor(cores()) as pool:
+        for path, first in zip(paths, starts, strict=True):
+            pairs = source.pairs[first : first + settings.shard_pairs]
+            origin = origin_of(pairs, first, settings)
+            packed = find_packed(path, origin)
+            if packed is None:
+                samples = progress.pass_on(_samples(pool, pairs, settings))
+                packed = write_shard(path, samples, first, origin)
+            else:
+                progress.skip(len(pairs))
+            done.append(packed)
+    progress.close()
+    _remove_surplus(folder, {path.name for path in paths})
+    return tuple(done)
+
+
+def _samples(
+    pool: ThreadPoolExecutor, pairs: Sequence[Pair], settings: PackSettings
+) -> Iterator[PackedSample | Dropped]:
+    for packed in ahead(pool, partial(pack_sample, settings=settings), pairs, AHEAD * cores()):
+        yield packed.result()
+
+
+class _Progress:
+    """One bar for all shards of a split."""
+
+    def __init__(self, total: int, what: str) -> None:
+        self._steps = track(iter(range(total)), what, total=total)
+
+    def skip(self, count: int) -> None:
+        for _ in range(count):
+            next(self._steps, None)
+
+    def close(self) -> None:
+        for _ in self._steps:
+            pass
+
+    def pass_on(self, samples: Iterator[PackedSample | Dropped]) -> Iterator[PackedSample | Dropped]:
+        for sample in samples:
+            self.skip(1)
+            yield sample
+
+
+def _check_apart(name: str, folder: Path) -> None:
+    source = Path(name).expanduser()
+    if source.exists() and source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
+        raise UsageError(f"{folder} lies within the source. Name a folder outside of {source} for what is packed.")
+
+
+def _check_folder(folder: Path, *, is_split: bool) -> None:
+    """Raise UsageError where the folder holds anything but an earlier packing."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is a file. Name a folder for what is packed.")
+    for path in sorted(folder.iterdir()):
+        own = path.name in (MANIFEST, DROPPED) or path.name.startswith(".") or path.name.endswith(SIDECAR_SUFFIX)
+        if own or (path.suffix == ".tar" and is_packed(path)) or (path.is_dir() and not is_split and _is_split(path)):
+            continue
+        raise UsageError(f"{folder} holds something else, {path.name}. Name an empty folder for what is packed.")
+
+
+def _is_split(folder: Path) -> bool:
+    return any(map(is_packed, map(Path, shards_in(folder)))) or not any(folder.iterdir())
+
+
+def _remove_surplus(folder: Path, names: set[str]) -> None:
+    """Remove the shards of an earlier packing that had more of them."""
+    for path in map(Path, shards_in(folder)):
+        if path.name not in names and is_packed(path):
+            path.unlink()
+            sidecar_path(path).unlink(missing_ok=True)

@@ -1,0 +1,259 @@
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from tars import captioned, jpeg, write_tar
+
+from lexel.data.packing import Manifest, PackSettings, pack
+from lexel.data.pairs import EmbeddedImage, Pair, Source
+from lexel.data.picture_hash import hash_of
+from lexel.data.readers import read_source
+from lexel.errors import LexelError, UsageError
+
+SMALL = PackSettings(size=16, shard_pairs=4)
+
+
+def packed(name: str | Path, folder: Path, settings: PackSettings = SMALL) -> Manifest:
+    return pack(str(name), lambda text: read_source(text, text_required=False), folder, settings)
+
+
+def photos(folder: Path, count: int = 10) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        (folder / f"{number}.jpg").write_bytes(jpeg(number, 40, 30))
+        (folder / f"{number}.txt").write_text(f"picture {number}\nnumber {number}")
+    return folder
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.rglob("*.tar")}
+
+
+names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
+captions = names.filter(lambda text: text.strip() == text)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    pairs=st.dictionaries(
+        names, st.tuples(st.lists(captions, max_size=3), st.none() | captions), max_size=9, min_size=1
+    )
+)
+def test_keys_captions_labels_and_pictures_come_back(tmp_path_factory, pairs):
+    folder = tmp_path_factory.mktemp("round")
+    source = Source(
+        "made up",
+        [
+            Pair(key, EmbeddedImage(jpeg(number, 16, 16)), tuple(said), label)
+            for number, (key, (said, label)) in enumerate(pairs.items())
+        ],
+    )
+    pack("made up", lambda _: source, folder, SMALL)
+    back = read_source(str(folder)).pairs
+    assert [(p.key, p.captions, p.label) for p in back] == [(p.key, p.captions, p.label) for p in source.pairs]
+    assert [hash_of(p.picture) for p in back] == [hash_of(p.picture) for p in source.pairs]  # small: byte for byte
+
+
+def test_large_pictures_are_resized_once_and_stay_what_they_show(tmp_path):
+    gradient = np.linspace(0, 255, 200 * 300 * 3).reshape(200, 300, 3).astype(np.uint8)
+    source = tmp_path / "photos"
+    source.mkdir()
+    Image.fromarray(gradient).save(source / "a.png")
+    turned = Image.fromarray(gradient)
+    turned.save(source / "b.jpg", quality=98, exif=_turned())
+    for form in ("jpeg", "webp"):
+        packed(source, tmp_path / form, PackSettings(size=64, format=form))
+        first, second = (pair.picture.load() for pair in read_source(str(tmp_path / form)).pairs)
+        assert (first.size, second.size) == ((96, 64), (64, 96))
+        expected = np.asarray(Image.fromarray(gradient).resize((96, 64), Image.Resampling.BICUBIC)).astype(int)
+        assert abs(np.asarray(first).astype(int) - expected).mean() < 2  # grey levels, of lossy compression
+
+
+def _turned() -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif.tobytes()
+
+
+def test_what_cannot_be_read_is_dropped_counted_and_named(tmp_path):
+    source = photos(tmp_path / "photos", 3)
+    (source / "bad.jpg").write_bytes(b"nothing")
+    (source / "cut.jpg").write_bytes(jpeg(1, 200, 200)[:-2000])
+    manifest = packed(source, tmp_path / "out")
+    assert manifest.summary == {
+        "pairs": 3,
+        "images": 5,
+        "bad": 2,
+        "captions": 6,
+        "dropped": {"not an image of a known format": 1, "truncated": 1},
+    }
+    dropped = [json.loads(line) for line in (tmp_path / "out" / "dropped.jsonl").read_text().splitlines()]
+    assert [(one["key"], one["reason"]) for one in dropped] == [
+        ("bad.jpg", "not an image of a known format"),
+        ("cut.jpg", "truncated"),
+    ]
+    stored = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    for shard in stored["splits"][""]:
+        assert hashlib.sha256((tmp_path / "out" / shard["name"]).read_bytes()).hexdigest() == shard["sha256"]
+        assert (tmp_path / "out" / shard["name"]).stat().st_size == shard["bytes"]
+
+
+def test_other_programs_read_the_shards(tmp_path):
+    webdataset = pytest.importorskip("webdataset")
+    packed(photos(tmp_path / "photos", 3), tmp_path / "out")
+    samples = list(webdataset.WebDataset(str(tmp_path / "out" / "00000.tar"), shardshuffle=False).decode("pil"))
+    assert [(sample["txt"], sample["jpg"].size) for sample in samples] == [(f"picture {n}", (21, 16)) for n in range(3)]
+    assert samples[1]["json"]["captions"] == ["picture 1", "number 1"]
+
+
+def test_the_shards_are_the_same_on_any_number_of_cores(tmp_path, monkeypatch):
+    source = photos(tmp_path / "photos")
+    for cores in (1, 4):
+        monkeypatch.setattr("lexel.data.packing.source.cores", lambda cores=cores: cores)
+        packed(source, tmp_path / str(cores))
+    assert content(tmp_path / "1") == content(tmp_path / "4")
+
+
+def test_splits_are_packed_apart_and_read_as_splits(tmp_path):
+    source = tmp_path / "photos"
+    for split in ("train", "val"):
+        photos(source / split, 3)
+    table = tmp_path / "t.csv"
+    table.write_text("file,caption,split\nphotos/train/0.jpg,a,train\nphotos/val/1.jpg,b,odd\n")
+    packed(source, tmp_path / "out")
+    assert read_source(str(tmp_path / "out"), prefer=("train",)).splits == ("train", "val")
+    packed(table, tmp_path / "named")
+    assert read_source(f"{tmp_path}/named/odd").pairs[0].captions == ("b",)
+    packed(f"{table}/train", tmp_path / "one")
+    assert len(read_source(str(tmp_path / "one")).pairs) == 1
+
+
+def test_shards_are_packed_again_at_another_size(tmp_path, monkeypatch):
+    monkeypatch.setenv("LEXEL_CACHE", str(tmp_path / "cache"))
+    write_tar(tmp_path / "in" / "0.tar", captioned(range(5)))
+    packed(tmp_path / "in", tmp_path / "out", PackSettings(size=8))
+    back = read_source(str(tmp_path / "out")).pairs
+    assert [(p.key, p.captions) for p in back] == [(f"{n:06d}", (f"picture {n}",)) for n in range(5)]
+
+
+def test_what_is_there_already_is_not_packed_again(tmp_path, monkeypatch):
+    source = photos(tmp_path / "photos")
+    first = packed(source, tmp_path / "out")
+    whole = content(tmp_path / "out")
+    with monkeypatch.context() as context:
+        context.setattr("lexel.data.packing.source.pack_sample", lambda *_, **__: pytest.fail("it is packed"))
+        assert packed(source, tmp_path / "out") == first
+    (source / "5.txt").write_text("changed")
+    (tmp_path / "out" / "00002.tar").unlink()
+    packed(source, tmp_path / "out")
+    changed = content(tmp_path / "out")
+    assert [name for name in whole if whole[name] != changed[name]] == ["00001.tar"]
+
+
+def test_fewer_shards_than_before_leave_none_over(tmp_path):
+    source = photos(tmp_path / "photos")
+    packed(source, tmp_path / "out")
+    for number in range(2, 10):
+        (source / f"{number}.jpg").unlink()
+    packed(source, tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        *("00000.tar", "00000.tar.index", "dropped.jsonl", "manifest.json")
+    ]
+
+
+def test_nothing_of_somebody_else_is_written_over(tmp_path):
+    source = photos(tmp_path / "photos", 2)
+    theirs = write_tar(tmp_path / "theirs" / "00000.tar", captioned([1]))
+    before = theirs.read_bytes()
+    for folder in (theirs.parent, theirs, source / "packed"):
+        with pytest.raises(UsageError):
+            packed(source, folder)
+    assert theirs.read_bytes() == before
+
+
+@pytest.mark.parametrize("delay", [0.02, 0.1, 0.25])
+def test_killed_at_any_moment_the_same_call_goes_on_to_the_same_bytes(tmp_path, delay):
+    source = photos(tmp_path / "photos", 12)
+    packed(source, tmp_path / "whole")
+    child = os.fork()
+    if child == 0:
+        monkey = pytest.MonkeyPatch()
+        monkey.setattr("lexel.data.packing.shard.sha256_of", _slow_sha256)
+        packed(source, tmp_path / "out")
+        os._exit(0)
+    _sleep(delay)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    for path in (tmp_path / "out").glob("0*.tar") if (tmp_path / "out").exists() else ():
+        assert path.read_bytes() == (tmp_path / "whole" / path.name).read_bytes()
+    packed(source, tmp_path / "out")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+    assert not list((tmp_path / "out").glob(".*"))
+
+
+def _slow_sha256(path: Path) -> str:
+    _sleep(0.1)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _sleep(seconds: float) -> None:
+    import time
+
+    time.sleep(seconds)
+
+
+def test_a_full_disk_stops_it_whole_and_it_goes_on_when_there_is_room(tmp_path):
+    source = photos(tmp_path / "photos")
+    program = f"""
+        import resource, signal
+        from pathlib import Path
+        from lexel.data.packing import PackSettings, pack
+        from lexel.data.readers import read_source
+        from lexel.errors import LexelError
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4000, resource.RLIM_INFINITY))
+        try:
+            pack({str(source)!r}, read_source, Path({str(tmp_path / "out")!r}), PackSettings(size=16, shard_pairs=4))
+        except LexelError as error:
+            print(error)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)
+    assert "00000.tar cannot be written: File too large" in done.stdout
+    assert "the same command goes on" in done.stdout
+    assert not list((tmp_path / "out").iterdir())
+    assert packed(source, tmp_path / "out").summary["pairs"] == 10
+
+
+def test_interrupted_it_leaves_whole_shards_only(tmp_path, monkeypatch):
+    source = photos(tmp_path / "photos")
+    from lexel.data.packing import sample
+
+    def interrupt(pair: Pair, settings: PackSettings):
+        if pair.key == "6.jpg":
+            raise KeyboardInterrupt
+        return sample.pack_sample(pair, settings)
+
+    with monkeypatch.context() as context:
+        context.setattr("lexel.data.packing.source.pack_sample", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            packed(source, tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["00000.tar", "00000.tar.index"]
+    assert packed(source, tmp_path / "out").summary["pairs"] == 10
+
+
+def test_pairs_that_belong_to_no_split_are_not_lost_silently(tmp_path):
+    photos(tmp_path / "photos", 2)
+    table = tmp_path / "t.csv"
+    table.write_text("file,caption,split\nphotos/0.jpg,a,train\nphotos/1.jpg,b,\n")
+    with pytest.raises(LexelError, match="1 of 2 pairs belong to no split"):
+        packed(table, tmp_path / "out")
