@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from tars import captioned, jpeg, write_tar
 
-from lexel.data.packing import Manifest, PackSettings, pack
+from lexel.data.packing import PackManifest, PackSettings, pack
 from lexel.data.pairs import EmbeddedImage, Pair, Source
 from lexel.data.picture_hash import hash_of
 from lexel.data.readers import read_source
@@ -23,7 +23,7 @@ from lexel.errors import LexelError, UsageError
 SMALL = PackSettings(size=16, shard_pairs=4)
 
 
-def packed(name: str | Path, folder: Path, settings: PackSettings = SMALL) -> Manifest:
+def packed(name: str | Path, folder: Path, settings: PackSettings = SMALL) -> PackManifest:
     return pack(str(name), lambda text: read_source(text, text_required=False), folder, settings)
 
 

@@ -4,8 +4,8 @@
 whole), `manifest` (what was written and what was dropped, and why), and `source` (all shards of one; resumable).
 """
 
-from lexel.data.packing.manifest import Manifest
+from lexel.data.packing.manifest import PackManifest
 from lexel.data.packing.settings import PackSettings
 from lexel.data.packing.source import pack
 
-__all__ = ["Manifest", "PackSettings", "pack"]
+__all__ = ["PackManifest", "PackSettings", "pack"]

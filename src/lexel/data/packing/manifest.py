@@ -17,7 +17,7 @@ DROPPED = "dropped.jsonl"
 
 
 @dataclass(frozen=True)
-class Manifest:
+class PackManifest:
     """What was written. `shards` has those of each split, or of "" where there are no splits."""
 
     source: str

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from lexel.batches import ahead, ceil_div, cores
-from lexel.data.packing.manifest import DROPPED, Manifest
+from lexel.data.packing.manifest import DROPPED, PackManifest
 from lexel.data.packing.sample import Dropped, PackedSample, pack_sample
 from lexel.data.packing.settings import PackSettings
 from lexel.data.packing.shard import PackedShard, find_packed, is_packed, origin_of, write_shard
@@ -24,7 +24,7 @@ from lexel.progress import say, track
 AHEAD = 8  # pictures for each core that are begun before they are asked for
 
 
-def pack(name: str, read: Callable[[str], Source], folder: Path, settings: PackSettings) -> Manifest:
+def pack(name: str, read: Callable[[str], Source], folder: Path, settings: PackSettings) -> PackManifest:
     """Pack the source of this name into the folder, each of its splits into a folder of its own.
 
     `read` reads a source by its name. Raises UsageError where the folder holds something else, and LexelError where the
@@ -41,7 +41,7 @@ def pack(name: str, read: Callable[[str], Source], folder: Path, settings: PackS
         for split, source in splits.items():
             make_folder(folder / split)
             shards[split] = _pack_split(source, folder / split, settings)
-        manifest = Manifest(name, settings, shards)
+        manifest = PackManifest(name, settings, shards)
         manifest.save(folder)
     except OSError as error:
         raise LexelError(
