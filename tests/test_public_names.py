@@ -7,7 +7,7 @@ import pytest
 import lexel
 
 PUBLIC = {
-    "Encoder", "Hit", "LexelError", "Library", "Query", "Recipe", "Report", "Run", "ZeroShotClassifier",
+    "Client", "Encoder", "Hit", "LexelError", "Library", "Query", "Recipe", "Report", "Run", "ZeroShotClassifier",
     "calibrate", "compare", "convert", "evaluate", "export", "load", "rank_captions", "read_source", "train",
 }  # fmt: skip
 

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from lexel.library.library import Library
     from lexel.library.search.query import Hit, Query
     from lexel.loading import load
+    from lexel.server.client import Client
     from lexel.training.recipe import Recipe
     from lexel.training.trainer import Run, train
 
 __all__ = [
+    "Client",
     "Encoder",
     "Hit",
     "LexelError",
@@ -47,6 +49,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Client": "lexel.server.client",
     "Encoder": "lexel.encoder",
     "Hit": "lexel.library.search.query",
     "LexelError": "lexel.errors",

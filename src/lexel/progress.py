@@ -5,12 +5,14 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 from lexel.terminal import escape_controls, one_line, unescaped
 
 Item = TypeVar("Item")
 
+_is_silent: ContextVar[bool] = ContextVar("_is_silent", default=False)
 PLAIN_LINE_EVERY = 15.0  # seconds, where there is no terminal
 
 
@@ -124,6 +126,16 @@ def say(message: str) -> None:
         print(escape_controls(message), file=sys.stderr, flush=True)
 
 
+@contextmanager
+def silence() -> Iterator[None]:
+    """Within it this thread says and shows nothing: a server works for others than who reads its standard error."""
+    before = _is_silent.set(True)
+    try:
+        yield
+    finally:
+        _is_silent.reset(before)
+
+
 def is_main_process() -> bool:
-    """Whether this process speaks to the user: rank 0 of those that torchrun started, or the only one."""
-    return os.environ.get("RANK", "0") == "0"
+    """Whether this process speaks to the user: rank 0 of those that torchrun started, or the only one; not silenced."""
+    return os.environ.get("RANK", "0") == "0" and not _is_silent.get()

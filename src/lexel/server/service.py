@@ -12,6 +12,7 @@ from lexel.errors import UsageError
 from lexel.library.library import Library
 from lexel.library.store.database.schema import DATABASE
 from lexel.loading import ModelChoice
+from lexel.progress import silence
 from lexel.server.batching.embedder import Embedder
 from lexel.server.batching.served_encoder import ServedEncoder
 from lexel.server.metrics import ServerMetrics
@@ -95,7 +96,12 @@ class Service:
 
     async def in_library(self, work: Callable[[], Result]) -> Result:
         """Do work that may block on a thread, several at once."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+        def quietly() -> Result:
+            with silence():  # what is said of a query would hold its words
+                return work()
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, quietly)
 
     async def change_library(self, work: Callable[[], Result]) -> Result:
         """Do work that writes to the library on a thread, one after the other."""

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
+from lexel.errors import UsageError
 from lexel.library.search.query import Example, WeightedText
 from lexel.library.search.query import Query as LibraryQuery
 from lexel.library.search.ranking import UNLIKE_WEIGHT
@@ -57,7 +58,10 @@ def search_routes(service: Service) -> APIRouter:
         def work() -> SearchAnswer:
             if not library.records.count:
                 return SearchAnswer(hits=[], offset=asked.offset, next_offset=None)
-            hits = library.find(query)
+            try:
+                hits = library.find(query)
+            except UsageError as error:
+                raise UsageError(str(error).replace(str(library.path), "The library")) from None
             shown = as_hits(hits[asked.offset : last], library.folders)
             return SearchAnswer(hits=shown, offset=asked.offset, next_offset=last if len(hits) > last else None)
 
