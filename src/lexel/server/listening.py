@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-import uvicorn
-
 from lexel.errors import UsageError
 from lexel.loading import ModelChoice
-from lexel.server.http.connections import patient_protocol
+from lexel.server.http.connections import PatientConfig, PatientProtocol
 from lexel.server.http.request_log import LogStyle
 from lexel.server.settings import ServerSettings
 
@@ -35,14 +33,14 @@ class ServePlan:
         return self.host == "localhost" or (_is_address(self.host) and ip_address(self.host).is_loopback)
 
 
-def server_config(plan: ServePlan, app: Any, *, is_factory: bool = False) -> uvicorn.Config:
+def server_config(plan: ServePlan, app: Any, *, is_factory: bool = False) -> PatientConfig:
     """uvicorn's settings: ours replace its log, its limits and its headers."""
     settings = plan.settings
-    return uvicorn.Config(
+    config = PatientConfig(
         app,
         factory=is_factory,
         workers=plan.workers,
-        http=patient_protocol(settings, min(settings.max_connections, _room_for_connections())),
+        http=PatientProtocol,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -54,6 +52,9 @@ def server_config(plan: ServePlan, app: Any, *, is_factory: bool = False) -> uvi
         timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=settings.drain_seconds,
     )
+    config.header_seconds = settings.header_seconds
+    config.max_connections = min(settings.max_connections, _room_for_connections())
+    return config
 
 
 def ready_lines(plan: ServePlan, listener: socket.socket) -> list[str]:

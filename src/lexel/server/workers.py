@@ -4,6 +4,7 @@ import fcntl
 import os
 import shutil
 import socket
+import sys
 import tempfile
 import threading
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess
 
 from lexel.batches import cores
-from lexel.errors import UsageError
+from lexel.errors import LexelError, UsageError
 from lexel.progress import say
 from lexel.server.app import create_app
 from lexel.server.listening import ServePlan, ready_lines, server_config
@@ -33,8 +35,13 @@ class WorkerApp:
     folder: Path
 
     def __call__(self) -> FastAPI:
-        keep_to_share(self.folder, self.plan.workers)
-        service = Service.open(self.plan.target, self.plan.settings, self.plan.model)
+        share = keep_to_share(self.folder, self.plan.workers)
+        try:
+            service = Service.open(self.plan.target, self.plan.settings, self.plan.model)
+        except LexelError as error:
+            if share == 0:  # once for all
+                say(f"lexel serve: {error}")
+            sys.exit(STARTUP_FAILURE)
         return create_app(service, self.plan.settings, self.plan.log)
 
 
@@ -64,6 +71,8 @@ def serve_with_workers(plan: ServePlan, listener: socket.socket) -> None:
         supervisor = AnnouncingSupervisor(server_config(plan, WorkerApp(plan, folder), is_factory=True), [listener])
         supervisor.lines = ready_lines(plan, listener)
         supervisor.run()
+        if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+            sys.exit(LexelError.exit_status)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -74,11 +83,8 @@ def check_workers(count: int) -> None:
         raise UsageError(f"{count} workers are more than the {cores()} cores of this machine.")
 
 
-def keep_to_share(folder: Path, workers: int) -> None:
-    """Take a share of the cores that no living worker has: the system gives up a dead one's lock."""
-    if not hasattr(os, "sched_setaffinity"):
-        return
-    allowed = sorted(os.sched_getaffinity(0))
+def keep_to_share(folder: Path, workers: int) -> int:
+    """Take a share of the cores that no living worker has; its number. The system gives up a dead worker's lock."""
     for number in range(workers):
         lock = open(folder / f"share-{number}", "wb")  # noqa: SIM115 - held as long as the worker lives
         try:
@@ -87,5 +93,7 @@ def keep_to_share(folder: Path, workers: int) -> None:
             lock.close()
             continue
         _shares.append(lock)
-        os.sched_setaffinity(0, allowed[number::workers])
-        return
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[number::workers])
+        return number
+    return workers  # a dead one's lock is not given up yet: on all cores, until it starts again

@@ -34,7 +34,7 @@ def embeddings_routes(service: Service) -> APIRouter:
         "/v1/embeddings",
         response_model=EmbeddingsAnswer,
         responses=PROBLEMS,
-        openapi_extra=described(EmbeddingsRequest),
+        openapi_extra=described(EmbeddingsRequest, EmbeddingsForm),
         summary="Embed texts and pictures",
     )
     async def embeddings(request: Request) -> Response:

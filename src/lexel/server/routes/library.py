@@ -19,7 +19,7 @@ from lexel.server.http.bodies import FORM, PROBLEMS, read_uploads
 from lexel.server.http.problems import ProblemError
 from lexel.server.routes.limits import check_images
 from lexel.server.routes.shown_photos import find_photo, library_of
-from lexel.server.schemas.library import LibraryAnswer, RemovalAnswer, UploadAnswer, UploadedPhoto
+from lexel.server.schemas.library import CameraCount, LibraryAnswer, RemovalAnswer, UploadAnswer, UploadedPhoto
 from lexel.server.schemas.searching import Number
 from lexel.server.service import ServedLibrary, Service
 
@@ -57,7 +57,11 @@ def library_routes(service: Service) -> APIRouter:
         def count() -> LibraryAnswer:
             found = library.stats()
             named = {name: getattr(found, name) for name in LibraryAnswer.model_fields if hasattr(found, name)}
-            return LibraryAnswer(**{**named, "model": service.encoder.name}, read_only=service.settings.read_only)
+            named |= {
+                "cameras": [CameraCount(camera=camera, photos=photos) for camera, photos in found.cameras],
+                "model": service.encoder.name,
+            }
+            return LibraryAnswer(**named, read_only=service.settings.read_only)
 
         return await service.in_library(count)
 

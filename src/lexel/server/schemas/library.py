@@ -3,6 +3,13 @@
 from pydantic import BaseModel, Field
 
 
+class CameraCount(BaseModel):
+    """How many photos are of a camera."""
+
+    camera: str
+    photos: int
+
+
 class LibraryAnswer(BaseModel):
     """The library in numbers; counts are of photos unless they say otherwise."""
 
@@ -16,7 +23,7 @@ class LibraryAnswer(BaseModel):
     with_place: int
     first_taken: str | None
     last_taken: str | None
-    cameras: list[tuple[str, int]] = Field(description="the most frequent")
+    cameras: list[CameraCount] = Field(description="the most frequent")
     model: str
     fingerprint: str | None
     dimensions: int
