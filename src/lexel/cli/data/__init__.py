@@ -2,11 +2,12 @@
 
 import typer
 
+from lexel.cli.data.filter import filter
 from lexel.cli.data.inspect import inspect
 from lexel.cli.data.prepare import prepare
 
 data = typer.Typer(help="Look at data before training on it.", no_args_is_help=True)
-for command in (inspect, prepare):
+for command in (inspect, filter, prepare):
     data.command()(command)
 
 

@@ -70,12 +70,7 @@ def filtered(
     head of another model.
     """
     with ExitStack() as stack:
-        head = Head.load(Path(concept)) if is_head(Path(concept)) else None
-        if head is None and "/" in concept:  # meant as a path, and would be taken for the user's own words
-            raise UsageError(
-                f"There is no trained concept in {concept}. To train one:\n"
-                "  lexel concept train NAME --yes FOLDER --no FOLDER --model MODEL -o FOLDER"
-            )
+        head = named_head(concept)
         is_library = (Path(photos).expanduser() / DATABASE).is_file()
         library = stack.enter_context(Library.open(photos, choice)) if is_library else None
         if head and library:
@@ -107,6 +102,36 @@ def filtered(
             why_none = USELESS_MODEL if useless else None if any(one.fits for one in judged) else NOTHING_FITS
         flagged = judged if why_none else flag(judged, threshold)
         yield Filtered(judge.name, flagged, threshold, measured, bad, why_none, library)
+
+
+def named_head(concept: str) -> Head | None:
+    """The trained concept in that folder; None for words. Raises UsageError where a folder was meant that is none."""
+    if is_head(Path(concept)):
+        return Head.load(Path(concept))
+    if "/" in concept:  # meant as a path, and would be taken for the user's own words
+        raise UsageError(
+            f"There is no trained concept in {concept}. To train one:\n"
+            "  lexel concept train NAME --yes FOLDER --no FOLDER --model MODEL -o FOLDER"
+        )
+    return None
+
+
+def judge_of(concept: str, encoder: Encoder) -> Judge:
+    """Who judges the concept: a head's folder, a bank's name, or the user's own words. ModelError for another model."""
+    head = named_head(concept)
+    if head is None:
+        return WordJudge(encoder, concept)
+    head.check(encoder.fingerprint)
+    return head
+
+
+def flag_vectors(judge: Judge, vectors: np.ndarray) -> tuple[np.ndarray, float, str | None]:
+    """Which pictures (N,) show the concept, the threshold in log-odds, and why none is flagged if none can be."""
+    scores = judge.score(vectors)
+    threshold = judge.facts.threshold if isinstance(judge, Head) else outstanding(scores)
+    if not judge.fits(vectors).any():
+        return np.zeros(len(vectors), bool), threshold, NOTHING_FITS
+    return scores >= threshold, threshold, None
 
 
 def _say_if_useless(library: Library | None, encoder: Encoder | None) -> bool:

@@ -42,10 +42,10 @@ class Leak:
     caption_examples: list[str]
 
 
-def exact_copies(source: Source, looks: Looks) -> list[list[int]]:
-    """Groups of pictures whose pixels are all the same, as indices."""
+def exact_copies(source: Source, looks: Looks, among: np.ndarray | None = None) -> list[list[int]]:
+    """Groups of pictures whose pixels are all the same, as indices; all readable ones, or `among` (K,) indices."""
     groups = []
-    for candidates in _equal(looks.rows["pixels"], looks.readable):
+    for candidates in _equal(looks.rows["pixels"], looks.readable if among is None else among):
         contents = {tuple(looks.rows["content"][index].tolist()) for index in candidates}
         if len(contents) == 1:
             groups.append(candidates)
@@ -55,44 +55,58 @@ def exact_copies(source: Source, looks: Looks) -> list[list[int]]:
 
 
 def near_copies(
-    looks: Looks, exact: Sequence[Sequence[int]], at_least: float = LIKENESS
+    looks: Looks, exact: Sequence[Sequence[int]], at_least: float = LIKENESS, among: np.ndarray | None = None
 ) -> list[tuple[list[int], list[float]]]:
     """Groups of pictures that look the same, as indices with likeness to the first: the largest picture.
 
     Of exact copies one stands for all, so a group holds what exact copies alone do not tell.
     """
+    among = looks.readable if among is None else among
     repeated = [index for group in exact for index in group[1:]]
-    chosen = np.setdiff1d(looks.readable[~looks.flat[looks.readable]], np.array(repeated, np.int64))
+    chosen = np.setdiff1d(among[~looks.flat[among]], np.array(repeated, np.int64))
     rows = looks.rows[chosen]
-    pixels = rows["width"].astype(np.int64) * rows["height"]
-    prefer = np.lexsort((np.arange(len(rows)), -rows["bytes"].astype(np.int64), -pixels))
-    groups = near_groups(rows["hash"], rows["print"], prefer, at_least)
+    groups = near_groups(rows["hash"], rows["print"], largest_first(rows), at_least)
     found = [([int(chosen[i]) for i in (star.centre, *star.others)], [1.0, *star.likeness]) for star in groups]
     return sorted(found, key=lambda group: (-len(group[0]), group[0][0]))
 
 
-def leak(source: Source, looks: Looks, other: Source, other_looks: Looks, at_least: float = LIKENESS) -> Leak:
-    """What is in both sources."""
+def largest_first(rows: np.ndarray) -> np.ndarray:
+    """Positions of looks by pixels, then bytes, then order: which of several copies is kept. rows (K,) of LOOK"""
+    pixels = rows["width"].astype(np.int64) * rows["height"]
+    return np.lexsort((np.arange(len(rows)), -rows["bytes"].astype(np.int64), -pixels))
+
+
+def shared_pictures(
+    source: Source, looks: Looks, other: Source, other_looks: Looks, at_least: float = LIKENESS
+) -> tuple[dict[int, int], dict[int, int]]:
+    """Pictures with the same pixels as one of the other source, and those that look the same: index here → there."""
     there = {key: index for index, key in reversed(list(enumerate(_pixel_keys(other_looks)))) if key is not None}
     exact: dict[int, int] = {}
     for index, key in enumerate(_pixel_keys(looks)):
-        if key in there and _is_same(
-            source.pairs[index], looks, index, other.pairs[there[key]], other_looks, there[key]
-        ):
-            exact[index] = there[key]
+        if key in there:
+            found = there[key]
+            if _is_same(source.pairs[index], looks, index, other.pairs[found], other_looks, found):
+                exact[index] = found
     ones = np.array([i for i in looks.readable.tolist() if i not in exact and not looks.flat[i]], np.int64)
     others = other_looks.readable[~other_looks.flat[other_looks.readable]]
-    near: dict[int, int] = {}
     rows, other_rows = looks.rows[ones], other_looks.rows[others]
+    near: dict[int, int] = {}
     pairs = hash_pairs(rows["hash"], other_rows["hash"])
     for left, right in similar_prints(pairs, rows["print"], other_rows["print"], at_least):
         for one, another in zip(ones[left].tolist(), others[right].tolist(), strict=True):
             near[one] = min(near.get(one, another), another)
-    said_there = {folded(caption) for pair in other.pairs for caption in pair.captions}
-    shared = {
-        folded(c): c for pair in reversed(source.pairs) for c in reversed(pair.captions) if folded(c) in said_there
-    }
-    examples = list(reversed(shared.values()))
+    return exact, near
+
+
+def leak(source: Source, looks: Looks, other: Source, other_looks: Looks) -> Leak:
+    """What is in both sources."""
+    exact, near = shared_pictures(source, looks, other, other_looks)
+    said_there = {folded(caption) for pair in other.pairs for caption in pair.captions} - {""}
+    shared: dict[str, str] = {}
+    for pair in source.pairs:
+        for caption in pair.captions:
+            if (plain := folded(caption)) in said_there:
+                shared.setdefault(plain, caption)
 
     def keys(found: dict[int, int]) -> list[tuple[str, str]]:
         return [(source.pairs[one].key, other.pairs[another].key) for one, another in sorted(found.items())]
@@ -104,7 +118,7 @@ def leak(source: Source, looks: Looks, other: Source, other_looks: Looks, at_lea
         exact=keys(exact),
         near=keys(near),
         captions=len(shared),
-        caption_examples=examples[:EXAMPLES],
+        caption_examples=list(shared.values())[:EXAMPLES],
     )
 
 

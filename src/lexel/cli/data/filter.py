@@ -1,0 +1,188 @@
+"""`lexel data filter`"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from lexel.cli.options import Json, NoCache, NumberFormat, Runtime, chosen_model
+from lexel.cli.verb import RARE
+from lexel.terminal import one_line
+
+if TYPE_CHECKING:
+    from lexel.curation.sources.filtering import FilteredSource
+
+PICTURES, TEXTS, MODEL, WHOLE = "Pictures", "Texts", "By a model", "The whole set"
+
+
+def filter(
+    source: Annotated[str, typer.Argument(help="What to filter, as lexel train takes it.", show_default=False)],
+    out: Annotated[Path, typer.Argument(help="A new folder, for the table of what stays.", show_default=False)],
+    min_side: Annotated[
+        int | None, typer.Option(metavar="PIXELS", help="Shorter side.", rich_help_panel=PICTURES)
+    ] = None,
+    max_aspect: Annotated[
+        float | None, typer.Option(metavar="RATIO", help="Longer side to shorter, at most.", rich_help_panel=PICTURES)
+    ] = None,
+    drop_flat: Annotated[
+        bool, typer.Option("--drop-flat", help="Drop pictures of one colour.", rich_help_panel=PICTURES)
+    ] = False,
+    copies: Annotated[
+        Literal["exact", "near", "semantic"] | None,
+        typer.Option(
+            metavar="KIND",
+            help="Keep one of exact, near or semantic copies; the last by --model.",
+            rich_help_panel=WHOLE,
+        ),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SOURCE", help="Drop pictures that are in this one too: a test set.", rich_help_panel=WHOLE
+        ),
+    ] = None,
+    cap: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Keep N pairs of each label, at random; rare ones stay.", rich_help_panel=WHOLE),
+    ] = None,
+    cap_by: Annotated[
+        str,
+        typer.Option(
+            metavar="WHAT", help="label, caption, word, or a file of entries, one a line.", rich_help_panel=WHOLE
+        ),
+    ] = "label",
+    min_words: Annotated[int | None, typer.Option(metavar="N", help="Of a caption.", rich_help_panel=TEXTS)] = None,
+    max_words: Annotated[int | None, typer.Option(metavar="N", help="Of a caption.", rich_help_panel=TEXTS)] = None,
+    drop_text: Annotated[
+        str | None, typer.Option(metavar="REGEX", help="Drop captions that hold it.", rich_help_panel=TEXTS)
+    ] = None,
+    keep_text: Annotated[
+        str | None, typer.Option(metavar="REGEX", help="Keep only captions that hold it.", rich_help_panel=TEXTS)
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Judges pictures and texts.", rich_help_panel=MODEL)
+    ] = None,
+    match: Annotated[
+        float | None, typer.Option(metavar="0…1", help="Least match of a text with its picture.", rich_help_panel=MODEL)
+    ] = None,
+    top: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Keep this share of texts, the best.", rich_help_panel=MODEL)
+    ] = None,
+    without: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CONCEPT", help="Drop pictures that show it: words, or a trained one.", rich_help_panel=MODEL
+        ),
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Name columns: data.caption, …", rich_help_panel=RARE),
+    ] = None,
+    likeness: Annotated[
+        float | None,
+        typer.Option(metavar="0.5…1", help="Of near (0.98) or semantic (0.95) copies.", rich_help_panel=RARE),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draw of --cap.", rich_help_panel=RARE)] = 0,
+    runtime: Runtime = None,
+    number_format: NumberFormat = None,
+    no_cache: NoCache = False,
+    json: Json = False,
+) -> None:
+    """Drop bad pairs: write a new table of what stays. The source is never touched.
+
+    Unreadable pictures always go. A rule about texts takes single captions out.
+
+    \b
+    Example:
+      lexel data filter web/ clean --min-side 64 --copies near --against test/
+      lexel data filter web/ best --model ViT-B-32/openai --top 0.7
+    """
+    from lexel.batches import cores
+    from lexel.cli.printing import print_json
+    from lexel.curation.sources.filtering import filter_source
+    from lexel.curation.sources.rules import FilterRules
+    from lexel.curation.sources.writing import check_new_output, write_filtered
+    from lexel.data.readers import read_source
+    from lexel.data.readers.column_settings import ColumnSettings
+    from lexel.data.readers.source import check_there
+    from lexel.evaluation.evaluation_cache import default_cache
+    from lexel.progress import say
+
+    rules = FilterRules.checked(
+        min_side=min_side,
+        max_aspect=max_aspect,
+        drop_flat=drop_flat,
+        min_words=min_words,
+        max_words=max_words,
+        drop_text=drop_text,
+        keep_text=keep_text,
+        match=match,
+        top=top,
+        without=without,
+        copies=copies,
+        likeness=likeness,
+        cap=cap,
+        cap_by=cap_by,
+        seed=seed,
+    )
+    choice = chosen_model(model, runtime, number_format)
+    check_new_output(out)
+    for given in (source, against):
+        if given is not None:
+            check_there(given)
+    encoder = rules.encoder(choice)
+    named = ColumnSettings.from_changes(columns or [])
+    found = read_source(
+        source, caption=named.caption, label=named.label, image=named.image, text_required=False, keep_columns=True
+    )
+    for note in found.notes:
+        say(note)
+    outcome = filter_source(
+        found,
+        rules,
+        against=read_source(against, text_required=False) if against is not None else None,
+        encoder=encoder,
+        cache=None if no_cache else default_cache(),
+        processes=cores(),
+    )
+    table = write_filtered(outcome, rules, out)
+    if json:
+        print_json(outcome.to_json() | {"table": str(table)})
+    else:
+        _show(outcome, table)
+
+
+def _show(outcome: "FilteredSource", table: Path) -> None:
+    facts = outcome.to_json()
+    total = len(outcome.kept) + len(outcome.removed)
+    print(f"{table}: {facts['images']:,} of {total:,} images stay, with {facts['captions']:,} captions.")
+    for reason, count in outcome.dropped.items():
+        example = next(one for one in outcome.removed if one.reason == reason)
+        detail = f" ({one_line(example.detail[:60])})" if example.detail else ""
+        print(f"  {count:>9,} {REASONS[reason]}, such as {one_line(example.key)}{detail}")
+    for reason, count in outcome.captions_removed.items():
+        print(f"  {count:>9,} captions: {REASONS[reason]}")
+    print(f"Each pair that went, and why: {table.parent / 'removed.jsonl'}")
+
+
+REASONS = {
+    "unreadable": "cannot be read",
+    "small": "too small",
+    "aspect": "too long and thin",
+    "flat": "of one colour",
+    "in_other": "in the other source too",
+    "near_in_other": "nearly in the other source too",
+    "short_text": "too few words",
+    "long_text": "too many words",
+    "drop_text": "with the text to be dropped",
+    "keep_text": "without the text to be kept",
+    "no_text": "without text that could match",
+    "low_match": "matching too weakly",
+    "not_top": "not among the best matches",
+    "concept": "showing the concept",
+    "duplicate": "copies of another",
+    "near_duplicate": "near copies of another",
+    "semantic_duplicate": "showing what another shows",
+    "no_entry": "with none of the entries",
+    "frequent": "of an entry that is frequent",
+}
