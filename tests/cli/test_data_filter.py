@@ -20,7 +20,7 @@ def test_what_stays_is_written_and_counted(lexel, web):
     done = lexel("data", "filter", "web.jsonl", "clean", "--copies", "exact", "--json").json
     assert {name: done[name] for name in ("pairs", "images", "bad", "captions", "dropped")} == {
         "pairs": 2,
-        "images": 2,
+        "images": 4,
         "bad": 1,
         "captions": 2,
         "dropped": {"duplicate": 1, "unreadable": 1},

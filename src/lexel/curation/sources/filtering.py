@@ -56,11 +56,11 @@ class FilteredSource:
         return dict(Counter(one.reason for one in self.removed).most_common())
 
     def to_json(self) -> dict[str, Any]:
-        """What stays and what went, in numbers: the same object as of packing."""
+        """`pairs` and `captions` that stay, `images` looked at, `bad` ones of them, and why pairs went: as packing has it."""
         return {
             "source": self.source.name,
-            "pairs": sum(bool(pair.captions) or pair.label is not None for pair in self.kept),
-            "images": len(self.kept),
+            "pairs": len(self.kept),
+            "images": len(self.kept) + len(self.removed),
             "bad": self.bad,
             "captions": sum(len(pair.captions) for pair in self.kept),
             "dropped": self.dropped,

@@ -25,7 +25,7 @@ class Audit:
     source: str
     notes: tuple[str, ...]
     images: int
-    pairs: int  # images with a caption or a label
+    pairs: int  # images that can be read and have a caption or a label
     bad: int  # unreadable
     with_captions: int
     with_labels: int
@@ -114,7 +114,10 @@ def audit_of(source: Source, looks: Looks, shared: Leak | None = None) -> Audit:
         source=source.name,
         notes=source.notes,
         images=len(source.pairs),
-        pairs=sum(bool(pair.captions) or pair.label is not None for pair in source.pairs),
+        pairs=sum(
+            there and (bool(pair.captions) or pair.label is not None)
+            for pair, there in zip(source.pairs, looks.rows["readable"].tolist(), strict=True)
+        ),
         bad=len(looks.bad),
         with_captions=said.with_captions,
         with_labels=labels.total(),
