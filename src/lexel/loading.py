@@ -16,6 +16,7 @@ import numpy as np
 
 from lexel.calibration import Calibration
 from lexel.checkpoints.hub.locate import is_checkpoint_name, locate, pull_showing_progress
+from lexel.checkpoints.model_folder.adapter import read_adapter
 from lexel.checkpoints.model_folder.exported import open_towers
 from lexel.checkpoints.model_folder.folder import (
     MANIFEST,
@@ -73,6 +74,7 @@ def load(
     image_size: int | None = None,
     context_length: int | None = None,
     exact: bool = False,
+    adapter: str | Path | None = None,
 ) -> Encoder:
     """Make a model ready to embed.
 
@@ -82,7 +84,8 @@ def load(
 
     `device` is torch's name of one; the default is a GPU when there is one. `runtime` and `number_format` default to
     torch in float32 or, for an exported folder, to ONNX Runtime in the format nearest to it. `image_size` (pixels) and
-    `context_length` (tokens) stretch the learned positions. `exact` decodes large JPEGs in full.
+    `context_length` (tokens) stretch the learned positions. `exact` decodes large JPEGs in full. `adapter` is a folder
+    that a run with LoRA left in `adapter/`; it fits the model that it was trained from.
 
     Raises UsageError when there is no such model or something must be said, ModelError when its files are damaged.
 
@@ -92,6 +95,8 @@ def load(
     """
     path = Path(model).expanduser()
     resize = {"image_size": image_size, "context_length": context_length}
+    if adapter is not None:
+        return _adapted(model, Path(adapter).expanduser(), device, runtime, number_format, resize, exact)
     if _is_foreign(path, str(model)):
         found = read_model(model, architecture=architecture, activation=activation, tokenizer=tokenizer)
         for warning in found.warnings:
@@ -202,18 +207,8 @@ def _foreign(
     exact: bool,
 ) -> Encoder:
     words, training_pictures = found.tokenizer or _no_tokenizer(found), found.training_pictures
-    # As a model folder would hold them, so that the converted model has the same fingerprint.
-    hashes = {
-        WEIGHTS: sha256_of_weights(found.weights),
-        TOKENIZER: hashlib.sha256(found.tokenizer.to_json().encode() if found.tokenizer else b"").hexdigest(),
-    }
-    manifest = Manifest(
-        name=found.name,
-        architecture=found.architecture,
-        preprocessing=found.preprocessing,
-        text_rules=found.tokenizer.rules if found.tokenizer else TextRules(),
-        sha256=hashes,
-    )
+    manifest = manifest_of(found)
+    hashes = manifest.sha256
     weights = found.weights
     if any(resize.values()):
         manifest, weights = _resized(manifest, weights, resize)
@@ -228,6 +223,43 @@ def _foreign(
         read_training_pictures=lambda: training_pictures,
         exact=exact,
     )
+
+
+def manifest_of(found: ForeignModel) -> Manifest:
+    """What `model.json` would say of it, so that the converted model has the same fingerprint."""
+    return Manifest(
+        name=found.name,
+        architecture=found.architecture,
+        preprocessing=found.preprocessing,
+        text_rules=found.tokenizer.rules if found.tokenizer else TextRules(),
+        sha256={
+            WEIGHTS: sha256_of_weights(found.weights),
+            TOKENIZER: hashlib.sha256(found.tokenizer.to_json().encode() if found.tokenizer else b"").hexdigest(),
+        },
+    )
+
+
+def _adapted(
+    model: str | Path,
+    folder: Path,
+    device: str | None,
+    runtime: RuntimeName | None,
+    number_format: NumberFormat | None,
+    resize: dict[str, int | None],
+    exact: bool,
+) -> Encoder:
+    """A model with what LoRA has learned added to its weights: the same as the run's own model folder."""
+    torch_format = _on_torch(runtime, number_format)
+    if any(resize.values()):
+        raise UsageError("An adapter fits the model at the sizes that it was trained with: leave the sizes out.")
+    adapter = read_adapter(folder)
+    found = read_model(model)
+    base = manifest_of(found)
+    weights = adapter.apply(found.weights, fingerprint(base, base.sha256, "float32"))
+    adapted = replace(found, name=adapter.facts.name, weights=weights, training_pictures=adapter.training_pictures)
+    encoder = _foreign(adapted, device, torch_format, resize, exact)
+    encoder.calibration = adapter.facts.calibration
+    return encoder
 
 
 def _no_tokenizer(found: ForeignModel) -> AbsentTokenizer:

@@ -6,6 +6,7 @@ import pytest
 from pydantic import Field
 
 from lexel.config import Config
+from lexel.training.adaptation.settings import AdaptSettings
 from lexel.training.recipe import Recipe
 from lexel.training.recipe_reference import field_comments, reference
 
@@ -40,6 +41,7 @@ def test_the_defaults_are_those_of_the_code():
             told[".".join([*path, key.strip("`")])] = tomllib.loads(f"x = {default.strip('`')}")["x"]
     recipe = Recipe.build({"steps": 1, "data": {"sources": [{"source": "scenes:9"}]}}).model_dump(mode="json")
     recipe["data"]["sources"] = recipe["data"]["sources"][0]
+    recipe["adapt"] = AdaptSettings().model_dump(mode="json")  # which a recipe without a starting model has not
     assert len(told) > 30
     for path, default in told.items():
         found = recipe

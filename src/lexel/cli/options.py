@@ -136,6 +136,16 @@ From = Annotated[
         show_default=False,
     ),
 ]
+Adapt = Annotated[
+    Literal["full", "locked", "lora"] | None,
+    typer.Option(
+        "--adapt",
+        metavar="KIND",
+        help="How --from MODEL learns: full (every weight), locked (all but the image tower), or lora (small products "
+        "beside the weights). Short for --set adapt.kind=KIND.",
+        show_default=False,
+    ),
+]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of all that is random.", show_default=False)]
 Steps = Annotated[
     int | None, typer.Option("--steps", min=1, help="Length of the run, instead of the recipe's.", show_default=False)
@@ -190,9 +200,16 @@ def chosen_templates(
 
 
 def as_changes(
-    given: list[str] | None, *, weights: str | None = None, seed: int | None = None, steps: int | None = None
+    given: list[str] | None,
+    *,
+    weights: str | None = None,
+    adapt: str | None = None,
+    seed: int | None = None,
+    steps: int | None = None,
 ) -> list[str]:
-    """--from, --set, --seed and --steps as changes of a recipe."""
-    begin = [] if weights is None else [f"model.weights={weights}"]
+    """--from, --adapt, --set, --seed and --steps as changes of a recipe."""
+    begin = [
+        f"{name}={value}" for name, value in (("model.weights", weights), ("adapt.kind", adapt)) if value is not None
+    ]
     numbers = [f"{name}={value}" for name, value in (("seed", seed), ("steps", steps)) if value is not None]
     return [*begin, *(given or []), *numbers]

@@ -73,8 +73,16 @@ class CLIP(nn.Module):
         return F.normalize(images.float(), dim=-1), F.normalize(texts.float(), dim=-1)
 
     def train(self, mode: bool = True) -> Self:
-        """As of any module, but a tower of which nothing is trained stays in evaluation mode: it is frozen."""
+        """As of any module, but what is frozen stays in evaluation mode: a tower of which nothing is trained, and
+        BatchNorm whose gains are not, so that its running statistics do not move."""
         super().train(mode)
+        for module in self.modules():
+            if (
+                isinstance(module, nn.modules.batchnorm._BatchNorm)
+                and module.affine
+                and not module.weight.requires_grad
+            ):
+                module.eval()
         for tower in self.towers.values():
             if not any(parameter.requires_grad for parameter in tower.parameters()):
                 tower.eval()

@@ -7,6 +7,7 @@ from typing import Any
 
 from lexel.errors import UsageError
 from lexel.progress import say
+from lexel.training.adaptation.settings import AdaptSettings
 from lexel.training.inputs.input_reader import InputReader
 from lexel.training.inputs.starting_weights import StartingWeights
 from lexel.training.recipe import DataSettings, ModelSettings, Recipe
@@ -26,6 +27,7 @@ BY_PAIRS: tuple[tuple[float, str, int, float], ...] = (
 # that a high rate would wipe out; small ones have more to learn than to lose (docs/experiments.md).
 FINE_TUNING_EPOCHS = 10
 FINE_TUNING_RATES: tuple[tuple[float, float], ...] = ((30e6, 3e-4), (float("inf"), 1e-5))
+LORA_RATES: tuple[tuple[float, float], ...] = ((30e6, 3e-3), (float("inf"), 2e-4))  # its products begin at nothing
 
 FEW_PAIRS = 10_000  # with which a model that begins with random weights hardly learns what is general
 PUBLISHED_MODEL = "ViT-B-32/openai"  # an example of one to begin from
@@ -65,11 +67,14 @@ def default_recipe(source: str, changes: Sequence[str], reader: InputReader) -> 
     Recipe.check_sections(wanted, source)  # before a large source is read
     model = ModelSettings.model_validate(wanted.get("model", {}))
     data = DataSettings.model_validate(wanted["data"])
+    adapt = AdaptSettings.model_validate(wanted["adapt"]) if "adapt" in wanted else None
     pairs = sum(len(reader.source(settings, data).pairs) for settings in data.sources)
     architecture, batch_size, epochs = next(chosen for limit, *chosen in BY_PAIRS if pairs <= limit)
     content |= {"batch_size": min(batch_size, max(2, pairs // 2)), "epochs": epochs}
     if model.image_from and model.text_from:
-        content |= {"epochs": min(epochs, FINE_TUNING_EPOCHS)} | _fine_tuning(reader.starting_weights(model))
+        content |= {"epochs": min(epochs, FINE_TUNING_EPOCHS)} | _fine_tuning(
+            reader.starting_weights(model), LORA_RATES if adapt and adapt.kind == "lora" else FINE_TUNING_RATES
+        )
     else:
         content["model"] = {"architecture": architecture}
         if pairs <= FEW_PAIRS and not source.startswith("scenes:"):
@@ -80,11 +85,11 @@ def default_recipe(source: str, changes: Sequence[str], reader: InputReader) -> 
     return Recipe.build(content, changes, where=source)
 
 
-def _fine_tuning(starting: StartingWeights) -> dict[str, Any]:
+def _fine_tuning(starting: StartingWeights, rates: tuple[tuple[float, float], ...]) -> dict[str, Any]:
     """The learning rate that the model's size wants, and the loss that it was trained with."""
     weights = starting.weights()
     parameters = sum(array.size for array in weights.values())
-    rate = next(rate for limit, rate in FINE_TUNING_RATES if parameters <= limit)
+    rate = next(rate for limit, rate in rates if parameters <= limit)
     return {
         "optimizer": {"learning_rate": rate},
         "loss": {"kind": "sigmoid" if "logit_bias" in weights else "softmax"},

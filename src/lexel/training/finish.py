@@ -3,6 +3,7 @@
 import numpy as np
 
 from lexel.calibration import Calibration
+from lexel.checkpoints.model_folder.adapter import Adapter, AdapterFacts, merged
 from lexel.checkpoints.model_folder.folder import save_model_folder
 from lexel.checkpoints.model_folder.training_pictures import NO_PICTURES, TrainingPictures, union
 from lexel.errors import DataError
@@ -11,6 +12,7 @@ from lexel.evaluation.embedded_source import embed_source
 from lexel.evaluation.evaluate import evaluate
 from lexel.evaluation.report.report import Report
 from lexel.progress import say
+from lexel.training.adaptation.lora import adapter_tensors
 from lexel.training.distributed.sharding import whole_weights
 from lexel.training.inputs.training_data import evaluation_templates
 from lexel.training.run.card import model_card
@@ -35,6 +37,7 @@ def finish(inputs: RunInputs, seconds: float, learned: TrainingPictures) -> Repo
     except DataError as error:  # the held-out pairs do not tell
         calibration, reason = None, error
     weights = whole_weights(inputs.clip)
+    products = {name: weights.pop(name) for name in adapter_tensors(inputs.clip)}
     if reason:
         say(f"Not calibrated: {reason}")
     lines = inputs.world.once(lambda: read_log(inputs.folder.path))
@@ -45,7 +48,23 @@ def finish(inputs: RunInputs, seconds: float, learned: TrainingPictures) -> Repo
     report = report.model_copy(update={"training": curve_blocks(lines, advice)})
     if inputs.world.main:
         draw_curves(lines, inputs.folder.curves, title=inputs.recipe.name)
+        if inputs.recipe.lora and inputs.base:
+            name, fingerprint = inputs.base
+            facts = AdapterFacts(
+                name=inputs.recipe.name,
+                base_name=name,
+                base=fingerprint,
+                scale=inputs.recipe.lora.scale,
+                calibration=calibration,
+            )
+            Adapter(facts, products, learned).save(inputs.folder.adapter)
+            weights = merged(weights, products, inputs.recipe.lora.scale)
         _write(inputs, report, weights, calibration, seconds, learned, advice)
+        if start := inputs.recipe.model.weights:
+            say(
+                "Between what it knew and what it has learned there may be a better model: "
+                f"lexel models blend {start} {inputs.folder.model} --own SOURCE --guard SOURCE -o MODEL"
+            )
     return report
 
 

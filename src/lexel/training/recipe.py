@@ -11,6 +11,7 @@ from lexel.architectures.zoo import architecture
 from lexel.config import Config
 from lexel.data.augment import Augmentation
 from lexel.errors import UsageError, did_you_mean
+from lexel.training.adaptation.settings import AdaptSettings
 from lexel.training.distributed.sharding import ParallelSettings
 from lexel.training.engine import EngineSettings, MicroBatch
 from lexel.training.loss.settings import LossSettings
@@ -171,6 +172,7 @@ class Recipe(Config):
     model: ModelSettings = ModelSettings()
     tokenizer: TokenizerSettings = TokenizerSettings()
     image: ImageSettings = ImageSettings()
+    adapt: AdaptSettings | None = None
     freeze: FreezeSettings = FreezeSettings()
     augmentation: Augmentation = Augmentation()
     loss: LossSettings = LossSettings()
@@ -192,18 +194,50 @@ class Recipe(Config):
         return self
 
     @model_validator(mode="after")
+    def _has_what_it_adapts(self) -> Self:
+        if self.adapt is None:
+            return self
+        if self.model.weights is None:
+            raise ValueError("adapt: there is no model to adapt. Name it: --from MODEL, or model.weights")
+        if self.frozen.image and self.frozen.text:
+            raise ValueError("adapt: with both towers frozen nothing is left to learn")
+        if self.adapt.kind == "lora":
+            self._fits_lora(self.adapt)
+        return self
+
+    def _fits_lora(self, adapt: AdaptSettings) -> None:
+        if self.freeze.image or self.freeze.text:
+            raise ValueError("adapt: LoRA freezes what it does not name: set adapt.towers, and leave [freeze] out")
+        if self.model.image.get("image_size") or self.model.text.get("context_length"):
+            raise ValueError("adapt: an adapter fits the model as it is: leave the sizes in [model] out")
+        if self.parallel.shard != "none":
+            raise ValueError("adapt: LoRA's products are not sharded: leave parallel.shard out")
+        if adapt.dropout and self.engine.checkpoint_activations:
+            raise ValueError("adapt.dropout: activations that are computed again would drop others: choose one of both")
+
+    @model_validator(mode="after")
     def _starts_from_what_it_freezes(self) -> Self:
         if self.model.text_from and self.tokenizer != TokenizerSettings():
             raise ValueError("the tokenizer comes with the weights of the text tower: leave [tokenizer] out")
         for tower, origin in (("image", self.model.image_from), ("text", self.model.text_from)):
-            if getattr(self.freeze, tower) and origin is None:
+            if getattr(self.frozen, tower) and origin is None:
                 raise ValueError(
                     f"freeze.{tower}: the {tower} tower begins with random weights, so it must learn. Give it weights: "
                     f"model.weights or model.{tower}_weights"
                 )
-        if self.freeze.image and self.ramp != Ramp():
+        if self.frozen.image and self.ramp != Ramp():
             raise ValueError("ramp: a frozen image tower has nothing to learn from small pictures: leave [ramp] out")
         return self
+
+    @property
+    def frozen(self) -> FreezeSettings:
+        """What is frozen, by `freeze` or because of `adapt`."""
+        return self.freeze.model_copy(update=self.adapt.frozen() if self.adapt else {})
+
+    @property
+    def lora(self) -> AdaptSettings | None:
+        """The settings of LoRA, where it is what learns."""
+        return self.adapt if self.adapt and self.adapt.kind == "lora" else None
 
     @classmethod
     def load(cls, path: str | Path, changes: Sequence[str] = ()) -> "Recipe":

@@ -164,7 +164,8 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, tuple):
-        return f"`[{', '.join(f'{one:.4g}' for one in value)}]`"
+        inside = ", ".join(f'"{one}"' if isinstance(one, str) else f"{one:.4g}" for one in value)
+        return f"`[{inside}]`"
     return f'`"{value}"`' if isinstance(value, str) else f"`{value:g}`"
 
 

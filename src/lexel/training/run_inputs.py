@@ -40,6 +40,7 @@ class RunInputs:
     order: Order
     origin: str  # fingerprint of the weights that were taken over, or ""
     origin_pictures: TrainingPictures | None  # that these weights had learned from, where they say so
+    base: tuple[str, str] | None = None  # name and fingerprint of the model that an adapter is trained for
     pictures: EmbeddedPictures | None = None  # where a frozen tower has embedded them already
     texts: EmbeddedTexts | None = None
 

@@ -13,6 +13,7 @@ from lexel.data.loader import order_of
 from lexel.models.clip import CLIP
 from lexel.progress import say
 from lexel.tokenizer import Tokenizer
+from lexel.training.adaptation.lora import add_adapters
 from lexel.training.distributed.sharding import shard_towers
 from lexel.training.distributed.world import World
 from lexel.training.inputs.embedding_cache import embed_pictures, embed_texts
@@ -40,7 +41,7 @@ def set_up(recipe: Recipe, folder: RunFolder, world: World, reader: InputReader)
     architecture = starting.architecture(recipe, tokenizer)
     sharded = recipe.parallel.shard == "towers" and world.size > 1
     clip = first_clip(starting, architecture, recipe, "cpu" if sharded else str(world.device))
-    freeze(clip, recipe.freeze)
+    choose_what_learns(clip, recipe)
     if sharded:
         shard_towers(clip, world.device, precision_on(world.device, recipe.precision))
     order = order_of(training_data.sources, recipe.seed)
@@ -56,6 +57,7 @@ def set_up(recipe: Recipe, folder: RunFolder, world: World, reader: InputReader)
         order=order,
         origin=starting.fingerprint,
         origin_pictures=starting.training_pictures,
+        base=starting.base if recipe.lora else None,
     )
     say(
         f"Training {recipe.name}: {training_data.pairs:,} pairs, {inputs.steps:,} steps of {recipe.batch_size} "
@@ -63,6 +65,13 @@ def set_up(recipe: Recipe, folder: RunFolder, world: World, reader: InputReader)
         f"{_parameters(clip)}, on {world}, into {folder.path}"
     )
     return _with_embeddings(inputs)
+
+
+def choose_what_learns(clip: CLIP, recipe: Recipe) -> None:
+    """Freeze what the recipe wants frozen and put LoRA's products where it wants them. Raises UsageError."""
+    freeze(clip, recipe.frozen)
+    if recipe.lora:
+        add_adapters(clip, recipe.lora, recipe.seed)
 
 
 def _parameters(clip: CLIP) -> str:
@@ -90,13 +99,13 @@ def check_batch_norm_of(recipe: Recipe, architecture: CLIPConfig, *, processes: 
     parts = 1 if recipe.micro_batch == "auto" else ceil_div(rows, recipe.micro_batch)
     with torch.device("meta"):
         clip = CLIP(architecture)
-    freeze(clip, recipe.freeze)
+    choose_what_learns(clip, recipe)
     check_batch_norm(clip, parts, processes)
 
 
 def _with_embeddings(inputs: RunInputs) -> RunInputs:
     """The inputs with the embeddings of a frozen tower, where the recipe wants them to be cached."""
-    frozen, folder, training_data = inputs.recipe.freeze, inputs.folder.embeddings, inputs.training_data
+    frozen, folder, training_data = inputs.recipe.frozen, inputs.folder.embeddings, inputs.training_data
     if frozen.image and frozen.cache_embeddings:
         return replace(inputs, pictures=embed_pictures(folder, live_encoder(inputs, 0), training_data))
     if frozen.text and frozen.cache_embeddings:

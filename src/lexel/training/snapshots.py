@@ -91,7 +91,7 @@ class Snapshots:
     def save(self, step: int, clip: nn.Module, optimizer: Optimizer, facts: Facts) -> None:
         """Take the state after `step` steps, and write it in the background. Waits for the one before."""
         self.wait()
-        state = {f"clip.{name}": value for name, value in clip.state_dict().items()} | optimizer.state_tensors()
+        state = {f"clip.{name}": value for name, value in _learning(clip).items()} | optimizer.state_tensors()
         copied = self._copy(state)
         if self.writes:
             facts = facts | {"step": step, "skipped_in_a_row": optimizer.skipped_in_a_row}
@@ -185,7 +185,9 @@ class Snapshot:
         weights = {
             name.removeprefix("clip."): value for name, value in self.tensors.items() if name.startswith("clip.")
         }
-        current = clip.state_dict()
+        current = _learning(clip)
+        for frozen in clip.state_dict().keys() - current.keys():  # which older snapshots hold too
+            weights.pop(frozen, None)
         if {name: value.shape for name, value in current.items()} != {n: value.shape for n, value in weights.items()}:
             raise ModelError(
                 f"The snapshot of step {self.step} is of another model than the recipe's. Train into another --output."
@@ -194,6 +196,12 @@ class Snapshot:
             value.copy_(like(value, weights[name]))
         optimizer.load_state_tensors(self.tensors)
         optimizer.skipped_in_a_row = self.facts["skipped_in_a_row"]
+
+
+def _learning(clip: nn.Module) -> dict[str, Tensor]:
+    """The part of the state dict that changes in a run. What is frozen is that of the starting model."""
+    frozen = {name for name, parameter in clip.named_parameters() if not parameter.requires_grad}
+    return {name: value for name, value in clip.state_dict().items() if name not in frozen}
 
 
 def _write(stem: Path, tensors: dict[str, Tensor], facts: Facts) -> None:

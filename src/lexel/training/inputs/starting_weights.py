@@ -10,10 +10,11 @@ import numpy as np
 
 from lexel.architectures.config import CLIPConfig
 from lexel.checkpoints.formats.read import ForeignModel
+from lexel.checkpoints.model_folder.folder import fingerprint
 from lexel.checkpoints.model_folder.training_pictures import TrainingPictures, union
 from lexel.errors import UsageError
 from lexel.images import Preprocessing
-from lexel.loading import read_model
+from lexel.loading import manifest_of, read_model
 from lexel.models.clip import CLIP, init_weights
 from lexel.models.resize import resized
 from lexel.runtimes.torch import build_clip
@@ -72,6 +73,14 @@ class StartingWeights:
         if self.is_whole and self.image:
             taken |= {name: self.image.weights[name] for name in TEMPERATURE if name in self.image.weights}
         return taken
+
+    @property
+    def base(self) -> tuple[str, str] | None:
+        """The name and the fingerprint in float32 of the model that both towers come from; None: there is none."""
+        if self.image is None or not self.is_whole:
+            return None
+        manifest = manifest_of(self.image)
+        return self.image.name, fingerprint(manifest, manifest.sha256, "float32")
 
     @property
     def training_pictures(self) -> TrainingPictures | None:

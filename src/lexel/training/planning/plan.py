@@ -10,10 +10,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from lexel.architectures.config import CLIPConfig, ResNetConfig
 from lexel.architectures.cost import TRAINING, ArchitectureCost, cost_of, image_operations, text_operations
 from lexel.batches import ceil_div
 from lexel.errors import UsageError
+from lexel.models.clip import CLIP
+from lexel.training.adaptation.lora import add_adapters
 from lexel.training.default_recipe import find_recipe
 from lexel.training.inputs.input_reader import InputReader
 from lexel.training.planning.accelerators import ACCELERATORS, Accelerator, this_machine
@@ -174,7 +178,7 @@ def plan_run(
 
 def _computation(recipe: Recipe, architecture: CLIPConfig, data: PlanData, steps: int) -> Computation:
     seen = steps * recipe.batch_size
-    freeze = recipe.freeze
+    freeze = recipe.frozen
 
     def of_pair(forward: float | None, frozen: bool) -> float | None:
         if forward is None or not frozen:
@@ -226,8 +230,13 @@ def _parameters(architecture: CLIPConfig, sizes: ArchitectureCost) -> int | None
 
 
 def _learned(recipe: Recipe, architecture: CLIPConfig, sizes: ArchitectureCost) -> int | None:
-    image = 0 if recipe.freeze.image else sizes.parameters_image
-    text = 0 if recipe.freeze.text else sizes.parameters_text
+    if recipe.lora:
+        with torch.device("meta"):
+            clip = CLIP(architecture)
+        add_adapters(clip, recipe.lora, recipe.seed)
+        return sum(parameter.numel() for parameter in clip.parameters() if parameter.requires_grad)
+    image = 0 if recipe.frozen.image else sizes.parameters_image
+    text = 0 if recipe.frozen.text else sizes.parameters_text
     return _total(_total(image, text), _temperature(architecture))
 
 
@@ -250,8 +259,8 @@ def _largest_micro_batch(
     most = local_batch if recipe.micro_batch == "auto" else min(recipe.micro_batch, local_batch)
     each = pair_activations(
         architecture,
-        image=not recipe.freeze.image,
-        text=not recipe.freeze.text,
+        image=not recipe.frozen.image,
+        text=not recipe.frozen.text,
         checkpoint=recipe.engine.checkpoint_activations,
         number_bytes=accelerator.number_bytes,
     )
@@ -274,7 +283,7 @@ def _largest_micro_batch(
         )
 
     usable = accelerator.usable * accelerator.memory
-    whole_batch = isinstance(architecture.image, ResNetConfig) and not recipe.freeze.image  # it normalises over it
+    whole_batch = isinstance(architecture.image, ResNetConfig) and not recipe.frozen.image  # it normalises over it
     if recipe.micro_batch == "auto" and not whole_batch and memory(most).total > usable:
         smaller = [2**power for power in reversed(range(most.bit_length())) if 2**power < most]
         most = next((size for size in smaller if memory(size).total <= usable), 1)

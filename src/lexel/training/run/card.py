@@ -87,7 +87,9 @@ def _origin(recipe: Recipe) -> str:
     model = recipe.model
     taken = {"both towers": model.weights, "image tower": model.image_weights, "text tower": model.text_weights}
     parts = [f"{part} from `{origin}`" for part, origin in taken.items() if origin]
-    frozen = [f"{tower} tower frozen" for tower in ("image", "text") if getattr(recipe.freeze, tower)]
+    frozen = [f"{tower} tower frozen" for tower in ("image", "text") if getattr(recipe.frozen, tower)]
+    if recipe.lora:
+        frozen.append(f"LoRA of rank {recipe.lora.rank}, merged")
     return ", ".join(([f"architecture `{model.architecture}`"] if model.architecture else []) + parts + frozen)
 
 

@@ -8,6 +8,7 @@ training-pictures.safetensors   hashes of the pictures that the run has learned 
 bad-images.jsonl     pictures that could not be read, if any
 embeddings/          embeddings of a frozen tower, computed once
 curves.png           loss, accuracy and held-out numbers over the run
+adapter/             what LoRA has learned, alone, where it was used
 model/               the model folder, once the run has finished
 report/              report.json and report.html of the held-out pairs
 """
@@ -97,6 +98,10 @@ class RunFolder:
     @property
     def curves(self) -> Path:
         return self.path / "curves.png"
+
+    @property
+    def adapter(self) -> Path:
+        return self.path / "adapter"
 
     @property
     def model(self) -> Path:

@@ -1,0 +1,40 @@
+"""The way in which a starting model is adapted."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, PositiveInt, model_validator
+
+from lexel.config import Config
+
+Side = Literal["image", "text"]
+Product = Literal["attention", "mlp", "convolution"]
+
+
+class AdaptSettings(Config):
+    """How the model that `model.weights` names is adapted. The keys from `rank` on are for LoRA."""
+
+    kind: Literal["full", "locked", "lora"] = "full"
+    # full: every weight learns; locked: all but the image tower; lora: low-rank products beside the weights (Hu 2021)
+    rank: PositiveInt = 8  # of each product
+    scale: float = Field(default=1.0, gt=0)  # factor of each product
+    dropout: float = Field(default=0.0, ge=0, lt=1)  # share of a product's inputs that a step leaves out
+    towers: tuple[Side, ...] = Field(default=("image", "text"), min_length=1)  # that learn; another one is frozen
+    products: tuple[Product, ...] = Field(
+        default=("attention", "mlp", "convolution"), min_length=1
+    )  # of each block that are adapted, where a tower has them
+    blocks: PositiveInt | None = None  # so many of each tower, from the top; default: all
+
+    @model_validator(mode="after")
+    def _says_nothing_in_vain(self) -> Self:
+        for_lora = {name for name in type(self).model_fields if name != "kind"}
+        if self.kind != "lora" and (vain := sorted(for_lora & self.model_fields_set)):
+            raise ValueError(f'{vain[0]} is for LoRA: add kind = "lora", or leave {vain[0]} out')
+        return self
+
+    def frozen(self) -> dict[str, Any]:
+        """What of `[freeze]` follows from the way that was chosen."""
+        if self.kind == "locked":
+            return {"image": True}
+        if self.kind == "lora" and set(self.towers) != {"image", "text"}:
+            return {"text" if "image" in self.towers else "image": True}
+        return {}
