@@ -9,9 +9,7 @@ import lexel
 from lexel.checkpoints.model_folder.folder import open_model_folder
 from lexel.conversion import convert, export
 from lexel.data.readers import read_source
-from lexel.demo import demo_recipe
 from lexel.errors import UsageError
-from lexel.training.recipe import Recipe
 from lexel.training.trainer import train
 
 TEXTS = ["a red circle", "two blue stars on a green field"]
@@ -123,16 +121,13 @@ def test_foreign_weights_without_a_tokenizer_embed_pictures_and_refuse_texts(cli
     assert lexel.load(tmp_path / "back").embed_texts(["a cat"]).shape[0] == 1
 
 
-def test_a_finished_run_is_calibrated(tmp_path):
-    recipe = demo_recipe(["steps=30", "data.sources.0.source=scenes:300/train", "data.workers=0", "batch_size=32"])
-    assert isinstance(recipe, Recipe)
-    model = train(recipe, tmp_path / "run").model
-    encoder = lexel.load(model)
+def test_a_finished_run_is_calibrated(tiny_model, tmp_path):
+    encoder = lexel.load(tiny_model)
     pictures = [pair.picture for pair in read_source("scenes:4/val").pairs]
     matches = encoder.match(pictures, TEXTS)
     assert matches.shape == (4, 2)
     assert ((matches > 0) & (matches < 1)).all()
-    copy = shutil.copytree(model, tmp_path / "copy")
+    copy = shutil.copytree(tiny_model, tmp_path / "copy")
     (copy / "calibration.json").unlink()
     assert open_model_folder(copy).calibration() is None
     with pytest.raises(UsageError, match="lexel models calibrate"):

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_towers import KINDS, build, write_folder
+from tiny_towers import KINDS, build, shallow, write_folder
 
 import lexel
 from lexel.checkpoints.model_folder.folder import open_model_folder
@@ -50,7 +50,7 @@ print(json.dumps({
 def folders(tmp_path_factory):
     """A model folder and the same exported."""
     home = tmp_path_factory.mktemp("models")
-    clip = build(KINDS["clip"])
+    clip = build(shallow(KINDS["clip"]))
     model = write_folder(home / "model", clip)
     export_onnx(clip, open_model_folder(model), home / "exported")
     return model, home / "exported"

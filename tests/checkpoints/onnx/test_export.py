@@ -1,24 +1,28 @@
 import json
+import shutil
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from tiny_towers import CAPTIONS, KINDS, bert, build, pixels, shallow, write_folder
+from tiny_towers import CAPTIONS, KINDS, bert, build, image, pixels, write_folder
 
 from lexel.checkpoints.model_folder.exported import open_towers, read_exported
 from lexel.checkpoints.model_folder.folder import WEIGHTS, open_model_folder
+from lexel.checkpoints.onnx import export
 from lexel.checkpoints.onnx.export import ExportReport, ExportSample, export_onnx
 from lexel.errors import ModelError, UsageError
 from lexel.models.clip import CLIP
 from lexel.tokenizer import Tokenizer
 
+CONFIG = KINDS["clip"].model_copy(update={"image": image(depth=1, activation="quick_gelu")})
 SCENES = [f"{shape} {place}" for shape in ("a red circle", "two green stars") for place in ("left", "above", "on", "a")]
 
 
 @pytest.fixture(scope="module")
 def clip() -> CLIP:
     """Towers that know eight scenes: the image of each has the vector of its caption, far from the others'."""
-    clip = build(shallow(KINDS["clip"]))
+    clip = build(CONFIG)
     tokenizer = Tokenizer.train(CAPTIONS, 300, clip.config.text.context_length)
     features: list[torch.Tensor] = []
     hook = clip.image.projection.register_forward_hook(lambda _module, inputs, _output: features.append(inputs[0]))
@@ -47,6 +51,20 @@ def report(clip, source, tmp_path_factory) -> ExportReport:
     """In all number formats."""
     out = tmp_path_factory.mktemp("exported") / "onnx"
     return export_onnx(clip, source, out, formats=("float32", "float16", "int8"), sample=sample(clip))
+
+
+@pytest.fixture
+def traced_before(report, clip, monkeypatch) -> None:
+    """The float32 graphs of `clip` are those of `report`, since torch takes seconds to trace them again."""
+    write = export.write_graph
+
+    def copy_or_write(tower: torch.nn.Module, *rest: Any) -> None:
+        if tower in (clip.image, clip.text):
+            shutil.copy(report.folder / f"onnx/{'image' if tower is clip.image else 'text'}.float32.onnx", rest[-1])
+        else:
+            write(tower, *rest)
+
+    monkeypatch.setattr(export, "write_graph", copy_or_write)
 
 
 def test_float32_equals_torch_on_real_images_and_on_random_ones(report):
@@ -80,7 +98,7 @@ def test_int8_multiplies_in_8_bits_but_looks_words_up_without_expanding_the_voca
         for kind in ("Gather", "MatMul")
     }
     assert "DequantizeLinear" not in sources["Gather"]
-    assert sources["MatMul"].count("DequantizeLinear") >= 4  # qkv, output, expand and contract
+    assert sources["MatMul"].count("DequantizeLinear") >= 8  # qkv, output, expand and contract of two blocks
 
 
 def test_the_graphs_tell_nothing_of_the_machine_that_wrote_them(report):
@@ -125,6 +143,7 @@ def test_a_damaged_folder_is_refused_when_it_is_opened(report, tmp_path):
         open_model_folder(tmp_path)
 
 
+@pytest.mark.usefixtures("traced_before")
 def test_int8_is_left_out_where_there_are_too_few_images_to_judge_it(clip, source, tmp_path):
     report = export_onnx(
         clip, source, tmp_path / "out", formats=("float32", "int8"), sample=sample(clip, 30, captioned=False)
@@ -145,11 +164,10 @@ def test_captions_must_be_as_many_as_images():
         ExportSample(np.zeros((2, 3, 4, 4), np.float32), ["one"])
 
 
+@pytest.mark.usefixtures("traced_before")
 def test_weights_that_changed_after_the_folder_was_read_do_not_pass_for_equal(clip, source, tmp_path, monkeypatch):
     """The check is of what ONNX Runtime gives for the file that was written, not of the module that wrote it."""
-    import lexel.checkpoints.onnx.export as export
-
-    other = build(shallow(KINDS["clip"]))
+    other = build(CONFIG)
     other.image.projection.weight.data *= -1
     write = export.write_graph
     monkeypatch.setattr(
