@@ -1,5 +1,6 @@
 """A tiny trained run that many tests look at, made once in each test process, and which tests share a process."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from lexel.training import finish
 from lexel.training.run.curves import draw_curves
 from lexel.training.trainer import Run, train
 
+gc.disable()  # until all tests are collected
 # torch's compiler would start processes to compile in, each of which imports torch.
 os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
 
@@ -36,6 +38,35 @@ def tiny_model(tiny_run: Run) -> Path:
     return tiny_run.model
 
 
+# Files that take longest, which begin first so that no process is left with one at the end.
+LONG_FILES = (
+    "test_training_together.py",
+    "test_compilation.py",
+    "test_exact_resume.py",
+    "test_onnx_runtime.py",
+    "test_openvino_runtime.py",
+    "test_export.py",
+    "test_trainer.py",
+    "test_ray.py",
+    "test_pixels.py",
+    "test_tokens_huggingface.py",
+    "test_cost.py",
+    "test_frozen_together.py",
+    "test_watching.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {name: number for number, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
+
+def pytest_collection_finish() -> None:
+    """What the imports have made stays, so that the garbage collector need not look through it again and again."""
+    gc.enable()
+    gc.freeze()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep the tests of a file together, and those of the runtimes, which share models whose export takes seconds."""
@@ -46,4 +77,5 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             file = nodeid.partition("::")[0]
             return "runtimes" if file.endswith(("test_onnx_runtime.py", "test_openvino_runtime.py")) else file
 
+    config.option.loadscopereorder = False  # files with many tests are not those that take long
     return ByFile(config, log)

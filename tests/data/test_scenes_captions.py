@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 
@@ -86,12 +87,15 @@ FRAMES = ("a picture of ", "a photo of ", "a drawing of ", "i see ", "here is ",
 FRAMES += ("nothing but ",)
 CLOSINGS = (" and nothing else", " can be seen")
 
-CAPTIONED = [
-    (pair.picture.world(), caption)
-    for split in ("train", "val", "test")
-    for pair in read_scenes(f"scenes:4000/{split}?seed=2").pairs
-    for caption in pair.captions
-]
+@cache
+def captioned() -> list[tuple[SceneLayout, str]]:
+    """Thousands of worlds with a caption of each, made when the first test wants them."""
+    return [
+        (pair.picture.world(), caption)
+        for split in ("train", "val", "test")
+        for pair in read_scenes(f"scenes:4000/{split}?seed=2").pairs
+        for caption in pair.captions
+    ]
 
 
 def parse(caption: str) -> tuple[list[re.Match[str]], str]:
@@ -118,7 +122,7 @@ def placed(world: SceneLayout, kind: Kind) -> Where:
 
 
 def test_captions_name_each_kind_truly_with_number_and_plural():
-    for world, caption in CAPTIONED:
+    for world, caption in captioned():
         things, _ = parse(caption)
         kinds = [kind for kind in (world.main, world.other) if kind]
         assert len(things) == len(kinds), caption
@@ -129,7 +133,7 @@ def test_captions_name_each_kind_truly_with_number_and_plural():
 
 def test_relations_are_true_of_the_geometry():
     told = Counter()
-    for world, caption in CAPTIONED:
+    for world, caption in captioned():
         if world.other is None:
             continue
         things, sentence = parse(caption)
@@ -142,7 +146,7 @@ def test_relations_are_true_of_the_geometry():
 
 
 def test_nothing_else_is_said_of_a_single_kind():
-    for world, caption in CAPTIONED:
+    for world, caption in captioned():
         if world.other is None:
             _, sentence = parse(caption)
             if sentence.startswith(("there ", "here ")):
@@ -156,7 +160,7 @@ def test_nothing_else_is_said_of_a_single_kind():
 
 def test_a_place_is_that_of_the_scene():
     told = Counter()
-    for world, caption in CAPTIONED:
+    for world, caption in captioned():
         for place in PLACE.finditer(THING.sub("P", caption)):
             assert PLACES[place["place"]] == world.ground, caption
             told[place["place"]] += 1
@@ -164,14 +168,14 @@ def test_a_place_is_that_of_the_scene():
 
 
 def test_articles_agree():
-    for _, caption in CAPTIONED:
+    for _, caption in captioned():
         for article, following in re.findall(r"\b(an?) (\w)", caption):
             assert (article == "an") == (following in "aeiou"), caption
 
 
 def test_left_and_right_are_always_said_with_these_words():
     """So that a loader that mirrors pictures can tell which captions it would make false."""
-    for world, caption in CAPTIONED:
+    for world, caption in captioned():
         says_side = re.search(r"\b(left|right)\b", caption) is not None
         assert not says_side or world.relation in ("left of", "right of")
 
