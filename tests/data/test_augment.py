@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
-from lexel.data.augment import Augmentation, augment
+from lexel.data.augment import Augmentation, _jitter, _random_box, augment, least_side
+from lexel.data.pairs import ImageFile
+from lexel.data.picture_hash import load_with_hash
 from lexel.images import Preprocessing
 
 STILL = Augmentation(crop_scale=(1, 1), crop_ratio=(1, 1), flip="never", brightness=0, contrast=0, saturation=0)
@@ -86,3 +90,46 @@ def test_jitter_changes_colours_a_little_and_grey_stays_grey_under_saturation(ki
 def test_ranges_that_cannot_be_meant_are_refused(wrong):
     with pytest.raises(ValueError, match="must rise"):
         Augmentation(**wrong)
+
+
+@pytest.mark.parametrize("factors", [(1.1, 0.9, 1.3), (0.7, 1.4, 0.5), (1.0, 1.0, 1.2)])
+def test_jitter_is_the_formula_in_float64(factors):
+    view = noise(31, 17)
+    brightness, contrast, saturation = factors
+    luma = np.array([0.299, 0.587, 0.114])
+    colours = np.asarray(view).astype(np.float64) * brightness
+    mean_grey = (colours @ luma).mean()
+    colours = mean_grey + (colours - mean_grey) * contrast
+    grey = (colours @ luma)[:, :, None]
+    expected = np.clip(grey + (colours - grey) * saturation, 0, 255)
+    # Half a level of rounding, and float32 at 255 · 3 products.
+    assert abs(np.asarray(_jitter(view, *factors)) - expected).max() <= 0.501
+
+
+@given(
+    width=st.integers(20, 400),
+    height=st.integers(20, 400),
+    low=st.floats(0.1, 1),
+    ratio=st.floats(0.4, 1),
+    resize=st.sampled_from(["shortest", "squash"]),
+)
+def test_no_view_of_a_picture_of_the_least_side_is_smaller_than_the_square(width, height, low, ratio, resize):
+    settings = Augmentation(crop_scale=(low, 1), crop_ratio=(ratio, 1 / ratio))
+    preprocessing = Preprocessing(image_size=16, resize=resize)
+    scale = least_side(preprocessing, settings) / min(width, height)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    for seed in range(10):
+        left, upper, right, lower = _random_box(size, preprocessing, settings, random(seed))
+        assert min(right - left, lower - upper) >= 16 * (1 - 1e-6)
+
+
+def test_large_jpegs_are_decoded_smaller_and_look_the_same(tmp_path):
+    smooth = Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8))
+    smooth.resize((1600, 1200), Image.Resampling.BICUBIC).save(tmp_path / "a.jpg", quality=95)
+    preprocessing, settings = Preprocessing(image_size=64), Augmentation()
+    whole, _ = load_with_hash(ImageFile(tmp_path / "a.jpg"))
+    scaled, _ = load_with_hash(ImageFile(tmp_path / "a.jpg"), least_side(preprocessing, settings))
+    assert scaled.width == 400  # an eighth would be less than twice the least side of 96
+    for seed in range(5):
+        views = [augment(image, preprocessing, settings, random(seed), False).astype(int) for image in (whole, scaled)]
+        assert abs(views[0] - views[1]).mean() < 1  # grey levels

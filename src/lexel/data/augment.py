@@ -1,5 +1,6 @@
 """Random crop, flip and light colour jitter for training: a pure function of the picture and a random generator."""
 
+import math
 from typing import Literal, Self
 
 import numpy as np
@@ -9,7 +10,7 @@ from pydantic import Field, model_validator
 from lexel.config import Config
 from lexel.images import RESAMPLING, Preprocessing
 
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)[:, None, None]  # ITU-R BT.601
+LUMA = np.array([0.299, 0.587, 0.114])  # of red, green, blue: ITU-R BT.601
 
 
 class Augmentation(Config):
@@ -33,6 +34,18 @@ class Augmentation(Config):
         return self
 
 
+def least_side(preprocessing: Preprocessing, settings: Augmentation) -> int:
+    """Pixels that a picture's shorter side must have, so that no random view of it is smaller than the tower's square.
+
+    A view keeps at least the share s of the area, and its shape differs from the picture's, or from a square, by a
+    factor of ρ at most: its shorter side is √(sρ) of the picture's or, where the view is as wide or as high as that, ρ.
+    """
+    low, high = settings.crop_ratio
+    change = min(low, 1 / high, 1.0)
+    share = min(math.sqrt(settings.crop_scale[0] * change), change)
+    return math.ceil(preprocessing.image_size / share)
+
+
 def augment(
     image: Image.Image, preprocessing: Preprocessing, settings: Augmentation, random: np.random.Generator, sides: bool
 ) -> np.ndarray:
@@ -47,10 +60,9 @@ def augment(
     factors = 1 + random.uniform(-1, 1, size=3) * (settings.brightness, settings.contrast, settings.saturation)
     if mirrored and (settings.flip == "always" or (settings.flip == "auto" and not sides)):
         view = view.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    pixels = np.asarray(view).transpose(2, 0, 1)
-    if (factors == 1).all():
-        return np.ascontiguousarray(pixels)
-    return _jitter(pixels, *factors.astype(np.float32))
+    if not (factors == 1).all():
+        view = _jitter(view, *factors.tolist())
+    return np.ascontiguousarray(np.asarray(view).transpose(2, 0, 1))
 
 
 def _random_box(
@@ -76,11 +88,13 @@ def _random_box(
     return left, upper, min(width, left + crop_width), min(height, upper + crop_height)
 
 
-def _jitter(pixels: np.ndarray, brightness: float, contrast: float, saturation: float) -> np.ndarray:
-    """Scale brightness, then the distance from the mean grey, then the distance from each pixel's own grey."""
-    colours = pixels.astype(np.float32) * brightness
-    mean_grey = (colours * LUMA).sum(axis=0).mean()
-    colours = mean_grey + (colours - mean_grey) * contrast
-    grey = (colours * LUMA).sum(axis=0)
-    colours = grey + (colours - grey) * saturation
-    return np.clip(colours + 0.5, 0, 255).astype(np.uint8)
+def _jitter(view: Image.Image, brightness: float, contrast: float, saturation: float) -> Image.Image:
+    """Scale brightness b, then the distance k from the mean grey, then the distance s from each pixel's own grey.
+
+    All three are linear: a colour c with the grey g becomes bk(sc + (1 − s)g) + (1 − k)bm, where m is the mean grey.
+    That is one matrix, applied to uint8.
+    """
+    mean_grey = float(LUMA @ np.asarray(view).mean(axis=(0, 1)))
+    matrix = brightness * contrast * (saturation * np.eye(3) + (1 - saturation) * LUMA)
+    shift = np.full((3, 1), (1 - contrast) * brightness * mean_grey)
+    return view.convert("RGB", tuple(np.hstack([matrix, shift]).ravel().tolist()))

@@ -14,11 +14,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from lexel.data.augment import Augmentation, augment
+from lexel.data.augment import Augmentation, augment, least_side
 from lexel.data.captions import draw_caption, meaning_of_label
+from lexel.data.decoded_cache import DecodedCache
 from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts
 from lexel.data.order import ALONE, Order, Sample, Share
 from lexel.data.pairs import Pair, Picture, shard_ends
@@ -88,7 +90,8 @@ class BatchMaker(Dataset[Batch]):
     pictures: EmbeddedPictures | None = None  # in place of pixels
     texts: EmbeddedTexts | None = None  # in place of ids
     share: Share = ALONE  # of the batch
-    size_at: Callable[[int], int] | None = None  # pixels a side in a step; None: as preprocessing says
+    size_at: Callable[[int], int] | None = None  # pixels a side in a step, as preprocessing says at most; None: always
+    decoded: DecodedCache | None = None  # pictures are kept there for later epochs
 
     def __getitem__(self, step: int) -> Batch:
         preprocessing = self._preprocessing(step)
@@ -147,9 +150,19 @@ class BatchMaker(Dataset[Batch]):
         """
         if self.pictures:
             return self.pictures.find(sample), 0
-        image, picture_hash = load_with_hash(picture)
+        image, picture_hash = self._decoded(sample, picture)
         sides = SIDES.search(caption) is not None
         return augment(image, preprocessing, self.augmentation, random, sides), picture_hash
+
+    def _decoded(self, sample: Sample, picture: Picture) -> tuple[Image.Image, int]:
+        found = self.decoded.find(sample.source, sample.index) if self.decoded else None
+        if found is not None:
+            return found
+        # One size for all steps and views of a run: with a cache and without, the pixels are the same.
+        image, picture_hash = load_with_hash(picture, least_side(self.preprocessing, self.augmentation))
+        if self.decoded:
+            self.decoded.add(sample.source, sample.index, image, picture_hash)
+        return image, picture_hash
 
     def _no_images(self, preprocessing: Preprocessing) -> np.ndarray:
         if self.pictures:

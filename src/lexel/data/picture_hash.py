@@ -15,14 +15,19 @@ from lexel.images import decode, read_file
 HASH_BYTES = 8
 
 
-def load_with_hash(picture: Picture) -> tuple[Image.Image, int]:
-    """The picture's pixels and its hash, from one reading of its file. Raises BadImageError as `Picture.load` does."""
+def load_with_hash(picture: Picture, at_least: int | None = None) -> tuple[Image.Image, int]:
+    """The picture's pixels and its hash, from one reading of its file. Raises BadImageError as `Picture.load` does.
+
+    With `at_least` a large JPEG may come smaller, as `decode` has it.
+    """
     if isinstance(picture, ImageFile | ShardImage):
         content = read_file(picture.path) if isinstance(picture, ImageFile) else picture.content()
         try:
-            return decode(content), _hash(content)
+            return decode(content, at_least), _hash(content)
         except BadImageError as error:
             raise BadImageError(f"{picture.path}: {error}") from error.__cause__
+    if isinstance(picture, EmbeddedImage):
+        return decode(picture.content, at_least), _hash(picture.content)
     return picture.load(), hash_of(picture)
 
 

@@ -125,6 +125,10 @@ class DataSettings(Config):
     workers: int = Field(
         default=1, ge=0
     )  # processes that make batches (0: the training process itself); changes speed only
+    decoded_cache_gb: float = Field(
+        default=0.0, ge=0
+    )  # decoded pictures that are kept in memory for later epochs, in GB; changes speed only
+    decoded_cache_folder: str | None = None  # keep them there instead, on a quick disk; default: in memory
 
 
 class TokenizerSettings(Config):
@@ -286,7 +290,8 @@ class Recipe(Config):
     def decisive(self) -> dict[str, Any]:
         """The part of the recipe that decides the weights: two runs that agree in it are the same run."""
         content = self.model_dump(mode="json", exclude={"snapshot", "parallel", "micro_batch"})
-        of_speed = (("data", ("workers", "max_bad_share")), ("engine", ("checkpoint_activations",)))
+        of_data = ("workers", "max_bad_share", "decoded_cache_gb", "decoded_cache_folder")
+        of_speed = (("data", of_data), ("engine", ("checkpoint_activations",)))
         for section, watched in (*of_speed, ("evaluation", ("times", "templates"))):
             for field in watched:
                 del content[section][field]

@@ -4,8 +4,10 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from lexel.checkpoints.model_folder.training_pictures import TrainingPictures
+from lexel.data.decoded_cache import GB, DecodedCache
 from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts
 from lexel.data.loader import Batch, BatchMaker, load_batches
 from lexel.data.order import Order
@@ -69,10 +71,21 @@ def make_batches(inputs: RunInputs, start: int) -> Iterator[Batch]:
         pictures=inputs.pictures,
         texts=inputs.texts,
         share=inputs.world.share,
+        decoded=_decoded_cache(inputs),
         size_at=ImageSizes(recipe.ramp, inputs.steps, inputs.clip.config.image),
     )
     on_gpu = inputs.clip.logit_scale.device.type == "cuda"
     return load_batches(maker, start=start, stop=inputs.steps, workers=recipe.data.workers, pin_memory=on_gpu)
+
+
+def _decoded_cache(inputs: RunInputs) -> DecodedCache | None:
+    """Room for decoded pictures, if the recipe wants any and any are decoded."""
+    data = inputs.recipe.data
+    if not data.decoded_cache_gb or inputs.pictures is not None:
+        return None
+    sizes = [len(source.pairs) for source in inputs.training_data.sources]
+    folder = Path(data.decoded_cache_folder).expanduser() if data.decoded_cache_folder else None
+    return DecodedCache(int(data.decoded_cache_gb * GB), sizes, folder)
 
 
 def open_log(inputs: RunInputs, start: int, seconds: float) -> RunLog | SilentLog:

@@ -43,12 +43,12 @@ def read_source(
     """
     if re.match(r"scenes:", text):
         return _read_scenes(text, prefer)
+    wanted = Wanted(image, caption, label, encoding, text_required, keep_columns)
     if is_of_shards(text):
-        return _read_shards(text, Wanted(image, caption, label, text_required, keep_columns), prefer)
+        return _read_shards(text, wanted, prefer)
     path, split = _locate(text)
     if encoding is not None:
         check_encoding(encoding)
-    wanted = Wanted(image, caption, label, encoding, text_required, keep_columns)
     reading = read_folder(path, wanted) if path.is_dir() else _read_file(path, wanted)
     pairs, taken, note = take_split(reading, text if split is None else str(path), split, prefer)
     if not pairs:
