@@ -23,6 +23,7 @@ from lexel.cli.group import group
 from lexel.cli.index import index
 from lexel.cli.label import label
 from lexel.cli.library import library
+from lexel.cli.map import map
 from lexel.cli.models import models
 from lexel.cli.plan import plan
 from lexel.cli.profile import profile
@@ -45,7 +46,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 TRAINING = (demo, train, plan, profile, evaluate, compare)
-USE = (classify, rank, index, search, duplicates, group, label, sort, filter, embed, serve)
+USE = (classify, rank, index, search, duplicates, group, label, sort, filter, map, embed, serve)
 for verb in (*TRAINING, *USE):
     app.command(cls=Verb)(verb)
 for name, group_of_verbs in (("data", data), ("library", library), ("concept", concept), ("models", models)):

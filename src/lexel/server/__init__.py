@@ -8,6 +8,8 @@ Over HTTP: an API with an OpenAPI description, and a web page. Read in this orde
     schemas    what requests and answers look like
     http       what holds for every request: limits, keys, errors, the log
     routes     one file for each thing that can be asked
+    drawing    the judge of the drawing game
+    page       what the web page needs beside the API
     app        all of it as one ASGI application
     run        the process around it; `listening` has its socket, `workers` several processes
     client     the same from the other side: `lexel.Client`

@@ -13,6 +13,7 @@ from lexel.server.http.admission import Admission
 from lexel.server.http.pages import PageHeaders
 from lexel.server.http.problems import Problem, install_problems
 from lexel.server.http.request_log import LogStyle, RequestLog
+from lexel.server.page.routes import page_router
 from lexel.server.routes.embeddings import embeddings_routes
 from lexel.server.routes.judging import judging_routes
 from lexel.server.routes.library import library_routes
@@ -30,6 +31,7 @@ from lexel.version import __version__
 
 ROUTES = (
     embeddings_routes, judging_routes, search_routes, photo_routes, library_routes, model_routes, status_routes,
+    page_router,
 )  # fmt: skip
 BODIES = (EmbeddingsRequest, ClassifyRequest, RankRequest, SimilarityRequest, SearchRequest, Problem)
 

@@ -10,6 +10,7 @@ from lexel.errors import LexelError
 from lexel.evaluation.embedded_source import embed_source
 from lexel.evaluation.evaluate import evaluate
 from lexel.evaluation.report.report import Report
+from lexel.evaluation.texts.templates import templates
 from lexel.progress import say
 from lexel.runtimes.allocator import keep_freed_memory
 from lexel.training.default_recipe import find_recipe
@@ -21,6 +22,7 @@ from lexel.training.optimization.average import Average
 from lexel.training.optimization.optimizer import Optimizer
 from lexel.training.recipe import Recipe
 from lexel.training.run.folder import RunFolder
+from lexel.training.run.growth import SEEN_PAIRS, Growth
 from lexel.training.run.held_out_loss import held_out_loss
 from lexel.training.run.interruption import Interruption
 from lexel.training.run.log import RunLog, SilentLog, StepTimes, is_evaluated, seconds_in_log
@@ -114,6 +116,8 @@ def _steps(inputs: RunInputs, optimizer: Optimizer, start: int, seconds: float) 
         # A kill may have come after the snapshot and before the evaluation of the same step.
         if start in measured_after and not world.once(lambda: is_evaluated(folder.path, start - 1)):
             _measure(inputs, optimizer, start, log)
+        growth = _open_growth(inputs, start)
+        _grow(growth, inputs, start)
         for step in range(start, steps):
             times = StepTimes()
             batch = next(batches)
@@ -138,6 +142,7 @@ def _steps(inputs: RunInputs, optimizer: Optimizer, start: int, seconds: float) 
                 snapshots.save(done, inputs.clip, optimizer, facts)
             if done in measured_after:
                 _measure(inputs, optimizer, done, log)
+            _grow(growth, inputs, done)
             if asked and done < steps:
                 saved = world.once(snapshots.wait)
                 there = "there" if saved == done else f"step {saved}"
@@ -176,3 +181,16 @@ def _measure(inputs: RunInputs, optimizer: Optimizer, done: int, log: RunLog | S
             with optimizer.averaged():
                 metrics |= {f"average/{name}": value for name, value in measured().items()}
     log.evaluation(done - 1, metrics)
+
+
+def _open_growth(inputs: RunInputs, start: int) -> Growth:
+    """The batch whose matrix is looked at while the run goes on; the same on every process."""
+    template = templates(evaluation_templates(inputs.recipe))[0]
+    few = inputs.training_data.few_held_out(SEEN_PAIRS).pairs
+    return Growth.open(inputs.folder.path, inputs.steps, list(few), template, start)
+
+
+def _grow(growth: Growth, inputs: RunInputs, done: int) -> None:
+    """Note how the batch looks to the model after `done` steps, where that is due."""
+    if growth.is_due(done):
+        growth.note(live_encoder(inputs, done), done, write=inputs.world.main)

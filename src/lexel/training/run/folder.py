@@ -7,6 +7,7 @@ snapshots/           what the run goes on from after it was cut off
 training-pictures.safetensors   hashes of the pictures that the run has learned from so far
 bad-images.jsonl     pictures that could not be read, if any
 embeddings/          embeddings of a frozen tower, computed once
+growth.json          how a few held-out pairs found each other
 curves.png           loss, accuracy and held-out numbers over the run
 adapter/             what LoRA has learned, alone, where it was used
 model/               the model folder, once the run has finished

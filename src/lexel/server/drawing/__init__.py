@@ -1,0 +1,9 @@
+"""How well does a model think that a drawing fits what was to be drawn? The drawing game of the web page.
+
+In reading order:
+
+prompts    what is to be drawn
+doodles    writing and shapes drawn by Lexel, from which the judge learns to tell writing apart
+judge      the score of a drawing, and how likely it is writing
+routes     all of it as routes
+"""
