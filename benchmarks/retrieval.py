@@ -1,10 +1,15 @@
 """Retrieval among many images and captions: time and memory of Lexel's task, beside plain torch on the same vectors.
 
     python benchmarks/retrieval.py [N] [--dimensions 512] [--peer-queries 2000]
+    python benchmarks/retrieval.py 1000000 --queries 512 [--dimensions 512]
 
 N made-up images with a caption each (default 10,000). Lexel's row is the whole task, both ways, with ranks, intervals
 and chance levels; its memory is what the peak rises above the vectors. Torch ranks `--peer-queries` of the captions
 among all images in blocks; its seconds are scaled to the N queries of both ways. The ranks of both are compared.
+
+With `--queries` so many captions alone are ranked among all N images, in interleaved rounds: by Lexel (the exact rank
+of each right image, ties included), by torch (the same count in blocks) and by faiss (exact search for the first ten).
+The seconds are processor time, so that other work on the machine counts little.
 """
 
 import argparse
@@ -12,17 +17,19 @@ import resource
 import time
 from pathlib import Path
 
+import faiss
 import numpy as np
 import torch
 
 from lexel.data.pairs import ImageFile, Pair, Source
 from lexel.evaluation.embedded_source import EmbeddedSource
-from lexel.evaluation.metrics.metric import BLOCK_SCORES
+from lexel.evaluation.metrics.metric import BLOCK_SCORES, best_positions
 from lexel.evaluation.tasks.finding.retrieval import retrieval
 from lexel.unit_vectors import unit
 
 NOISE = 1.0  # of a caption's vector, relative to that of its image; more makes it harder to find
 MIB = 2**20
+ROUNDS = 3
 
 
 class MadeUpEncoder:
@@ -55,6 +62,47 @@ def torch_ranks(texts: np.ndarray, images: np.ndarray, queries: int) -> np.ndarr
     return torch.cat(ranks).numpy()
 
 
+def faiss_first_ten(texts: np.ndarray, index: faiss.IndexFlatIP, queries: int) -> np.ndarray:
+    """Whether the right image is among the first ten, for the first captions, by exact search."""
+    found = index.search(texts[:queries], 10)[1]
+    return (found == np.arange(queries)[:, None]).any(axis=1)
+
+
+def measure_queries(count: int, queries: int, dimensions: int) -> None:
+    """Print the seconds of each way to rank some captions among all images."""
+    images, texts = vectors(count, dimensions)
+    index = faiss.IndexFlatIP(dimensions)
+    index.add(images)
+    before = peak_mib()
+    seconds: dict[str, list[float]] = {"Lexel, ranks": [], "torch, ranks": [], "faiss, first ten": []}
+    memory = 0.0
+    for round_ in range(ROUNDS):
+        relevant = [[row] for row in range(queries)]
+        started = time.process_time()
+        positions = best_positions(texts[:queries], images, relevant)
+        seconds["Lexel, ranks"].append(time.process_time() - started)
+        memory = memory if round_ else peak_mib() - before
+        started = time.process_time()
+        ranks = torch_ranks(texts, images, queries)
+        seconds["torch, ranks"].append(time.process_time() - started)
+        started = time.process_time()
+        first_ten = faiss_first_ten(texts, index, queries)
+        seconds["faiss, first ten"].append(time.process_time() - started)
+    operations = 2 * queries * count * dimensions
+    print(f"{queries:,} of {count:,} captions among {count:,} images, {dimensions} dimensions, one thread")
+    print(f"torch {torch.__version__}, faiss {faiss.__version__}, median of {ROUNDS} rounds")
+    print(f"{'':<20}{'seconds':>9}{'ratio':>8}{'10⁹ op/s':>10}{'hours for all, both ways':>27}")
+    base = float(np.median(seconds["torch, ranks"]))
+    for name, found in seconds.items():
+        median = float(np.median(found))
+        hours = median * 2 * count / queries / 3600
+        print(f"{name:<20}{median:>9.2f}{median / base:>8.2f}{operations / median / 1e9:>10.1f}{hours:>27.1f}")
+    differing = int((np.abs(positions.ranks() - ranks) > 0.5).sum())
+    hits = positions.hits_at(10) > 0.5
+    print(f"Lexel's memory beyond the vectors: {memory:,.0f} MiB, of {count * queries * 4 / MIB:,.0f} for all scores")
+    print(f"{differing:,} of {queries:,} ranks differ from torch's; {int((hits != first_ten).sum()):,} of faiss's hits")
+
+
 def peak_mib() -> float:
     """The most memory that this process has held so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MIB
@@ -65,9 +113,14 @@ def main() -> None:
     parser.add_argument("count", type=int, nargs="?", default=10_000)
     parser.add_argument("--dimensions", type=int, default=512)
     parser.add_argument("--peer-queries", type=int, default=2000)
+    parser.add_argument("--queries", type=int, help="rank so many captions alone")
     wanted = parser.parse_args()
     count, peer_queries = wanted.count, min(wanted.peer_queries, wanted.count)
     torch.set_num_threads(1)
+    faiss.omp_set_num_threads(1)
+    if wanted.queries:
+        measure_queries(count, min(wanted.queries, count), wanted.dimensions)
+        return
 
     images, texts = vectors(count, wanted.dimensions)
     pairs = [Pair(f"{i}", ImageFile(Path(f"{i}.jpg")), (f"caption {i}",)) for i in range(count)]

@@ -12,7 +12,8 @@ def test_average_precision_equals_scikit_learns_also_with_ties(rounded):
     queries, candidates = random.normal(size=(30, 5)), random.normal(size=(40, 5))
     if rounded:
         queries, candidates = queries.round(), candidates.round()
-    relevant = [random.choice(40, size=1 + i % 5, replace=False).tolist() for i in range(30)]
+    sizes = [39 if i == 7 else 1 + i % 5 for i in range(30)]  # more than FEW_RIGHT, and fewer
+    relevant = [random.choice(40, size=size, replace=False).tolist() for size in sizes]
     found = average_precision(queries, candidates, relevant)
     for query, right, value in zip(queries, relevant, found, strict=True):
         truth = np.isin(np.arange(40), right)

@@ -20,6 +20,7 @@ def line(step: int, loss: float | None = 1.0) -> dict:
         [line(0), {"step": 0, "evaluation": {"zero_shot/mean_per_class": 0.5}}],
         [line(0), {"step": 0, "evaluation": {"loss": 2.0, "zero_shot/top1": 0.5}}],
         [line(0), {"step": 0, "evaluation": {"loss": None}}],
+        [{"step": 0, "loss": 1.0, "word_accuracy": 0.5}],
     ],
     ids=[
         "one step",
@@ -29,6 +30,7 @@ def line(step: int, loss: float | None = 1.0) -> dict:
         "nothing of it shown",
         "a held-out loss",
         "a held-out loss that was no number",
+        "an objective without accuracy within the batch",
     ],
 )
 def test_a_log_becomes_one_picture(tmp_path, lines):

@@ -6,6 +6,8 @@ import numpy as np
 
 from lexel.evaluation.metrics.metric import score_blocks
 
+FEW_RIGHT = 32  # so few are counted one by one: sorting all scores takes longer
+
 
 def average_precision(queries: np.ndarray, candidates: np.ndarray, relevant: Sequence[Sequence[int]]) -> np.ndarray:
     """The average precision of each query (Q,) over the candidates (M, D), of which `relevant` are right.
@@ -33,7 +35,9 @@ def mean_average_precision(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 def _of_scores(scores: np.ndarray, right: np.ndarray) -> float:
     mine = scores[right]
-    order = np.sort(scores)
-    at_least = len(scores) - np.searchsorted(order, mine, side="left")
+    if len(mine) <= FEW_RIGHT:
+        at_least = np.array([np.count_nonzero(scores >= own) for own in mine])
+    else:
+        at_least = len(scores) - np.searchsorted(np.sort(scores), mine, side="left")
     right_at_least = len(mine) - np.searchsorted(np.sort(mine), mine, side="left")
     return float((right_at_least / at_least).mean())

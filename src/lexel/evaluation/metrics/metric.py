@@ -15,6 +15,7 @@ from lexel.config import Config
 from lexel.errors import ModelError
 
 BLOCK_SCORES = 2**24  # scores held at once: 64 MiB
+LEAST_BLOCK_ROWS = 64  # however many the candidates: a product of fewer rows waits for memory; 256 MiB at a million
 Z95 = 1.959964  # standard deviations on either side of the mean that hold 95 % of a normal distribution
 RESAMPLES = 1000
 JACKKNIFE_GROUPS = 10
@@ -75,7 +76,7 @@ def best_positions(queries: np.ndarray, candidates: np.ndarray, relevant: Sequen
 
 def score_blocks(queries: np.ndarray, candidates: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield (rows, cosines of those rows with every candidate) until all queries have been scored."""
-    height = max(1, BLOCK_SCORES // max(1, len(candidates)))
+    height = max(LEAST_BLOCK_ROWS, BLOCK_SCORES // max(1, len(candidates)))
     for start in range(0, len(queries), height):
         rows = slice(start, min(start + height, len(queries)))
         yield rows, queries[rows] @ candidates.T

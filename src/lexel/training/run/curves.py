@@ -26,7 +26,9 @@ def draw_curves(lines: Sequence[dict[str, Any]], path: Path, title: str) -> None
     figure.suptitle(title)
     steps = [line for line in lines if "loss" in line]
     _curve(loss, steps, "loss")
-    _curve(accuracy, steps, "accuracy", percent=True)
+    of_accuracy = [line for line in steps if "accuracy" in line]  # an objective may measure none within the batch
+    if of_accuracy:
+        _curve(accuracy, of_accuracy, "accuracy", percent=True)
     held_out = _measured(lines, "loss")
     if held_out:
         loss.plot(*zip(*held_out, strict=True), marker="o", markersize=3, label="held-out pairs")
@@ -41,7 +43,9 @@ def draw_curves(lines: Sequence[dict[str, Any]], path: Path, title: str) -> None
     if measured.lines:
         measured.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1.02, 1))
         measured.set_ylim(bottom=0)
-    for axes in (loss, accuracy, measured):
+    if not of_accuracy:
+        accuracy.remove()
+    for axes in (loss, accuracy, measured) if of_accuracy else (loss, measured):
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
