@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from PIL import Image
 
-from lexel.data.pairs import EmbeddedImage, ImageFile, Picture, ShardImage
+from lexel.data.pairs import EmbeddedImage, ImageFile, Picture, ShardImage, TableImage
 from lexel.errors import BadImageError, UsageError
 from lexel.image_arrays import from_tensor, is_tensor
 from lexel.images import Preprocessing, decode, fit, to_rgb
@@ -57,7 +57,7 @@ def as_pixels(image: ImageLike, preprocessing: Preprocessing, *, exact: bool) ->
         image = image.path
     if isinstance(image, EmbeddedImage):
         image = image.content
-    if isinstance(image, ShardImage):
+    if isinstance(image, ShardImage | TableImage):
         image = image.content()
     if _is_file(image):
         image = _content(image)

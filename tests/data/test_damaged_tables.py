@@ -64,7 +64,7 @@ def test_json_that_is_no_table_is_refused(tmp_path, name, content):
 
 def test_class_names_of_a_damaged_schema_leave_the_numbers(tmp_path):
     pytest.importorskip("pyarrow")
-    from lexel.data.readers.tables.parquet_columns import _name_classes
+    from lexel.data.readers.tables.arrow_columns import _name_classes
 
     for schema in (b"{", b"[]", b'{"info": {"features": 3}}'):
         assert _name_classes({"label": [1]}, {b"huggingface": schema}) == {"label": [1]}

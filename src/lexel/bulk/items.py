@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lexel.data.pairs import ImageFile, Pair, ShardImage, Source
+from lexel.data.pairs import ImageFile, Pair, ShardImage, Source, TableImage
 from lexel.identity import file_state
 
 
@@ -53,7 +53,8 @@ def pictures_state(items: Sequence[BulkItem]) -> str:
     digest = hashlib.blake2b(digest_size=8)
     for item in items:
         picture = item.picture if isinstance(item, Pair) else None
-        if isinstance(picture, ImageFile | ShardImage) and picture.path.exists():
+        if isinstance(picture, ImageFile | ShardImage | TableImage) and picture.path.exists():
             place = f" {picture.start}" if isinstance(picture, ShardImage) else ""
+            place = f" {picture.group} {picture.row}" if isinstance(picture, TableImage) else place
             digest.update(f"{item.key} {file_state(picture.path)}{place}\n".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()

@@ -11,6 +11,7 @@ from typing import Any, Protocol, overload
 import numpy as np
 from PIL import Image
 
+from lexel.data.table_cells import read_cell
 from lexel.errors import BadImageError
 from lexel.images import decode
 
@@ -74,6 +75,27 @@ class ShardImage:
 
 
 @dataclass(frozen=True, slots=True)
+class TableImage:
+    """A picture inside a Parquet or Arrow file, which is read when it is needed."""
+
+    path: Path  # of the file
+    group: int  # its row group or batch
+    row: int  # within the group
+    column: str
+
+    def content(self) -> bytes:
+        """The bytes of the picture's file. Raises BadImageError where the table has none."""
+        return read_cell(self.path, self.group, self.row, self.column)
+
+    def load(self) -> Image.Image:
+        content = self.content()
+        try:
+            return decode(content)
+        except BadImageError as error:
+            raise BadImageError(f"{self.path}, row {self.row + 1} of group {self.group + 1}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """One image with what is said of it. `key` is stable: the same image of the same source always has the same one."""
 
@@ -129,6 +151,33 @@ class ChosenPairs(Sequence[Pair]):
         if ends is None or (np.diff(self.rows) < 0).any():
             return None
         return np.unique(np.searchsorted(self.rows, ends))
+
+
+class GroupedPairs(Sequence[Pair]):
+    """Pairs whose pictures lie in row groups of tables: those of one group are read together."""
+
+    def __init__(self, pairs: Sequence[Pair], ends: np.ndarray) -> None:
+        self._pairs = pairs
+        self.shard_ends = ends  # the row after the last of each group
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    @overload
+    def __getitem__(self, index: int) -> Pair: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Pair]: ...
+    def __getitem__(self, index: int | slice) -> Pair | Sequence[Pair]:
+        return self._pairs[index]
+
+
+def grouped(pairs: Sequence[Pair]) -> Sequence[Pair]:
+    """The pairs, with the ends of their row groups where all pictures lie in such."""
+    places = [(p.path, p.group) for pair in pairs if isinstance(p := pair.picture, TableImage)]
+    if len(places) < len(pairs) or not pairs:
+        return pairs
+    ends = [row for row in range(1, len(places)) if places[row] != places[row - 1]]
+    return GroupedPairs(pairs, np.array([*ends, len(pairs)], np.int64))
 
 
 def shard_ends(pairs: Sequence[Pair]) -> np.ndarray | None:

@@ -8,7 +8,7 @@ import hashlib
 
 from PIL import Image
 
-from lexel.data.pairs import EmbeddedImage, ImageFile, Picture, ShardImage
+from lexel.data.pairs import EmbeddedImage, ImageFile, Picture, ShardImage, TableImage
 from lexel.errors import BadImageError
 from lexel.images import decode, read_file
 
@@ -20,7 +20,7 @@ def load_with_hash(picture: Picture, at_least: int | None = None) -> tuple[Image
 
     With `at_least` a large JPEG may come smaller, as `decode` has it.
     """
-    if isinstance(picture, ImageFile | ShardImage):
+    if isinstance(picture, ImageFile | ShardImage | TableImage):
         content = read_file(picture.path) if isinstance(picture, ImageFile) else picture.content()
         try:
             return decode(content, at_least), _hash(content)
@@ -41,7 +41,7 @@ def hash_of(picture: Picture) -> int:
             return _hash(read_file(path))
         case EmbeddedImage(content):
             return _hash(content)
-        case ShardImage():
+        case ShardImage() | TableImage():
             return _hash(picture.content())
         case _:
             return _hash(repr(picture).encode())

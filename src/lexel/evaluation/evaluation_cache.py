@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from lexel.data.pairs import EmbeddedImage, ImageFile, Picture, ShardImage
+from lexel.data.pairs import EmbeddedImage, ImageFile, Picture, ShardImage, TableImage
 from lexel.data.scenes import Scene
 from lexel.errors import LexelError
 from lexel.evaluation.pictures.cropped import CroppedPicture
@@ -164,6 +164,11 @@ def _state(picture: Picture) -> str | None:
         case CroppedPicture(path=path, box=box):
             whole = _state(ImageFile(path))
             return whole and f"part {box} of {whole}"
+        case TableImage(path=path, group=group, row=row):
+            try:
+                return f"file {file_state(path)} {path.absolute()} {group} {row}"
+            except OSError:
+                return None
         case EmbeddedImage(content=content):
             return f"content {hashlib.sha256(content).hexdigest()}"
         # Drawn a hundred times as fast as embedded, and by code that may change.

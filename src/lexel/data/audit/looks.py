@@ -16,7 +16,7 @@ import numpy as np
 
 from lexel.batches import ahead, cores
 from lexel.data.bad_images import BadImage
-from lexel.data.pairs import EmbeddedImage, ImageFile, Picture, ShardImage, Source
+from lexel.data.pairs import EmbeddedImage, ImageFile, Picture, ShardImage, Source, TableImage
 from lexel.data.picture_print import PRINT_SIDE, perceptual_hash, picture_print, small_greys
 from lexel.errors import BadImageError
 from lexel.images import decode, open_header, read_file
@@ -177,7 +177,7 @@ def content_of(picture: Picture) -> bytes | None:
             return read_file(path)
         case EmbeddedImage(content):
             return content
-        case ShardImage():
+        case ShardImage() | TableImage():
             return picture.content()
         case _:
             return None

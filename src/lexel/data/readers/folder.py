@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lexel.data.pairs import ImageFile, Pair
 from lexel.data.readers.class_folders import label_by_folder
-from lexel.data.readers.layouts import find_layout, read_layout
+from lexel.data.readers.layouts import find_layout, find_parquet, read_layout
 from lexel.data.readers.passed_over import find_tables, tables_passed_over
 from lexel.data.readers.paths import key_of
 from lexel.data.readers.splits import FOLDER_SPLITS, Reading, split_name
@@ -45,6 +45,8 @@ def read_folder(root: Path, wanted: Wanted) -> Reading:
         return _read_splits(root, splits, wanted)
     if listing.metadata:
         return _read_tables_below(root, listing, wanted)
+    if not listing.images and (layout := find_parquet(root)):
+        return read_layout(root, layout, wanted)
     if not listing.images:
         raise DataError(_why_empty(root))
     return _read_images(root, listing, wanted)
@@ -62,6 +64,11 @@ def find_metadata(root: Path) -> Path | None:
 def has_split_folders(root: Path) -> bool:
     """Whether the folder has one called train, val, test or the like."""
     return bool(_split_folders(root))
+
+
+def has_layout(root: Path) -> bool:
+    """Whether the folder has a published layout, which may have splits."""
+    return find_layout(root) is not None or find_parquet(root) is not None
 
 
 def _split_folders(root: Path) -> list[Path]:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lexel.data.pairs import Source
+from lexel.data.pairs import Source, grouped
 from lexel.data.readers.encodings import check_encoding
-from lexel.data.readers.folder import find_metadata, has_split_folders, read_folder
-from lexel.data.readers.layouts import find_layout
+from lexel.data.readers.folder import find_metadata, has_layout, has_split_folders, read_folder
 from lexel.data.readers.paths import has_image_extension
 from lexel.data.readers.splits import FOLDER_SPLITS, Reading, split_name, take_split
 from lexel.data.readers.tables.caption_columns import Captions
@@ -54,7 +53,7 @@ def read_source(
     if not pairs:
         raise DataError(f"{text} names no pictures: every row is empty.")
     splits = tuple(dict.fromkeys(name for name in reading.splits if name is not None))
-    return Source(name=text, pairs=pairs, notes=(*reading.notes, *note), split=taken, splits=splits)
+    return Source(name=text, pairs=grouped(pairs), notes=(*reading.notes, *note), split=taken, splits=splits)
 
 
 def check_there(text: str) -> None:
@@ -112,7 +111,7 @@ def _locate(text: str) -> tuple[Path, str | None]:
 
 
 def _may_have_splits(folder: Path) -> bool:
-    return find_metadata(folder) is not None or has_split_folders(folder) or find_layout(folder) is not None
+    return find_metadata(folder) is not None or has_split_folders(folder) or has_layout(folder)
 
 
 def _not_found(text: str, path: Path) -> str:

@@ -19,7 +19,7 @@ from torch import nn
 
 from lexel.config import Config
 from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts, FrozenVectors
-from lexel.data.pairs import EmbeddedImage, ImageFile, Picture, ShardImage
+from lexel.data.pairs import EmbeddedImage, ImageFile, Picture, ShardImage, TableImage
 from lexel.files import make_folder, write_atomically
 from lexel.identity import file_state
 from lexel.progress import say, track
@@ -145,6 +145,8 @@ def _identity(picture: Picture) -> bytes:
             return f"{path} {file_state(path)}\n".encode(errors="surrogateescape")
         case ShardImage(path, start, size) if path.exists():
             return f"{path} {file_state(path)} {start} {size}\n".encode(errors="surrogateescape")
+        case TableImage(path, group, row, column) if path.exists():
+            return f"{path} {file_state(path)} {group} {row} {column}\n".encode(errors="surrogateescape")
         case EmbeddedImage(content):
             return hashlib.blake2b(content, digest_size=16).digest()
         case _:

@@ -10,7 +10,7 @@ import torch
 from lexel.batches import ceil_div
 from lexel.data.captions import draw_caption
 from lexel.data.loader import order_of
-from lexel.data.pairs import EmbeddedImage, ImageFile, Pair, ShardImage
+from lexel.data.pairs import EmbeddedImage, ImageFile, Pair, ShardImage, TableImage
 from lexel.errors import UsageError
 from lexel.tokenizer import Tokenizer
 from lexel.training.inputs.input_reader import InputReader
@@ -111,6 +111,8 @@ def _bytes_of(pair: Pair) -> int:
             return captions + path.stat().st_size
         case ShardImage(size=size):
             return captions + size
+        case TableImage():
+            return captions + len(pair.picture.content())
         case EmbeddedImage(content):
             return captions + len(content)
         case _:

@@ -1,7 +1,7 @@
 """Which published layout does a folder have, so that it is read without naming its table? In reading order:
 
-`parts` (tables and their splits as one source), `coco` (COCO's captions, Karpathy's splits) and `flickr` (Flickr8k and
-Flickr30k as their authors and as Kaggle lay them out).
+`parts` (tables and their splits as one source), `coco` (COCO's captions, Karpathy's splits), `flickr` (Flickr8k and
+Flickr30k as their authors and as Kaggle lay them out) and `hugging_face` (saved data sets, folders of Parquet files).
 """
 
 from collections.abc import Callable
@@ -9,11 +9,12 @@ from pathlib import Path
 
 from lexel.data.readers.layouts.coco import find_coco
 from lexel.data.readers.layouts.flickr import find_flickr
+from lexel.data.readers.layouts.hugging_face import find_parquet, find_saved
 from lexel.data.readers.layouts.parts import Layout, read_layout
 
-LAYOUTS: tuple[Callable[[Path], Layout | None], ...] = (find_coco, find_flickr)
+LAYOUTS: tuple[Callable[[Path], Layout | None], ...] = (find_saved, find_coco, find_flickr)
 
-__all__ = ["Layout", "find_layout", "read_layout"]
+__all__ = ["Layout", "find_layout", "find_parquet", "read_layout"]
 
 
 def find_layout(root: Path) -> Layout | None:

@@ -33,6 +33,7 @@ def read_layout(root: Path, layout: Layout, wanted: Wanted) -> Reading:
     """
     wanted = replace(wanted, image=wanted.image or layout.image, caption=wanted.caption or layout.caption)
     whole = Reading(notes=[f"read as {layout.name}"])
+    known: set[str] = set()  # notes of the tables before, without their names
     absent: list[NoPicturesError] = []
     for table in layout.tables:
         try:
@@ -44,7 +45,9 @@ def read_layout(root: Path, layout: Layout, wanted: Wanted) -> Reading:
         whole.pairs += [_rekeyed(root, table, pair) for pair in part.pairs]
         named = layout.splits.get(table)
         whole.splits += [(named and split_name(named)) or split for split in part.splits]
-        whole.notes += part.notes
+        said = [note.removeprefix(f"{table.name}: ") for note in part.notes]
+        whole.notes += [note for note, text in zip(part.notes, said, strict=True) if text not in known]
+        known.update(said)
     if len(absent) == len(layout.tables):
         raise absent[0]
     if layout.split_of:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lexel.data.pairs import EmbeddedImage, ImageFile, Picture
+from lexel.data.pairs import EmbeddedImage, ImageFile, Picture, TableImage
 from lexel.data.readers.lookup import Lookup, Way, find_files, is_absolute_anywhere
 from lexel.data.readers.paths import SAMPLE, clean_path, find_root, key_under, place_to_search, spread
 from lexel.data.readers.tables.column_names import FOLDER_NAMES, plain_name
@@ -42,6 +42,8 @@ def read_pictures(table: Table, column: str) -> tuple[list[KeyedPicture | None],
 def _embedded(number: int, value: Any) -> KeyedPicture | None:
     if not is_embedded(value):
         return None
+    if isinstance(value, TableImage):
+        return KeyedPicture(f"{number:08d}", value)
     return KeyedPicture(f"{number:08d}", EmbeddedImage(value if isinstance(value, bytes) else value["bytes"]))
 
 

@@ -1,13 +1,13 @@
-"""A table of any kind as named columns: delimited text, JSON lines, JSON, Parquet, spreadsheets."""
+"""A table of any kind as named columns: delimited text, JSON lines, JSON, Parquet, Arrow, spreadsheets."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lexel.data.readers.tables.arrow_columns import read_arrow, read_parquet
 from lexel.data.readers.tables.delimited import read_delimited
 from lexel.data.readers.tables.json_rows import read_json, read_json_lines
-from lexel.data.readers.tables.parquet_columns import read_parquet
 from lexel.data.readers.tables.spreadsheet import read_spreadsheet
 from lexel.errors import DataError
 
@@ -80,7 +80,14 @@ def _json(path: Path, encoding: str | None) -> Table:
 def _parquet(path: Path, encoding: str | None) -> Table:
     if not path.is_file():
         raise DataError(f"{path} is no regular file.")
-    return Table(path, read_parquet(path))
+    columns, notes = read_parquet(path)
+    return Table(path, columns, notes=notes)
+
+
+def _arrow(path: Path, encoding: str | None) -> Table:
+    if not path.is_file():
+        raise DataError(f"{path} is no regular file.")
+    return Table(path, read_arrow(path))
 
 
 def _spreadsheet(path: Path, encoding: str | None) -> Table:
@@ -97,6 +104,8 @@ READERS: dict[str, Callable[[Path, str | None], Table]] = {
     ".ndjson": _json_lines,
     ".json": _json,
     ".parquet": _parquet,
+    ".arrow": _arrow,
+    ".feather": _arrow,
     ".xlsx": _spreadsheet,
     ".xlsm": _spreadsheet,
     ".xlsb": _spreadsheet,

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from lexel.data.pairs import TableImage
+
 # What pandas, spreadsheets and databases leave in a cell without a value: the list that pandas reads as missing.
 MISSING_VALUES = frozenset(
     (
@@ -80,7 +82,7 @@ def path_text(value: Any) -> str:
 
 def is_embedded(value: Any) -> bool:
     """Whether a value is a picture itself, as Hugging Face's tables hold them."""
-    return isinstance(value, bytes) or (isinstance(value, dict) and isinstance(value.get("bytes"), bytes))
+    return isinstance(value, bytes | TableImage) or (isinstance(value, dict) and isinstance(value.get("bytes"), bytes))
 
 
 def is_missing_word(text: str) -> bool:
