@@ -87,6 +87,7 @@ FRAMES = ("a picture of ", "a photo of ", "a drawing of ", "i see ", "here is ",
 FRAMES += ("nothing but ",)
 CLOSINGS = (" and nothing else", " can be seen")
 
+
 @cache
 def captioned() -> list[tuple[SceneLayout, str]]:
     """Thousands of worlds with a caption of each, made when the first test wants them."""

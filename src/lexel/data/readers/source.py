@@ -15,6 +15,7 @@ from lexel.data.readers.tables.caption_columns import Captions
 from lexel.data.readers.tables.columns import Wanted
 from lexel.data.readers.tables.rows import read_table_pairs
 from lexel.data.readers.tables.table import READERS
+from lexel.data.remote import fetch, is_remote
 from lexel.errors import DataError, UsageError, did_you_mean
 
 
@@ -45,7 +46,7 @@ def read_source(
     wanted = Wanted(image, caption, label, encoding, text_required, keep_columns)
     if is_of_shards(text):
         return _read_shards(text, wanted, prefer)
-    path, split = _locate(text)
+    path, split = _fetch_table(text) if is_remote(text) else _locate(text)
     if encoding is not None:
         check_encoding(encoding)
     reading = read_folder(path, wanted) if path.is_dir() else _read_file(path, wanted)
@@ -62,7 +63,7 @@ def check_there(text: str) -> None:
         from lexel.data.shards import check_shards
 
         check_shards(text)
-    elif not re.match(r"scenes:", text):
+    elif not re.match(r"scenes:", text) and not is_remote(text):
         _locate(text)
 
 
@@ -96,6 +97,22 @@ def _read_file(path: Path, wanted: Wanted) -> Reading:
     if has_image_extension(path.name):
         raise UsageError(f"{path} is one picture. A source is its folder, or a table that lists it: {path.parent}")
     raise UsageError(f"{path} is neither a folder nor a table. Tables end in {', '.join(READERS)}.")
+
+
+def _fetch_table(address: str) -> tuple[Path, str | None]:
+    """The copy of a table at an address, and the split that was written after it."""
+    place, _, last = address.partition("?")[0].rpartition("/")
+    if _is_table(last):
+        return fetch(address), None
+    if _is_table(place):
+        return fetch(place), last
+    raise UsageError(
+        f"{address} is neither a table nor a tar. Tables end in {', '.join(READERS)}, and a folder of tars in a slash."
+    )
+
+
+def _is_table(name: str) -> bool:
+    return Path(name).suffix.lower() in READERS
 
 
 def _locate(text: str) -> tuple[Path, str | None]:

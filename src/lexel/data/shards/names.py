@@ -10,6 +10,7 @@ from pathlib import Path
 from lexel.data.readers.paths import has_image_extension
 from lexel.data.readers.splits import FOLDER_SPLITS, split_name
 from lexel.data.readers.walk import METADATA
+from lexel.data.remote import is_remote, list_folder
 from lexel.errors import UsageError, did_you_mean
 
 PLAIN_SUFFIX = ".tar"
@@ -21,12 +22,6 @@ MAX_SHARDS = 1_000_000  # that one text may name; a mistyped range would fill th
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
-
-
-def is_remote(name: str) -> bool:
-    """Whether it is an address, such as s3://bucket/0001.tar, rather than a path."""
-    return bool(_SCHEME.match(name))
 
 
 def is_shard_name(name: str) -> bool:
@@ -39,9 +34,9 @@ def names_shards(text: str) -> bool:
     if os.path.isdir(os.path.expanduser(text)):  # noqa: PTH111, PTH112 - Path raises for names that are too long
         path = Path(text).expanduser()
         return holds_shards(path) or bool(split_folders(path))
-    if _SCHEME.match(text) and text.endswith("/"):
+    if is_remote(text) and text.endswith("/"):
         return True
-    return all(is_shard_name(part) for part in text.split("::"))
+    return all(is_shard_name(part.partition("?")[0] if is_remote(part) else part) for part in text.split("::"))
 
 
 def named_split(text: str) -> tuple[Path, str] | None:
@@ -97,7 +92,7 @@ def expand(text: str) -> list[str]:
             found += shards_in(Path(part)) if Path(part).is_dir() else [part]
             continue
         for name in expand_braces(part):
-            found += [name] if is_remote(name) else _local(name)
+            found += _remote(name) if is_remote(name) else _local(name)
     missing = [name for name in found if not is_remote(name) and not os.path.exists(name)]  # noqa: PTH110
     if missing:
         raise UsageError(_missing(missing, found))
@@ -142,6 +137,15 @@ def _choices(inside: str, text: str) -> list[str]:
     if "," in inside:
         return [choice.strip() for choice in inside.split(",")]
     raise UsageError(f"{text}: {{{inside}}} is neither a range such as {{0000..0127}} nor a list such as {{a,b}}.")
+
+
+def _remote(name: str) -> list[str]:
+    if not name.endswith("/"):
+        return [name]
+    found = [address for address in list_folder(name) if is_shard_name(address.partition("?")[0])]
+    if not found:
+        raise UsageError(f"{name} holds no shards.")
+    return found
 
 
 def _local(name: str) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lexel.data.pairs import Source
 from lexel.data.readers.splits import split_name
+from lexel.data.remote import fetch_all, is_remote
 from lexel.data.shards.index import ShardIndex, index_path, load_index, save_index, sidecar_path
 from lexel.data.shards.names import expand, key_prefixes, named_split, shards_in, split_folders
 from lexel.data.shards.pairs import Shard, ShardPairs
@@ -34,8 +35,9 @@ def read_shards(text: str, fields: Fields, *, prefer: Sequence[str] = (), keep_f
 
 
 def check_shards(text: str) -> None:
-    """Raise UsageError where a shard that the text names is not there."""
-    _choose(text, ())
+    """Raise UsageError where a shard that the text names is not there; what lies at an address is not looked for."""
+    if not is_remote(text):
+        _choose(text, ())
 
 
 def _choose(text: str, prefer: Sequence[str]) -> tuple[list[str], str | None, tuple[str, ...], list[str]]:
@@ -63,10 +65,10 @@ def _open(names: Sequence[str], fields: Fields) -> tuple[list[Shard], list[str]]
     notes: list[str] = []
     problems = Problems()
     ends: dict[str, list[str]] = {}
-    prefixes = key_prefixes(names)
-    for name, prefix in track(list(zip(names, prefixes, strict=True)), "Indexing shards"):
+    copies = dict(zip(filter(is_remote, names), fetch_all(list(filter(is_remote, names))), strict=True))
+    for name, prefix in track(list(zip(names, key_prefixes(names), strict=True)), "Indexing shards"):
         try:
-            shard = open_shard(Path(name), prefix if len(names) > 1 else "", fields)
+            shard = open_shard(copies.get(name, Path(name)), prefix if len(names) > 1 else "", fields)
         except DataError as error:
             notes.append(f"left out: {error}")
             continue
