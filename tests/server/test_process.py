@@ -18,7 +18,7 @@ from serving import make_library
 
 from lexel.batches import cores
 from lexel.errors import UsageError
-from lexel.server.listening import ServePlan, listening_socket, ready_lines
+from lexel.server.listening import ServePlan, hosts_for, listening_socket, ready_lines
 from lexel.server.settings import ServerSettings
 from lexel.server.workers import check_workers
 
@@ -140,9 +140,7 @@ def test_workers_that_cannot_load_the_model_are_not_started_again(tmp_path):
     assert done.stderr.count("lexel serve:") == 1
 
 
-@pytest.mark.parametrize(
-    ("host", "is_loud"), [("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True), ("", True)]
-)
+@pytest.mark.parametrize(("host", "is_loud"), [("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True)])
 def test_it_is_loud_where_others_can_reach_it(host, is_loud):
     plan = ServePlan("photos.lexel", ServerSettings(), host=host, port=0)
     with listening_socket(plan) as listener:
@@ -150,6 +148,12 @@ def test_it_is_loud_where_others_can_reach_it(host, is_loud):
     assert [line.startswith("WARNING") for line in lines] == ([True, False] if is_loud else [False])
     assert ("--api-keys" in lines[0]) == is_loud
     assert re.search(r"ready at http://\S+:\d+ ", lines[-1])
+
+
+def test_on_this_machine_alone_it_answers_to_its_own_names_and_those_given():
+    assert hosts_for("127.0.0.1", ("photos.example",)) == ("localhost", "127.0.0.1", "::1", "photos.example")
+    assert hosts_for("0.0.0.0", ()) == ()
+    assert hosts_for("0.0.0.0", ("photos.example",)) == ("photos.example",)
 
 
 def test_what_cannot_be_listened_on_is_said():

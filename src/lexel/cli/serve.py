@@ -78,7 +78,7 @@ def serve(
       lexel serve ViT-B-32/openai --host 0.0.0.0 --api-keys keys.txt
     """
     try:
-        from lexel.server.listening import ServePlan
+        from lexel.server.listening import ServePlan, hosts_for
         from lexel.server.run import serve as run
     except ModuleNotFoundError as error:
         from lexel.extras import EXTRAS, missing_library
@@ -96,7 +96,7 @@ def serve(
         api_keys=read_keys(api_keys) if api_keys else (),
         read_only=read_only,
         cors_origins=tuple(cors_origin or ()),
-        allowed_hosts=tuple(allow_host or ()),
+        allowed_hosts=hosts_for(host, tuple(allow_host or ())),
         max_body_bytes=max_body * MIB,
         request_seconds=timeout,
         batch_wait_ms=batch_wait,

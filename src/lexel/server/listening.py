@@ -12,6 +12,7 @@ from lexel.server.http.request_log import LogStyle
 from lexel.server.settings import ServerSettings
 
 BACKLOG = 2048
+LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 SPARE_FILES = 128  # of those that the process may open, for what is no connection
 
 
@@ -31,6 +32,15 @@ class ServePlan:
     def is_local(self) -> bool:
         """Whether only this machine can reach it."""
         return self.host == "localhost" or (_is_address(self.host) and ip_address(self.host).is_loopback)
+
+
+def hosts_for(host: str, given: tuple[str, ...]) -> tuple[str, ...]:
+    """The names that a server answers to: of this machine alone its own and those given, else those given, or any.
+
+    A page whose name was bent to this machine (DNS rebinding) cannot ask under its own name then.
+    """
+    is_local = ServePlan("", ServerSettings(), host=host).is_local
+    return (*LOCAL_NAMES, *given) if is_local else given
 
 
 def server_config(plan: ServePlan, app: Any, *, is_factory: bool = False) -> PatientConfig:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lexel.encoder import Encoder
 from lexel.errors import UsageError
+from lexel.library.cluster.collection import is_cluster
 from lexel.library.library import Library
 from lexel.library.store.database.schema import DATABASE
 from lexel.loading import ModelChoice
@@ -60,6 +61,8 @@ class Service:
         cls, target: str | Path, settings: ServerSettings | None = None, model: ModelChoice | None = None
     ) -> "Service":
         """Load a model, or a library with its model; `model` is another place of a library's. Raises LexelError."""
+        if is_cluster(str(target)):
+            raise UsageError(f"{target} is on a cluster. What can be served is a model, or a library in a folder.")
         path = Path(target).expanduser()
         if (path / DATABASE).exists():
             with Library.open(path, model) as library:

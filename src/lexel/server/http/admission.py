@@ -18,6 +18,7 @@ from lexel.server.metrics import ServerMetrics
 from lexel.server.settings import ServerSettings
 
 LINGER_SECONDS = 2.0
+ALWAYS_ADMITTED = frozenset({"/health", "/ready", "/metrics"})  # whoever watches must see that it is full
 STALL_SECONDS = 30.0  # that a client may take to receive the next piece of an answer
 
 
@@ -61,7 +62,7 @@ class Admission:
         self._held_bytes -= count
 
     async def _admit(self, scope: Scope, body: "_Body", answer: "_Answer") -> None:
-        if self._open > self._settings.max_requests:
+        if self._open > self._settings.max_requests and scope["path"] not in ALWAYS_ADMITTED:
             raise ProblemError(429, "too-many-requests", "Too many requests are open. Try again.", retry_after=1)
         body.check_length(self._settings.max_body_bytes)
         deadline = asyncio.timeout(self._settings.request_seconds)
@@ -72,6 +73,7 @@ class Admission:
         except TimeoutError:
             if not deadline.expired():
                 raise
+            answer.on_start = lambda: None
             detail = f"The server is too busy: this was not done within {self._settings.request_seconds:g} s."
             raise ProblemError(429, "too-slow", detail, retry_after=5) from None
 
