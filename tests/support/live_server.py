@@ -21,7 +21,7 @@ def live_server(target: object, settings: ServerSettings | None = None) -> Itera
     plan = ServePlan(str(target), settings, port=0)
     service = Service.open(plan.target, settings)
     with listening_socket(plan) as listener:
-        server = AnnouncingServer(server_config(plan, create_app(service, settings)), service, [])
+        server = AnnouncingServer(server_config(plan, create_app(service, settings)), [])
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         ends = time.monotonic() + LONGEST_WAIT

@@ -44,9 +44,9 @@ def create_app(service: Service, settings: ServerSettings | None = None, log: Lo
     settings = settings or service.settings
 
     @asynccontextmanager
-    async def life(_: FastAPI) -> AsyncIterator[None]:
+    async def life(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await service.start()
-        yield
+        yield {"drain": service.drain}
         await service.close()
 
     app = FastAPI(

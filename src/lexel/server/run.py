@@ -4,7 +4,6 @@ The model is loaded before the socket listens: who can connect is answered. When
 Ctrl-C) it takes no new connections, finishes what it was asked, and exits with status 0.
 """
 
-import asyncio
 import signal
 import socket
 
@@ -25,28 +24,22 @@ def serve(plan: ServePlan) -> None:
             return
         service = Service.open(plan.target, plan.settings, plan.model)
         app = create_app(service, plan.settings, plan.log)
-        server = AnnouncingServer(server_config(plan, app), service, ready_lines(plan, listener))
+        server = AnnouncingServer(server_config(plan, app), ready_lines(plan, listener))
         _end_quietly()
         server.run([listener])
 
 
 class AnnouncingServer(uvicorn.Server):
-    """A server that says when it is ready, and whose service knows when it ends."""
+    """A server that says when it is ready."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, lines: list[str]) -> None:
+    def __init__(self, config: uvicorn.Config, lines: list[str]) -> None:
         super().__init__(config)
-        self._service = service
         self._lines = lines
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for line in self._lines:
             say(line)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._service.is_draining = True
-        await asyncio.sleep(0)  # connections that are being accepted
-        await super().shutdown(sockets)
 
 
 def _end_quietly() -> None:

@@ -90,6 +90,10 @@ class Service:
             await self.in_library(lambda: self._library and self._library.records.count and self._library.vectors)
         self.is_ready = True
 
+    def drain(self) -> None:
+        """Be ready for nothing new, because the server ends."""
+        self.is_draining = True
+
     async def close(self) -> None:
         self.is_ready = False
         self.embedder.close()

@@ -24,7 +24,10 @@ class PatientConfig(uvicorn.Config):
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """One connection of a server whose configuration is a PatientConfig."""
+    """One connection of a server whose configuration is a PatientConfig.
+
+    `drain` in the application's state is called when the server is asked to end.
+    """
 
     _is_draining = False
     _head_timer: asyncio.TimerHandle | None = None
@@ -71,6 +74,8 @@ class PatientProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         self._is_draining = True
+        if (drain := self.app_state.get("drain")) is not None:
+            drain()
         if self._is_idle:
             self.loop.call_later(QUIET_SECONDS, self._close_if_idle)
         else:

@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Any, Literal
@@ -113,5 +114,6 @@ def _as_line(entry: dict[str, Any]) -> str:
 
 
 def _put(line: str) -> None:
-    sys.stderr.write(f"{escape_controls(line)}\n")
-    sys.stderr.flush()
+    with suppress(OSError):  # nobody reads it any more; that is no reason to fail at a request
+        sys.stderr.write(f"{escape_controls(line)}\n")
+        sys.stderr.flush()
