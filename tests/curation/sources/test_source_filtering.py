@@ -8,6 +8,7 @@ import pytest
 from colour_encoder import ColourEncoder
 from pictures import smooth
 from PIL import Image
+from tars import captioned, jpeg, write_tar
 
 from lexel.curation.sources.filtering import filter_source
 from lexel.curation.sources.rules import FilterRules
@@ -209,7 +210,7 @@ def test_a_table_points_at_the_original_files_and_the_record_says_why(source, tm
     removed = [json.loads(line) for line in (tmp_path / "out" / "removed.jsonl").read_text().splitlines()]
     assert {one["key"]: one["reason"] for one in removed} == {one.key: one.reason for one in outcome.removed}
     record = json.loads((tmp_path / "out" / "filter.json").read_text())
-    assert (record["rules"]["copies"], record["dropped"], record["images"]) == (
+    assert (record["rules"]["copies"], record["dropped"], record["pairs"]) == (
         "near",
         outcome.dropped,
         len(outcome.kept),
@@ -243,6 +244,18 @@ def test_pictures_in_no_files_of_their_own_are_written_into_the_table(tmp_path, 
     assert said(again.pairs) == said(outcome.kept)
     for pair, before in zip(again.pairs, outcome.kept, strict=True):
         assert (np.asarray(pair.picture.load()) == np.asarray(before.picture.load())).all()
+
+
+def test_shards_are_filtered_into_a_table_with_the_pictures(tmp_path, monkeypatch):
+    monkeypatch.setenv("LEXEL_CACHE", str(tmp_path / "cache"))
+    cut_off = jpeg(3, 60, 60)[:-40]
+    shard = write_tar(tmp_path / "a.tar", [*captioned(range(3)), ("9.jpg", cut_off), ("9.txt", "cut off")])
+    outcome = filter_source(read_source(str(shard)), FilterRules(drop_text="picture 1"))
+    assert outcome.dropped == {"drop_text": 1, "unreadable": 1}
+    write_filtered(outcome, FilterRules(), tmp_path / "out")
+    again = read_source(str(tmp_path / "out"))
+    assert said(again.pairs) == [(("picture 0",), None), (("picture 2",), None)]
+    assert again.pairs[1].picture == EmbeddedImage(jpeg(2))
 
 
 def test_a_full_disk_leaves_nothing_behind(source, tmp_path, monkeypatch):

@@ -154,8 +154,7 @@ def filter(
 
 def _show(outcome: "FilteredSource", table: Path) -> None:
     facts = outcome.to_json()
-    total = len(outcome.kept) + len(outcome.removed)
-    print(f"{table}: {facts['images']:,} of {total:,} images stay, with {facts['captions']:,} captions.")
+    print(f"{table}: {facts['pairs']:,} of {facts['images']:,} images stay, with {facts['captions']:,} captions.")
     for reason, count in outcome.dropped.items():
         example = next(one for one in outcome.removed if one.reason == reason)
         detail = f" ({one_line(example.detail[:60])})" if example.detail else ""

@@ -56,7 +56,7 @@ class FilteredSource:
         return dict(Counter(one.reason for one in self.removed).most_common())
 
     def to_json(self) -> dict[str, Any]:
-        """`pairs` and `captions` that stay, `images` looked at, `bad` ones of them, and why pairs went: as packing has it."""
+        """As of packing: `pairs` and `captions` that stay, `images` looked at, `bad` ones of them, why pairs went."""
         return {
             "source": self.source.name,
             "pairs": len(self.kept),
