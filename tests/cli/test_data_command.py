@@ -52,3 +52,18 @@ def test_what_two_sources_share_is_said(lexel, refused, here):
     assert "must not be measured" in out
     assert 'Did you mean "empty"?' in refused("data", "inspect", here, "--against", "emtpy")
     assert "empty has no images" in lexel("data", "inspect", here, "--against", "empty").err
+
+
+def test_a_page_is_written_and_a_model_asked(lexel, here, tiny_model):
+    done = lexel("data", "inspect", "scenes:30", "--model", tiny_model, "--html", "page.html", "--json")
+    assert done.json["model"]["texts"] == done.json["captions"]
+    assert "scenes:30" in Path("page.html").read_text()
+    out = lexel("data", "inspect", "scenes:30", "--model", tiny_model).out
+    assert "tokens per caption" in out
+    assert "worst match" in out
+
+
+def test_a_page_where_none_can_be_and_a_model_that_is_none_are_refused_first(refused, here):
+    assert "no folder" in refused("data", "inspect", here, "--html", "no/page.html")
+    assert refused("data", "inspect", here, "--model", "nowhere")
+    assert "--runtime says how --model" in refused("data", "inspect", here, "--runtime", "torch")

@@ -132,9 +132,7 @@ def filter(
             check_there(given)
     encoder = rules.encoder(choice)
     named = ColumnSettings.from_changes(columns or [])
-    found = read_source(
-        source, caption=named.caption, label=named.label, image=named.image, text_required=False, keep_columns=True
-    )
+    found = read_source(source, **named.arguments(), text_required=False, keep_columns=True)
     for note in found.notes:
         say(note)
     outcome = filter_source(

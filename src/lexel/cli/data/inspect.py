@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from lexel.cli.options import Json
+from lexel.cli.options import Html, Json, NoCache, NumberFormat, Runtime, chosen_model
 
 
 def inspect(
@@ -24,6 +24,14 @@ def inspect(
             metavar="SOURCE", help="Another source: say what both have, such as train and test.", show_default=False
         ),
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Also say how well texts fit, and how many are cut.", show_default=False),
+    ] = None,
+    html: Html = None,
+    runtime: Runtime = None,
+    number_format: NumberFormat = None,
+    no_cache: NoCache = False,
     json: Json = False,
 ) -> None:
     """Show what a source holds and what is wrong with it.
@@ -32,25 +40,37 @@ def inspect(
 
     \b
     Examples:
-      lexel data inspect products.csv
+      lexel data inspect products.csv --html products.html
       lexel data inspect products.csv --set data.caption='"{colour} {title}"'
-      lexel data inspect photos/train --against photos/test
+      lexel data inspect photos/train --against photos/test --model ViT-B-32/openai
     """
     from lexel.batches import cores
-    from lexel.cli.data.print_audit import print_audit
+    from lexel.cli.data.print_audit import print_inspection
     from lexel.cli.printing import print_json
-    from lexel.data.audit import audit
+    from lexel.curation.sources.inspection import inspect_source
     from lexel.data.readers import read_source
     from lexel.data.readers.column_settings import ColumnSettings
+    from lexel.data.readers.source import check_there
+    from lexel.evaluation.evaluation_cache import default_cache
     from lexel.progress import say
 
     named = ColumnSettings.from_changes(columns or [])
+    choice = chosen_model(model, runtime, number_format)
+    for given in (source, against):
+        if given is not None:
+            check_there(given)
+    encoder = choice.load() if choice is not None else None
     found = read_source(source, **named.arguments(), text_required=False)
     for note in found.notes:
         say(note)
     other = read_source(against, text_required=False) if against is not None else None
-    result = audit(found, other, processes=cores())
+    result = inspect_source(found, other, encoder, None if no_cache else default_cache(), cores())
+    if html is not None:
+        from lexel.curation.sources.inspection_page import render_inspection
+        from lexel.files import write_atomically
+
+        write_atomically(html, render_inspection(result))
     if json:
         print_json(result.to_json())
     else:
-        print_audit(result)
+        print_inspection(result)

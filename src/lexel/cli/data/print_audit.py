@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 from lexel.terminal import one_line
 
 if TYPE_CHECKING:
+    from lexel.curation.sources.inspection import Inspection, TextFit
     from lexel.data.audit import Audit
     from lexel.data.audit.spread import Spread
 
 
-def print_audit(audit: "Audit") -> None:
+def print_inspection(inspection: "Inspection") -> None:
     """The facts of a source, then what to look at."""
+    audit = inspection.audit
     print(
         f"{audit.source}: {audit.images:,} images, "
         f"{audit.with_captions:,} with captions, {audit.with_labels:,} with a label"
@@ -42,8 +44,22 @@ def print_audit(audit: "Audit") -> None:
             print(f"  {name:<20} {value}")
     for bad in audit.unreadable[:10]:
         print(f"    {one_line(bad.key)}: {bad.reason}")
-    for warning in audit.warnings:
-        print(f"  Note: {warning}")
+    if inspection.fit is not None:
+        _print_fit(inspection.fit)
+    for warning in inspection.warnings:
+        print(f"  Note: {one_line(warning)}")
+
+
+def _print_fit(fit: "TextFit") -> None:
+    print(f"  By {fit.model}:")
+    if fit.tokens is not None:
+        print(f"  {'tokens per caption':<20} {_spread(fit.tokens)}; {fit.truncated:,} captions are cut")
+    if fit.texts:
+        how = "" if fit.calibrated else " (the model is not calibrated: judged beside texts that say little)"
+        print(f"  {'match':<20} {_spread(fit.match, digits='.2f')}{how}")
+        print(f"  {'worst match':<20} {one_line(fit.worst[0].key)}: {one_line(fit.worst[0].text)}")
+    if fit.note:
+        print(f"  Note: {fit.note}")
 
 
 def _copies(audit: "Audit") -> str:
@@ -57,11 +73,11 @@ def _copies(audit: "Audit") -> str:
     )
 
 
-def _spread(spread: "Spread | None", unit: str = "", scale: float = 1) -> str | None:
+def _spread(spread: "Spread | None", unit: str = "", scale: float = 1, digits: str = ".4g") -> str | None:
     if spread is None:
         return None
     values = (spread.least, spread.most, spread.median, spread.percentile_95)
-    least, most, median, percentile_95 = (f"{value / scale:.4g}" for value in values)
+    least, most, median, percentile_95 = (f"{value / scale:{digits}}" for value in values)
     return f"{least} to {most}{unit}, half up to {median}, 95 % up to {percentile_95}"
 
 
