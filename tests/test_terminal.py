@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lexel.terminal import escape_controls, escaped_output, one_line, unescaped
+from lexel.terminal import counted, escape_controls, escaped_output, one_line, unescaped
 
 
 @given(st.text())
@@ -47,3 +47,12 @@ def test_the_streams_are_put_back_after_an_error():
     with pytest.raises(KeyboardInterrupt), escaped_output():
         raise KeyboardInterrupt
     assert (sys.stdout, sys.stderr) == before
+
+
+def test_one_thing_is_counted_in_the_singular():
+    assert [counted(number, "photo") for number in (0, 1, 2, 1200)] == [
+        "0 photos",
+        "1 photo",
+        "2 photos",
+        "1,200 photos",
+    ]

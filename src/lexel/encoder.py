@@ -227,7 +227,7 @@ class Encoder:
     def _check_calibrated(self) -> Calibration:
         if self.calibration is None:
             raise UsageError(
-                f"{self.name} has not been calibrated, so it cannot tell how likely a match is.\n"
+                f"{self.name} has not been calibrated, so the probability of a match is not known.\n"
                 "Calibrate it on pairs that it was not trained on: lexel models calibrate MODEL SOURCE"
             )
         return self.calibration

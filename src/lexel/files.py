@@ -92,7 +92,7 @@ def new_file(path: Path) -> Iterator[Path]:
     Raises UsageError where no such file can be (`check_new_file`).
     """
     check_new_file(path)
-    # Chance tells apart what threads write at once, and machines that share a disk, where process numbers are equal.
+    # A random part keeps apart what threads write at once, and machines that share a disk and a process number.
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{token_hex(4)}{UNFINISHED}")
     try:
         yield temporary
@@ -138,7 +138,7 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def _name_target(error: BaseException, path: Path) -> None:
-    """Let the error tell of the file that the user knows, not of a temporary one, or of none as a full disk does."""
+    """Let the error name the file that the user knows, not of a temporary one, or of none as a full disk does."""
     if isinstance(error, OSError):
         error.filename = str(path)
 

@@ -27,7 +27,7 @@ def from_array(array: np.ndarray) -> Image.Image:
 
 
 def is_tensor(value: Any) -> bool:
-    """Whether it is a torch.Tensor, told without importing torch."""
+    """Whether it is a torch.Tensor. Does not import torch."""
     return any(f"{kind.__module__}.{kind.__qualname__}" == "torch.Tensor" for kind in type(value).__mro__)
 
 

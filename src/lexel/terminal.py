@@ -1,8 +1,8 @@
 """Text for a terminal: control characters in names, captions and arguments are escaped before a person sees them.
 
-A file name may hold what tells a terminal to change its title, its colours or what it shows. The command line puts
-`escaped_output` before both of its streams, so that whatever any verb prints passes through here. What draws with
-control characters of its own (progress, previews) writes to the `unescaped` stream.
+A file name may hold control characters that make a terminal change its title, its colours or what it shows. The command
+line puts `escaped_output` before both of its streams, so that whatever any verb prints passes through here. What draws
+with control characters of its own (progress, previews) writes to the `unescaped` stream.
 """
 
 import sys
@@ -26,6 +26,11 @@ def one_line(text: str) -> str:
     return text.translate(_ONE_LINE)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with what it counts: "1 photo", "1,200 photos"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 @contextmanager
 def escaped_output() -> Iterator[None]:
     """Within it, what is written to standard output and standard error is escaped."""
@@ -39,7 +44,7 @@ def escaped_output() -> Iterator[None]:
 
 
 def unescaped(stream: TextIO) -> TextIO:
-    """The stream behind `escaped_output`, for what escapes by itself the names that it shows."""
+    """The stream behind `escaped_output`, for code that escapes the names that it shows itself."""
     return stream.unescaped if isinstance(stream, _EscapedStream) else stream
 
 

@@ -98,9 +98,9 @@ def test_a_moved_folder_loses_no_picture_to_the_list_of_duplicates(lexel, librar
 
 def test_patterns_are_given_shown_and_taken_away(lexel, tiny_model, pictures):
     new = lexel("index", "photos.lexel", "pictures", "--model", tiny_model, "--exclude", "r*", "--exclude", "*.jpg")
-    assert "1 photos; 1 new" in new.out
+    assert "1 photo; 1 new" in new.out
     assert "Left out by --exclude: 2 files and folders" in new.err
     assert f"r* in {pictures}" in lexel("library", "stats", "photos.lexel").out
-    assert "1 photos; 0 new" in lexel("index", "photos.lexel").out
+    assert "1 photo; 0 new" in lexel("index", "photos.lexel").out
     assert "2 photos; 1 new" in lexel("index", "photos.lexel", "--no-exclude", "--exclude", "*.jpg").out
     assert lexel("library", "stats", "photos.lexel", "--json").json["patterns"] == {str(pictures): ["*.jpg"]}

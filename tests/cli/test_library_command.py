@@ -29,7 +29,7 @@ def test_stats_remove_and_export(lexel, library, here, pictures):
     assert lexel("library", "export", library, "out.parquet").out == "2 photos in out.parquet\n"
     assert pq.read_metadata(here / "out.parquet").num_rows == 2
     assert lexel("library", "remove", library, "pictures/red.png", "--json").json == {"removed": 1}
-    assert lexel("index", library).out.endswith("1 photos; 0 new, 1 unchanged\n")
+    assert lexel("index", library).out.endswith("1 photo; 0 new, 1 unchanged\n")
 
 
 def test_the_check_says_how_exact_search_is(lexel, library):
@@ -74,7 +74,7 @@ def test_a_folder_on_another_drive_is_relocated_and_keeps_all_that_is_known(lexe
     other = here / "drive"
     shutil.copytree(pictures, other / "pictures")
     shutil.rmtree(pictures)
-    assert f"lexel library relocate LIBRARY {pictures} NEW" in lexel("index", library).err
+    assert f"lexel library relocate {library} {pictures} NEW" in lexel("index", library).err
     assert lexel("library", "stats", library).out.count("pictures (not there now)") == 1
     done = lexel("library", "relocate", library, pictures, other / "pictures")
     assert (done.status, done.out) == (0, f"Of 2 photos, in {other}/pictures: 2 found, 0 changed, 0 missing\n")

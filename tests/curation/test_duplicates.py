@@ -141,7 +141,7 @@ def test_names_of_the_same_file_are_never_copies_of_one_another(library, tmp_pat
     (folder / "soft.png").symlink_to(folder / "6.png")
     library.add(folder)
     assert exact(library) == {"copy-of-0.png": {"0.png"}}
-    assert "2 photos are further names of a file" in capsys.readouterr().err
+    assert "Not listed: 2 photos whose file may be there only once" in capsys.readouterr().err
 
 
 def test_the_file_that_a_link_leads_to_is_the_one_that_is_kept(library, tmp_path):
@@ -187,4 +187,4 @@ def test_a_folder_that_is_mounted_twice_has_no_surplus_files(tmp_path, monkeypat
         assert len(find_duplicates(library, 1.0)) == 1
         monkeypatch.setattr(duplicates, "look_behind", look)
         assert find_duplicates(library, 1.0) == []
-        assert "1 photos are further names of a file that may be there only once" in capsys.readouterr().err
+        assert "Not listed: 1 photo whose file may be there only once" in capsys.readouterr().err

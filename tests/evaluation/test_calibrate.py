@@ -132,7 +132,7 @@ def test_too_little_to_calibrate_on_is_said(pairs):
 
 
 def test_a_model_that_knows_nothing_is_not_calibrated():
-    with pytest.raises(DataError, match="collapsed does not tell true pairs of stripes from random ones"):
+    with pytest.raises(DataError, match="collapsed does not separate true pairs of stripes from random ones"):
         calibrate(CollapsedEncoder(), captioned_source())
 
 

@@ -132,7 +132,7 @@ def _report(name: str) -> "Report":
 
 
 def _names(models: list[str], reports: "list[Report]") -> list[str]:
-    """The models' own names where these tell them apart, else what the user wrote."""
+    """The models' own names where these differ, else what the user wrote."""
     from lexel.evaluation.comparison.compare import unique_names
 
     own = [report.model for report in reports]

@@ -83,7 +83,7 @@ def evaluate(
     chosen = read_suite(suite or "default") if names is None else Suite(tasks=names)
     chosen_tasks(chosen.tasks)  # refuses unknown ones before anything is written
     folder = output or unused_folder(Path("report"))
-    make_folder(folder)  # before the work, so that a name that cannot be is told at once
+    make_folder(folder)  # before the work, so that an impossible name is reported at once
     if (folder / "report.json").is_file():
         say(f"The report in {folder} will be replaced.")
     report = measure(

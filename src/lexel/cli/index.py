@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lexel.cli.options import Json, NumberFormat, Runtime, chosen_model
-from lexel.terminal import one_line
+from lexel.terminal import counted, one_line
 
 if TYPE_CHECKING:
     from lexel.library.disk.indexing import Added
@@ -151,7 +151,7 @@ def _show_added(library: "Library", added: "Added", json: bool) -> None:
         return
     counts = {name: getattr(added, name) for name in ("new", "changed", "moved", "vanished", "unchanged")}
     said = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name == "new")
-    print(f"{library.path}: {library.records.count:,} photos; {said}", flush=True)
+    print(f"{library.path}: {counted(library.records.count, 'photo')}; {said}", flush=True)
     if added.unreadable:
         print(f"{len(added.unreadable):,} could not be read:")
         for path, reason in added.unreadable[:MAX_FILES_NAMED]:

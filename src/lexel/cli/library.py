@@ -182,7 +182,7 @@ def relocate(
     force: Annotated[bool, typer.Option("--force", help="Also where fewer than half of the photos are found.")] = False,
     json: Json = False,
 ) -> None:
-    """Tell a library that a folder lies elsewhere now: a renamed folder, another drive, another machine.
+    """Say where a folder of a library lies now: a renamed folder, another drive, another machine.
 
     Nothing is embedded; numbers, tags and captions stay. Each photo is looked for at its new place. Where fewer than
     half are found nothing is written, and the exit status is 1.

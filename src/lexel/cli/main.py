@@ -1,4 +1,4 @@
-"""The command `lexel`: its verbs, and the one place where errors are told to the user.
+"""The command `lexel`: its verbs, and the one place where errors are shown to the user.
 
 Nothing heavy is imported here: `lexel --help` must answer at once. Each verb imports what it needs when it runs.
 """
@@ -85,7 +85,7 @@ def _run() -> None:
         try:
             app(prog_name="lexel")
         finally:
-            print(end="", flush=True)  # now, while a full disk or a closed pipe can still be told
+            print(end="", flush=True)  # now, while a full disk or a closed pipe can still be reported
     except LexelError as error:
         _tell(f"lexel {verb}: {error}")
         sys.exit(error.exit_status)

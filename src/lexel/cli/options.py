@@ -99,7 +99,7 @@ Architecture = Annotated[
 ]
 Activation = Annotated[
     Literal["gelu", "quick_gelu", "gelu_tanh"] | None,
-    typer.Option("--activation", help="For a weight file that does not tell: what it was trained with."),
+    typer.Option("--activation", help="The activation of a weight file that does not name it."),
 ]
 TokenizerFile = Annotated[
     Path | None,

@@ -62,7 +62,7 @@ def plan(
     tokens: Tokens = None,
     pair_bytes: PairBytes = None,
 ) -> None:
-    """Tell what a training run would need: time, memory, storage and network. Nothing is trained or written.
+    """Estimate what a training run needs: time, memory, storage and network. Nothing is trained or written.
 
     Operations and bytes are counted from the recipe; docs/scaling.md says what is assumed.
 

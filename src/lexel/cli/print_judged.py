@@ -34,7 +34,7 @@ def note_on_percentages(answers: "Iterable[Sequence[JudgedText]]", compared: int
     listed = list(answers)
     without = sum(all(text.strength == "unlikely" for text in judged) for judged in listed)
     if compared == 1:
-        return f"With one {what} there is nothing to compare; match is the probability that it fits by itself."
+        return f"With one {what} there is nothing to compare; match is the probability that it fits at all."
     if not without:
         return None
     if len(listed) == 1:

@@ -19,7 +19,7 @@ def rank(
     number_format: NumberFormat = None,
     json: Json = False,
 ) -> None:
-    """Tell which caption fits an image best.
+    """Rank captions by how well they fit an image.
 
     Percentages compare the captions given; match says how well each fits, whatever the others are.
 

@@ -30,6 +30,7 @@ from lexel.library.pages.picture_page import PictureSection, photo_cell, write_p
 from lexel.library.store.contents import files_by_content
 from lexel.library.store.records import Photo, Records
 from lexel.progress import say, track
+from lexel.terminal import counted
 
 if TYPE_CHECKING:
     from lexel.library.library import Library
@@ -222,8 +223,8 @@ class _OnDisk:
             )
         if self.names:
             notes.append(
-                f"{self.names:,} photos are further names of a file that may be there only once (links, folders "
-                "mounted twice); they are not listed."
+                f"Not listed: {counted(self.names, 'photo')} whose file may be there only once under several names "
+                "(links, folders mounted twice)."
             )
         return notes
 

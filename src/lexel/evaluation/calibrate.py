@@ -39,7 +39,7 @@ def calibrate(
     """Fit the probability of a match on pairs that the model was not trained on.
 
     Pairs without captions are asked for by their label, in one of the `templates`. Raises DataError when the source has
-    too few pairs or the model does not tell its true pairs from random ones.
+    too few pairs or the model does not separate its true pairs from random ones.
 
     Example:
         encoder.calibration = lexel.calibrate(encoder, lexel.read_source("shop.csv/val"))
@@ -59,7 +59,7 @@ def calibrate(
     slope, intercept = fit(counts.sum(axis=0))
     if slope <= 0:
         raise DataError(
-            f"{encoder.name} does not tell true pairs of {embedded.source.name} from random ones, so a cosine says "
+            f"{encoder.name} does not separate true pairs of {embedded.source.name} from random ones, so a cosine says "
             "nothing.\nGive pairs of the kind that the model was trained for, or train it longer."
         )
     return Calibration(
@@ -75,7 +75,7 @@ def fit(counts: np.ndarray) -> tuple[float, float]:
     """Slope and intercept of the log-odds of a match, for counts (2, COSINE_BINS) of other and of true pairs' cosines.
 
     Both kinds weigh the same. Targets are drawn in by Platt's rule (1999), so that few pairs or perfectly separated
-    ones do not make the curve a step. A slope of 0 or less means that the cosines do not tell the two apart.
+    ones do not make the curve a step. A slope of 0 or less means that the cosines do not separate the two apart.
     """
     totals = counts.sum(axis=1)
     if not totals.all():

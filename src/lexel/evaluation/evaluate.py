@@ -70,7 +70,7 @@ def evaluate(
         raise UsageError("No source was given to evaluate on.")
     twice = [name for name, count in Counter(_source_of(item).name for item in sources).items() if count > 1]
     if twice:
-        raise UsageError(f"{twice[0]} is given twice: its numbers could not be told apart in the report.")
+        raise UsageError(f"{twice[0]} is given twice: the report could not show which numbers are whose.")
     given_labels = tuple(labels) if labels is not None else None
     given_training = _read(training, prefer=("train",)) if training is not None else None
     measured = []

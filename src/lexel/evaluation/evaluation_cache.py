@@ -139,7 +139,7 @@ def _model_parts(encoder: Encoder) -> list[str]:
 
 
 def _states(pictures: Sequence[Picture]) -> list[str] | None:
-    """What tells each picture from a changed one; None where one is of a kind of which that is not known."""
+    """An identity for each picture, which changes with its content; None where one is of a kind that has none."""
     states = []
     for picture in pictures:
         state = _state(picture)
@@ -155,7 +155,7 @@ def _state(picture: Picture) -> str | None:
             try:
                 return f"file {file_state(path)} {path.absolute()}"
             except OSError:
-                return None  # its fault is told anew each time, and may be mended without a trace
+                return None  # its error is reported again each time, and it may be mended without a trace
         case ShardImage(path=path, start=start, size=size):
             try:
                 return f"file {file_state(path)} {path.absolute()} {start} {size}"

@@ -1,6 +1,6 @@
 """How likely a text fits an image, whatever the other texts are: the calibrated match, or a stand-in for it.
 
-For a model without calibration, an image's own cosines with generic texts tell what chance looks like: a text that
+For a model without calibration, an image's own cosines with generic texts show what chance looks like: a text that
 fits stands well above them.
 """
 

@@ -23,7 +23,7 @@ class JudgedText:
     """A text beside an image: which of the texts it is, and whether it fits at all."""
 
     text: str
-    probability: float  # among the texts given; for a sigmoid-loss model by itself
+    probability: float  # among the texts given; for a sigmoid-loss model on its own
     match: float  # probability that image and text belong together, whatever the other texts are
 
     @property
@@ -45,7 +45,7 @@ def rank_captions(encoder: Encoder, image: ImageLike, captions: Sequence[str]) -
 
 
 def judge_captions(encoder: Encoder, image: ImageLike, captions: Sequence[str]) -> list[JudgedText]:
-    """Like `rank_captions`, and how well each caption fits by itself."""
+    """Like `rank_captions`, and how well each caption fits on its own."""
     check_captions(captions)
     return _judge(encoder, encoder.embed_images([image]), captions)[0]
 

@@ -154,7 +154,7 @@ class Library(SearchMethods, UpkeepMethods):
         added = self.bring_up_to_date(scope, [pair for source in sources for pair in source.pairs])
         for root in roots:
             if root not in there:
-                notes.append(describe_absent(root, len(self.records.ids_of(root))))
+                notes.append(describe_absent(root, len(self.records.ids_of(root)), self.path))
         added.notes += notes
         return added
 
@@ -236,7 +236,7 @@ class Library(SearchMethods, UpkeepMethods):
             disk = compare_with_disk(self.records, scope)
             indexing = Indexing(self.records, encoder, disk)
             added = indexing.run()
-            added.notes += describe_left_out(disk)
+            added.notes += describe_left_out(disk, self.path)
             added.unreadable += disk.problems
             added.notes += take_tables(self.records, disk.tables, indexing.ids)
             if pairs:

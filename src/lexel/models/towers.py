@@ -49,11 +49,11 @@ class Tower(nn.Module):
         raise NotImplementedError(f"a tower of kind {self.kind} has no blocks to compile")
 
     def blocks_in_order(self) -> list[nn.Module]:
-        """Its blocks from the bottom up, each computed after the one before; [] where they cannot be told apart."""
+        """Its blocks from the bottom up, each computed after the one before; [] where they cannot be recognised."""
         return []
 
     def parameter_layers(self) -> TowerLayers | None:
-        """The layer of each parameter; None where its blocks cannot be told apart.
+        """The layer of each parameter; None where its blocks cannot be recognised.
 
         A tower is read in the order in which it is built. What is neither in a block nor above the last one counts to
         the block before it, as where a convolutional tower shrinks its picture.

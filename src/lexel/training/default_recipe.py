@@ -99,5 +99,5 @@ def _fine_tuning(starting: StartingWeights, rates: tuple[tuple[float, float], ..
 def _name(source: str) -> str:
     """A name for the run: the last part of the source that says something."""
     words = [re.sub(r"[^\w.-]+", "-", part).strip("-.") for part in source.replace(":", "-").split("/")]
-    telling = [word for word in words if word and word not in {"train", "images", "data"}]
-    return Path(telling[-1]).stem if telling else "run"
+    naming = [word for word in words if word and word not in {"train", "images", "data"}]
+    return Path(naming[-1]).stem if naming else "run"

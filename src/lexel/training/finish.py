@@ -34,7 +34,7 @@ def finish(inputs: RunInputs, seconds: float, learned: TrainingPictures) -> Repo
     report = evaluate(encoder, embedded, templates=templates, labels=inputs.training_data.labels())
     try:
         calibration, reason = calibrate(encoder, embedded, templates=templates), None
-    except DataError as error:  # the held-out pairs do not tell
+    except DataError as error:  # the held-out pairs do not suffice
         calibration, reason = None, error
     weights = whole_weights(inputs.clip)
     products = {name: weights.pop(name) for name in adapter_tensors(inputs.clip)}
@@ -79,7 +79,7 @@ def _write(
 ) -> None:
     recipe, folder, clip = inputs.recipe, inputs.folder, inputs.clip
     report.save(folder.report)
-    # Last, because the model folder is what tells that a run has finished.
+    # Last, because a run counts as finished when it has a model folder.
     save_model_folder(
         folder.model,
         name=recipe.name,

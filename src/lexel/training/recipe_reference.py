@@ -2,7 +2,7 @@
 
     python -m lexel.training.recipe_reference docs/recipes.md
 
-The meaning of a key is the comment beside it in the code, so the page says what a reader of the code is told. A test
+The meaning of a key is the comment beside it in the code, so the page and the code say the same. A test
 fails where the page is not what this writes.
 """
 

@@ -47,7 +47,7 @@ class SnapshotSettings(Config):
 
 
 class SnapshotClock:
-    """Tells when the next snapshot is due."""
+    """Decides when the next snapshot is due."""
 
     def __init__(self, settings: SnapshotSettings) -> None:
         self.settings = settings

@@ -1,4 +1,4 @@
-"""Weight files are told apart by content; what is none is named in one line and never run."""
+"""Weight files are recognised by content; what is none is named in one line and never run."""
 
 import contextlib
 import json

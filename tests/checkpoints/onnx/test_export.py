@@ -160,7 +160,7 @@ def test_int8_without_images_is_refused_before_anything_is_done(clip, source, tm
 
 
 def test_captions_must_be_as_many_as_images():
-    with pytest.raises(UsageError, match="1 captions for 2 images"):
+    with pytest.raises(UsageError, match="1 caption for 2 images"):
         ExportSample(np.zeros((2, 3, 4, 4), np.float32), ["one"])
 
 

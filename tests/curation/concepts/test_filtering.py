@@ -137,7 +137,7 @@ def test_a_model_that_tells_nothing_about_the_pictures_flags_none(home, head, mo
     monkeypatch.setattr(filtering, "say_if_model_tells_nothing", lambda library: True)
     with filtered(str(home / "l.lexel"), "red", CHOICE) as found:
         assert flagged(found) == set()
-        assert "tells nothing about these pictures, so none is flagged" in found.measured
+        assert "knows nothing about these pictures, so none is flagged" in found.measured
     with filtered(str(home / "l.lexel"), str(home / "head")) as found:
         assert "red" in flagged(found)  # what a head has learned is measured on examples
 
@@ -146,7 +146,7 @@ def test_a_folder_judged_by_a_model_of_drawn_scenes_is_warned_of(home, monkeypat
     drawn = Calibration(slope=40, intercept=-20, pairs=9, expected_calibration_error=0.01, source="scenes:400/val")
     monkeypatch.setattr(QuickEncoder, "calibration", drawn)
     with filtered(str(home / "yes"), "red", CHOICE):
-        assert "about photographs it tells nothing" in capsys.readouterr().err
+        assert "it knows nothing about photographs" in capsys.readouterr().err
 
 
 def test_clean_pictures_choose_the_threshold(home):

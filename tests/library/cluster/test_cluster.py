@@ -44,6 +44,8 @@ def library(folder, tmp_path_factory):
         library.records.set_tags({3: ["kept"], 7: ["kept"]})
         with library.records.changing() as changes:
             changes.connection.execute("UPDATE files SET taken = '2020-05-31T10:00:00' WHERE id % 5 = 0")
+            words = ('["beach", "summer"]', "Holidays")
+            changes.connection.execute("UPDATE files SET keywords = ?, description = ? WHERE id = 7", words)
         yield library
 
 
@@ -92,7 +94,10 @@ def test_a_cluster_finds_what_the_library_finds(library, cluster, folder, asked)
 def test_photos_carry_their_facts(library, cluster):
     here, there = library.records.photo(7), cluster.records.photo(7)
     names = ("id", "path", "size", "width", "height", "taken", "hash", "tags", "mtime_ns", "caption", "camera")
+    names += ("keywords", "description")
     assert [getattr(there, name) for name in names] == [getattr(here, name) for name in names]
+    assert (there.keywords, there.description) == (("beach", "summer"), "Holidays")
+    assert cluster.records.photo(8).keywords == ()
     with pytest.raises(UsageError, match="has no photo 999"):
         cluster.records.photo(999)
 

@@ -47,7 +47,7 @@ def test_a_model_that_guesses_the_captions_tells_nothing_and_that_is_said(tmp_pa
     with library_of(tmp_path, Ignorant()) as library:
         assert say_if_model_tells_nothing(library)
     said = capsys.readouterr().err
-    assert "quick tells nothing about these pictures: of 108 of their captions" in said
+    assert "quick knows nothing about these pictures: of 108 of their captions" in said
     assert "chance does in 50 %" in said
 
 
@@ -59,7 +59,7 @@ def test_a_model_that_knows_the_captions_is_left_in_peace(tmp_path, capsys):
         assert check is not None
         assert check.share > 0.95
         assert not say_if_model_tells_nothing(library)
-    assert "tells nothing" not in capsys.readouterr().err
+    assert "knows nothing" not in capsys.readouterr().err
 
 
 def test_it_is_measured_once_and_again_for_another_model(tmp_path):
@@ -90,7 +90,7 @@ def test_labels_and_groups_say_it_once(tmp_path, capsys):
         for job in (lambda: label_photos(library, ["red", "blue"]), lambda: group_library(library, 3)):
             capsys.readouterr()
             job()
-            assert capsys.readouterr().err.count("tells nothing") == 1
+            assert capsys.readouterr().err.count("knows nothing") == 1
 
 
 def test_a_library_that_cannot_be_written_is_judged_all_the_same(tmp_path):

@@ -49,6 +49,10 @@ def test_a_mistyped_option_of_a_search_names_the_nearest(library):
         library.search("red", oriantation="portrait")
 
 
+def test_editors_see_the_options_of_a_query():
+    assert list(inspect.signature(Query).parameters) == [field.name for field in fields(Query)]
+
+
 def test_a_search_takes_every_option_of_a_query():
     taken = inspect.signature(Library.search).parameters
     asked = {field.name: field.default for field in fields(Query) if field.name != "texts"}

@@ -128,12 +128,12 @@ def test_images_without_text_are_left_out_and_counted(tmp_path, capsys):
     folder = write_table(tmp_path / "a", [*numbered(10), ("silent.png", "")])
     training_data = gather_from(folder)
     assert "silent.png" not in learned(training_data) | held_out(training_data)
-    assert "1 images without caption or label are left out" in capsys.readouterr().err
+    assert "left out 1 image without caption or label" in capsys.readouterr().err
 
 
 def test_a_source_without_any_text_is_an_error_that_says_what_to_give(tmp_path):
     (tmp_path / "a.png").touch()
-    with pytest.raises(DataError, match=r"(?s)1 images without captions or labels.*metadata\.csv"):
+    with pytest.raises(DataError, match=r"(?s)1 image without captions or labels.*metadata\.csv"):
         gather_from(tmp_path)
 
 

@@ -133,6 +133,12 @@ def test_an_evaluation_is_noted_and_told(tmp_path, capsys):
     ]
 
 
+def test_names_in_brackets_are_shown_as_they_are(tmp_path, capsys):
+    with RunLog(tmp_path, 0, 10, 0.0, small_meter()) as log:
+        log.evaluation(4, {"shop[red]/x[/]/top1": 0.25})
+    assert "[red]/x[/]" in capsys.readouterr().err
+
+
 def test_the_last_step_is_told_where_there_is_no_terminal(tmp_path, capsys):
     write_steps(tmp_path, 0, 10)
     said = capsys.readouterr().err

@@ -50,7 +50,7 @@ def test_when_memory_runs_out_for_a_single_pair_the_run_ends_with_a_reason():
     clip = clip_of(KINDS["clip"])
     gradients = gradients_for(clip, recipe(4))
     limit_rows(clip, 0, MemoryError())
-    with pytest.raises(LexelError, match="not enough memory for 1 pairs at once on cpu"):
+    with pytest.raises(LexelError, match="not enough memory for 1 pair at once on cpu"):
         gradients(batch(4), 0)
 
 

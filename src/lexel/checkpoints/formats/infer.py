@@ -1,4 +1,4 @@
-"""What can be told of a model from the shapes of its tensors alone, as OpenAI published them and OpenCLIP does.
+"""What the shapes of its tensors alone say about a model, as OpenAI published them and OpenCLIP does.
 
 Widths, depths and sizes show. Heads and the activation do not: the number of heads is taken from the known
 architecture of these shapes, or by OpenAI's rule of 64 channels a head; the activation nobody may guess.
@@ -24,7 +24,7 @@ OPENAI_MARKS = {"input_resolution", "context_length", "vocab_size"}  # that Open
 
 
 def known_activation(arrays: Mapping[str, np.ndarray], program: str) -> Activation | None:
-    """The activation, where the file itself tells it: OpenAI's do, and archives by their program (source code)."""
+    """The activation, where the file itself says it: OpenAI's do, and archives by their program (source code)."""
     if arrays.keys() >= OPENAI_MARKS:
         return "quick_gelu"
     plain, quick = "gelu(" in program, "sigmoid(" in program  # QuickGELU is x · sigmoid(1.702 x)
@@ -35,13 +35,13 @@ def infer_architecture(arrays: Mapping[str, np.ndarray], program: str, where: st
     """The architecture with these shapes; its activation means nothing.
 
     `program` is that of a TorchScript archive, "" for other files; `where` names the file. Raises UsageError where the
-    shapes do not tell.
+    shapes do not say.
     """
     try:
         inferred = _infer(arrays)
     except (KeyError, IndexError, ValueError, TypeError, StopIteration):
         raise UsageError(
-            f"{where} does not tell its architecture by its tensors.\n"
+            f"{where} does not say its architecture by its tensors.\n"
             f"  Put its open_clip_config.json beside it, or say which it is: {say_it(where, '--architecture ViT-B-32')}"
         ) from None
     facts = _facts(inferred)
@@ -61,7 +61,7 @@ def infer_architecture(arrays: Mapping[str, np.ndarray], program: str, where: st
 
 
 def say_it(where: str, option: str) -> str:
-    """How to say what a file does not tell: once, into a folder that tells it from then on."""
+    """How to state what a file leaves open: once, by converting it into a folder that holds it from then on."""
     name = option.removeprefix("--").partition(" ")[0]
     return f"lexel models convert {where} OUT {option}   (in Python: {name}= of lexel.load)"
 

@@ -1,8 +1,8 @@
 """Pickles of weights, followed step by step without running anything that is in them.
 
-`pickle` calls what a file tells it to. Here dictionaries, lists, numbers and tensors are rebuilt, and a step that needs
-a class or function of anyone else's leaves a Foreign in its place, which does nothing and is never looked into: so the
-settings of a training script (an `argparse.Namespace`, say) may lie beside its weights.
+`pickle` calls whatever function a file names. Here dictionaries, lists, numbers and tensors are rebuilt, and a
+step that needs a class or function of anyone else's leaves a Foreign in its place, which does nothing and is never
+looked into: so the settings of a training script (an `argparse.Namespace`, say) may lie beside its weights.
 """
 
 import pickletools

@@ -1,7 +1,7 @@
 """Reading a checkpoint that another library wrote, whatever its kind, into Lexel's names and configuration.
 
-The kind is told by what is in the files. What cannot be told, such as the activation of a bare weight file, is asked
-for and never guessed.
+The kind is recognised by what is in the files. What they do not hold, such as the activation of a bare weight file,
+is asked for and never guessed.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,8 @@ from lexel.architectures.config import Activation, CLIPConfig, VisionTransformer
 from lexel.architectures.zoo import architecture as architecture_of
 from lexel.checkpoints.formats.arrays import number_format
 from lexel.checkpoints.formats.find_towers import TwoTowers, adapter_error, find_towers, with_temperature
-from lexel.checkpoints.formats.huggingface.config_in import huggingface_rows, read_huggingface_config, read_processor
+from lexel.checkpoints.formats.huggingface.config_in import huggingface_rows, read_huggingface_config
+from lexel.checkpoints.formats.huggingface.processor_in import read_processor
 from lexel.checkpoints.formats.infer import infer_architecture, known_activation, say_it, with_activation
 from lexel.checkpoints.formats.open_clip.config_in import read_open_clip_config
 from lexel.checkpoints.formats.open_clip.tensors import open_clip_rows
@@ -173,7 +174,7 @@ def _read_open_clip(
         found = with_activation(found, chosen)
     elif config is None and name is None and with_activation(found, "quick_gelu") != with_activation(found, "gelu"):
         raise UsageError(
-            f"{where} does not tell its activation, and the wrong one ruins embeddings unseen.\n"
+            f"{where} does not say its activation, and the wrong one ruins embeddings unseen.\n"
             "  Say which it was trained with, gelu (most of OpenCLIP's) or quick_gelu (OpenAI's, DFN's, MetaCLIP's):\n"
             f"  {say_it(where, '--activation gelu')}"
         )

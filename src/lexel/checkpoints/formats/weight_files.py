@@ -1,4 +1,4 @@
-"""Weight files of every kind to named arrays, told apart by what is in them and never by their name.
+"""Weight files of every kind to named arrays, recognised by what is in them and never by their name.
 
 Nothing in a file is ever run: safetensors are raw numbers, pickles are read by PyTorch's `weights_only` reader, and
 those that it refuses, and TorchScript archives, by readers of our own. The error for what is no weight file says what

@@ -92,7 +92,7 @@ def _as_stored(model: ForeignModel) -> dict[str, np.ndarray]:
 
 
 def _tokenizer_settings(model: ForeignModel) -> dict[str, Any]:
-    """What tells OpenCLIP to take the tokenizer in the folder, and how captions are cleaned."""
+    """Settings with which OpenCLIP takes the tokenizer in the folder, and how captions are cleaned."""
     assert model.tokenizer is not None
     rules = model.tokenizer.rules
     if rules.special_names == "alone":  # CLIP's own, which OpenCLIP brings along

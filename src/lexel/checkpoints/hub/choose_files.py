@@ -1,4 +1,4 @@
-"""Which files of a model repository are needed, told from their names alone."""
+"""Which files of a model repository are needed, chosen by their names alone."""
 
 import re
 from collections.abc import Collection, Sequence

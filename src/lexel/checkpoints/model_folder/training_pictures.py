@@ -1,11 +1,11 @@
 """The pictures that a model has learned from, as a set of hashes: `training-pictures.safetensors` in a model folder.
 
-With it `lexel evaluate` tells when a model is measured on pictures that it has learned from. Of each picture 8 bytes
+With it `lexel evaluate` warns when a model is measured on pictures that it has learned from. Of each picture 8 bytes
 are kept (`data/picture_hash.py`), so a million pictures take 8 MB. The file never grows beyond 16.8 MB: of more than
 MAX_HASHES pictures those with the lowest hashes are kept. Hashes are as good as random numbers, so these are a random
 sample, and the same picture is in it or not wherever it is looked for.
 
-The file tells nothing of a picture to somebody who does not have that picture. A model works without it.
+The file reveals nothing of a picture to somebody who does not have that picture. A model works without it.
 """
 
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class TrainingPictures:
         return round(len(self.hashes) * ALL_HASHES / self.limit)
 
     def recorded(self, hashes: np.ndarray) -> np.ndarray:
-        """Those of the hashes, (N,) uint64, of which the set can tell whether they are in it."""
+        """Those of the hashes, (N,) uint64, of which the set knows whether they are in it."""
         return _below(hashes, self.limit)
 
     def contains(self, hashes: np.ndarray) -> np.ndarray:

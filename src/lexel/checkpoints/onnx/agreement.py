@@ -18,7 +18,7 @@ MIN_MEAN_COSINE = 0.99  # of 8-bit vectors to those in float32
 MAX_RECALL_LOSS = 0.005  # as a share, 0..1
 MIN_JUDGED_IMAGES = 100  # real ones, without which no number format that loses something is offered
 MAX_COMPONENT_DIFFERENCE = 1e-4  # of float32 unit vectors; usual are a few 1e-7
-# Cosines that float32 does not tell apart: vectors whose components differ by a few 1e-7 have cosines that differ by
+# Cosines that are equal in float32: vectors whose components differ by a few 1e-7 have cosines that differ by
 # up to about sqrt(1024) times as much.
 COSINE_ROUNDING = 1e-5
 RECALL_KS = (1, 5, 10)

@@ -38,6 +38,7 @@ from lexel.errors import ModelError, UsageError
 from lexel.files import new_folder
 from lexel.identity import sha256_of
 from lexel.models.clip import CLIP
+from lexel.terminal import counted
 
 MAX_CALIBRATION_IMAGES = 128  # that ranges of 8 bits are set with; none of them is judged on
 RANDOM_IMAGES = 8  # drawn where there are no real ones, and also where there are
@@ -52,7 +53,8 @@ class ExportSample:
 
     def __post_init__(self) -> None:
         if len(self.captions) not in (0, len(self.pixels)):
-            raise UsageError(f"There are {len(self.captions)} captions for {len(self.pixels)} images: give one each.")
+            captions, images = counted(len(self.captions), "caption"), counted(len(self.pixels), "image")
+            raise UsageError(f"Give one caption for each image, not {captions} for {images}.")
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,7 @@ def _save(model: Any, path: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what torch and NNCF tell of their inner workings, progress bars on stdout included."""
+    """Without what torch and NNCF print about their inner workings, progress bars on stdout included."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir", "nncf")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

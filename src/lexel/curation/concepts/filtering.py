@@ -25,9 +25,9 @@ from lexel.progress import say
 from lexel.unit_vectors import check_finite
 
 # Without measured examples nothing is flagged in these cases: some picture always scores highest.
-USELESS_MODEL = "The model tells nothing about these pictures, so none is flagged."
+USELESS_MODEL = "The model knows nothing about these pictures, so none is flagged."
 NOTHING_FITS = (
-    "The concept fits none of them, as far as the model can tell. To flag what comes nearest, give --clean pictures "
+    "The concept fits none of them, as far as the model knows. To flag what comes nearest, give --clean pictures "
     "without it."
 )
 
@@ -66,7 +66,7 @@ def filtered(
 
     `clean` are pictures without the concept, by which the threshold is chosen at that `rate` of false positives; else
     it is the head's own, or what stands out among these pictures is flagged, if the concept fits any of them at all and
-    the model tells anything about them. Raises UsageError, and ModelError for a
+    the model knows anything about them. Raises UsageError, and ModelError for a
     head of another model.
     """
     with ExitStack() as stack:

@@ -59,7 +59,7 @@ def near_copies(
 ) -> list[tuple[list[int], list[float]]]:
     """Groups of pictures that look the same, as indices with likeness to the first: the largest picture.
 
-    Of exact copies one stands for all, so a group holds what exact copies alone do not tell.
+    Of exact copies one stands for all, so a group holds what exact copies alone do not show.
     """
     among = looks.readable if among is None else among
     repeated = [index for group in exact for index in group[1:]]

@@ -1,6 +1,6 @@
 """Which writing systems captions are in, by the names that Unicode gives to their letters.
 
-Languages that share a script are not told apart: a caption of five words is too short for that to be sure.
+Languages that share a script are not distinguished: a caption of five words is too short for that to be sure.
 """
 
 from collections import Counter

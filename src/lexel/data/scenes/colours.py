@@ -1,4 +1,4 @@
-"""The ten colours, the grounds that scenes stand on, and which colour can be told from which."""
+"""The ten colours, the grounds that scenes stand on, and which colours can be distinguished."""
 
 from dataclasses import dataclass
 from functools import cache

@@ -70,7 +70,7 @@ class Comparison(Config):
 def compare(reports: Sequence[Report], names: Sequence[str] | None = None) -> Comparison:
     """Compare each report with the first one, on the metrics whose examples both have kept.
 
-    `names` tell the models apart, by default their own names. Raises UsageError where two reports have no source, or
+    `names` are those of the models, by default their own. Raises UsageError where two reports have no source, or
     no task on it, in common.
 
     Example:

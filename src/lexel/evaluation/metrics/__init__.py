@@ -1,6 +1,6 @@
 """Which numbers say how good a ranking is, and how sure are they?
 
 In reading order: `metric` (a number with its interval and chance level; ranks, recall, resampling),
-`average_precision`, `twins` (pairs of images and captions that must be told apart), `outcomes` (what each
+`average_precision`, `twins` (pairs of images and captions that a model must distinguish), `outcomes` (what each
 example contributed).
 """

@@ -1,4 +1,4 @@
-"""Digits written by hand and printed ones, both as eight by eight cells, so that nothing but the hand tells them apart.
+"""Digits written by hand and printed ones, both as eight by eight cells, so that they differ in nothing but the hand.
 
 The handwritten ones come with scikit-learn (UCI's optical recognition of handwritten digits, test part): bitmaps of 32
 by 32 pixels whose inked pixels were counted in cells of four by four. Printed ones are made in the same way, with the

@@ -146,7 +146,7 @@ PROBES: dict[str, Callable[[Dice], Twin]] = {
 
 
 def _two_kinds(dice: Dice) -> tuple[Kind, Kind]:
-    """Two kinds of different shapes, in colours that are plainly told apart."""
+    """Two kinds of different shapes, in plainly different colours."""
     shape, colour = dice.choose(list(SHAPES)), dice.choose(list(COLOURS))
     other_shape = dice.choose([name for name in SHAPES if name != shape])
     other_colour = dice.choose([name for name in COLOURS if apart(name, colour)])

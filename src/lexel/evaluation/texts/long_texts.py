@@ -1,4 +1,4 @@
-"""Texts that are longer than the model reads: their ends are cut off, which a user must be told."""
+"""Texts that are longer than the model reads: their ends are cut off, and a warning says so."""
 
 from __future__ import annotations
 

@@ -76,13 +76,15 @@ def fill_from_folder(collection: Collection, folder: OutputFolder) -> int:
 
 def payload_of(photo: Photo) -> dict[str, Any]:
     """A photo's facts, and what filters look for."""
-    names = ("size", "mtime_ns", "hash", "width", "height", "taken", "latitude", "longitude", "camera", "caption")
+    names = ("size", "mtime_ns", "hash", "width", "height", "taken", "latitude", "longitude", "camera")
+    names += ("caption", "description")
     given = {name: getattr(photo, name) for name in names if getattr(photo, name) is not None}
     turned = "landscape" if photo.width > photo.height else "portrait" if photo.width < photo.height else "square"
     return {
         **given,
         "path": photo.shown,
         "tags": list(photo.tags),
+        "keywords": list(photo.keywords),
         "orientation": turned,
         "least_side": min(photo.width, photo.height),
         "folders": [str(folder) for folder in PurePosixPath(photo.shown).parents],

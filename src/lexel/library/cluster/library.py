@@ -79,5 +79,5 @@ class ClusterLibrary(SearchMethods):
         raise UsageError("On a cluster a filter needs words or a picture beside it.")
 
     def is_there(self, photo: Photo) -> bool:
-        """True: the photos' files lie on other machines, and nobody here can tell."""
+        """True: the photos' files lie on other machines, and cannot be looked at from here."""
         return True

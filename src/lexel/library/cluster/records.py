@@ -71,6 +71,8 @@ class ClusterRecords:
 
 
 def _photo(id: int, payload: dict[str, Any]) -> Photo:
-    defaults: dict[str, Any] = {"size": 0, "mtime_ns": 0, "hash": "", "width": 0, "height": 0, "path": "", "tags": ()}
+    defaults: dict[str, Any] = {"size": 0, "mtime_ns": 0, "hash": "", "width": 0, "height": 0, "path": ""}
+    defaults |= {"tags": (), "keywords": ()}
     values: dict[str, Any] = {name: payload.get(name, defaults.get(name)) for name in Photo.__slots__}
-    return Photo(**{**values, "id": id, "tags": tuple(values["tags"]), "missing": False})
+    lists = {name: tuple(values[name]) for name in ("tags", "keywords")}
+    return Photo(**{**values, **lists, "id": id, "missing": False})

@@ -9,6 +9,7 @@ import os
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lexel.data.readers.walk import LeftOut, is_mount
 from lexel.library.disk.exclusions import Exclusions
@@ -19,6 +20,7 @@ from lexel.library.store.known_files import KnownFile, known_files, unreadable_s
 from lexel.library.store.places import places
 from lexel.library.store.records import Records
 from lexel.progress import track
+from lexel.terminal import counted
 
 MAX_VANISHED_SHARE = 0.9  # of a root's photos; when more vanish at once, the user has to confirm it
 MIN_PHOTOS_FOR_SHARE = 20  # in a smaller root only the loss of all photos has to be confirmed
@@ -236,17 +238,17 @@ def _is_reachable(disk: DiskChanges, place: str) -> bool:
     return os.path.isdir(place) and (place not in disk.drives or is_mount(place))  # noqa: PTH112
 
 
-def describe_absent(folder: str, photos: int) -> str:
+def describe_absent(folder: str, photos: int, library: Path) -> str:
     """A sentence on a folder that is not there now."""
     return (
-        f"{readable(folder)} is not there now; its {photos:,} photos are kept. "
-        f"If it lies elsewhere: lexel library relocate LIBRARY {readable(folder)} NEW"
+        f"{readable(folder)} is not there now; what the library holds of its {counted(photos, 'photo')} is kept. "
+        f"If it lies elsewhere: lexel library relocate {library} {readable(folder)} NEW"
     )
 
 
-def describe_left_out(disk: DiskChanges) -> list[str]:
+def describe_left_out(disk: DiskChanges, library: Path) -> list[str]:
     """Sentences on drives, files and folders that were not looked at."""
-    notes = [f"{describe_absent(path, count)} (Or its drive is not mounted.)" for path, count in disk.kept]
+    notes = [f"{describe_absent(path, count, library)} (Or its drive is not mounted.)" for path, count in disk.kept]
     if disk.exclude_matches:
         notes.append(f"Left out by --exclude: {disk.exclude_matches:,} files and folders")
     if disk.excluded:

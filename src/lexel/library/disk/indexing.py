@@ -202,7 +202,7 @@ class Indexing:
         for root, count in self._copies_of_away.items():
             self.added.notes.append(
                 f"{count:,} of the new photos are also in {readable(root)}, which is not there now. If it is the same "
-                f"folder, make each pair one again: lexel library relocate LIBRARY {readable(root)} NEW"
+                f"folder, make each pair one again: lexel library relocate {self.records.folder} {readable(root)} NEW"
             )
         with self.records.changing() as changes:
             changes.mark_missing(disk.excluded)
@@ -237,8 +237,8 @@ class Indexing:
             self.added.notes.append(
                 f"{readable(root)}: {len(kept):,} of {self.disk.root_counts[root]:,} photos are not there; none was "
                 "marked as vanished, for a drive may not be mounted.\n"
-                "If they are gone for good, confirm it: lexel index LIBRARY --vanished. "
-                f"If the folder lies elsewhere now: lexel library relocate LIBRARY {readable(root)} NEW"
+                f"If they are gone for good, confirm it: lexel index {self.records.folder} --vanished. "
+                f"If the folder lies elsewhere now: lexel library relocate {self.records.folder} {readable(root)} NEW"
             )
 
 

@@ -30,7 +30,7 @@ ALLOWED_FUNCTIONS = {
     "substr", "substring", "time", "trim", "upper",
 }  # fmt: skip
 MAX_SHOWN_CHARACTERS = 200  # of a condition that is refused
-# A text, a comment, or the name of a column; the first two only to tell them from the last.
+# A text, a comment, or the name of a column; the first two only so that they are not taken for the last.
 _QUOTED = re.compile(
     r"""'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/|`(?:[^`]|``)*`|\[[^\]]*\]|"(?P<column>(?:[^"]|"")*)\"""", re.DOTALL
 )

@@ -1,9 +1,9 @@
-"""Whether a library's model tells anything about its pictures, by the captions that they have.
+"""Whether a library's model knows anything about its pictures, by the captions that they have.
 
 For photos with captions it is counted how often the model puts a photo's own caption before another's: half of the
 time where it knows nothing of either (the area under the ROC curve). Measured on 200 pictures each: a model of drawn
 scenes has 0.99 on scenes and 0.50 to 0.51 on photographs and aerial views, one of aerial views 0.91 on those and 0.49
-to 0.52 on the others. Nothing short of captions tells it: neither the likeness of the pictures among themselves nor
+to 0.52 on the others. Nothing short of captions shows it: neither the likeness of the pictures among themselves nor
 their matches with common words part the two (docs/experiments.md).
 """
 
@@ -23,7 +23,7 @@ from lexel.library.store.records import Records
 from lexel.progress import say
 
 CAPTIONED_PHOTOS = 200  # that are looked at
-USELESS_SHARE = 0.65  # a model tells nothing where its share is surely below this
+USELESS_SHARE = 0.65  # a model knows nothing where its share is surely below this
 DEVIATION_OF_A_RANK = 0.29  # of one photo's share, where the model guesses: that of a uniform number
 _FACT = "model_check"
 
@@ -43,7 +43,7 @@ class CheckedLibrary(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ModelCheck:
-    """How well a model tells the captions of a library's photos apart."""
+    """How well a model matches the photos of a library with their captions."""
 
     fingerprint: str  # of the model
     photos: int  # in the library when it was measured
@@ -57,7 +57,7 @@ class ModelCheck:
 
 
 def say_if_model_tells_nothing(library: CheckedLibrary) -> bool:
-    """Whether the library's model tells nothing about its pictures; if so, that is said to the user.
+    """Whether the library's model knows nothing about its pictures; if so, a warning is printed.
 
     Of a model that has learned from drawn scenes alone this is said too, where no captions show the contrary.
 
@@ -66,7 +66,7 @@ def say_if_model_tells_nothing(library: CheckedLibrary) -> bool:
     check, encoder = check_model(library), library.encoder
     if check is not None and check.tells_nothing:
         say(
-            f"{encoder.name} tells nothing about these pictures: of {check.captions:,} of their captions it puts a "
+            f"{encoder.name} knows nothing about these pictures: of {check.captions:,} of their captions it puts a "
             f"picture's own\nbefore another's in {check.share:.0%} of the cases, and chance does in 50 %. What it says "
             f"by words means nothing here.\nTake a model that knows such pictures, such as {GENERAL_MODEL}."
         )
@@ -77,7 +77,7 @@ def say_if_model_tells_nothing(library: CheckedLibrary) -> bool:
 
 
 def check_model(library: CheckedLibrary) -> ModelCheck | None:
-    """What the captions of the library's photos tell of its model; None where too few have any.
+    """What the captions of the library's photos show about its model; None where too few have any.
 
     It is measured once for each model, and again when the library has doubled.
     """

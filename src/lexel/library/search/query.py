@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import wraps
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, TypeVar
 
 from lexel.calibration import Strength
 from lexel.encoder_inputs import ImageLike, check_texts
@@ -15,6 +16,7 @@ from lexel.library.store.records import Photo
 WeightedText = str | tuple[str, float]
 Example = ImageLike | int | tuple[ImageLike | int, float]
 Least = Literal["strong", "possible", "any"]
+Options = TypeVar("Options")
 LEAST: tuple[Least, ...] = ("strong", "possible", "any")
 
 
@@ -28,7 +30,7 @@ class Hit:
 
     photo: Photo
     score: float | None  # cosine with what was asked, or of keywords alone minus their BM25; None for filters alone
-    match: float | None  # the probability that it fits the words, where that can be told
+    match: float | None  # the probability that it fits the words; None where it is not known
     strength: Strength | None  # the word for it
     keyword_rank: int | None  # its place among the photos that have the keywords, from 1
     is_there: bool  # whether its file is on the disk now; those that are not come last
@@ -36,10 +38,28 @@ class Hit:
 
     @property
     def is_match(self) -> bool:
-        """Whether it fits: at least possibly, or by its keywords, or because nothing tells that it does not."""
+        """Whether it fits: at least possibly, or by its keywords, or because nothing says that it does not."""
         return self.strength != "unlikely" or self.keyword_rank is not None
 
 
+def _refusing_unknown_options(options: type[Options]) -> type[Options]:
+    """The class with a constructor that raises UsageError for an option that there is not."""
+    known = [field.name for field in fields(options)]  # pyright: ignore[reportArgumentType]
+    construct = options.__init__
+
+    @wraps(construct)  # so that editors and `help` show the options
+    def construct_known(self: Options, *positional: Any, **given: Any) -> None:
+        for name in given:
+            if name not in known:
+                hint = did_you_mean(name, known) or f" There are: {', '.join(known)}."
+                raise UsageError(f'A search has no option "{name}".{hint}')
+        construct(self, *positional, **given)
+
+    options.__init__ = construct_known
+    return options
+
+
+@_refusing_unknown_options
 @dataclass(frozen=True)
 class Query:
     """What is asked of a library. Raises UsageError for what cannot be asked and for an option that there is not.
@@ -73,14 +93,6 @@ class Query:
     page: int = 1
     diversity: float = 0.0
     approximate: bool | None = None  # see Vectors.search
-
-    def __new__(cls, *_: object, **given: object) -> Self:
-        known = [field.name for field in fields(cls)]
-        for name in given:
-            if name not in known:
-                hint = did_you_mean(name, known) or f" There are: {', '.join(known)}."
-                raise UsageError(f'A search has no option "{name}".{hint}')
-        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         if self.top < 1 or self.page < 1:

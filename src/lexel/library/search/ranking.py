@@ -94,7 +94,7 @@ class _Ranking(Generic[Passing]):
     def passing(self) -> "list[Passing | None]":
         """Sets of photos to rank one after the other."""
         if self.vector is None and self.query.keywords is None:
-            return [None]  # `newest` filters by itself
+            return [None]  # `newest` does its own filtering
         return list(self.library.passing(self.query.filter))
 
     def _best(self, passing: Passing | None, wanted: int) -> _Ranked:
@@ -167,7 +167,7 @@ class _Ranking(Generic[Passing]):
         return (match >= MIN_PROBABILITY[self.query.least]) | np.isin(ids, list(keyword_hits))
 
     def _match(self, vectors: np.ndarray) -> np.ndarray | None:
-        """The probability (N,) that photos fit all of the words; None where there are none or nothing tells."""
+        """The probability (N,) that photos fit all of the words; None where there are no words or it is not known."""
         chances = [
             matches(vectors @ part.vector, vectors, self.calibration, self.generic)
             for part in self.parts

@@ -107,5 +107,5 @@ class Searchable(Protocol[Passing]):
         ...
 
     def is_there(self, photo: Photo) -> bool:
-        """Whether the photo's file is there at this moment, as far as that can be told from here."""
+        """Whether the photo's file is there at this moment, as far as that can be known here."""
         ...

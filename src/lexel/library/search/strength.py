@@ -1,8 +1,8 @@
 """How sure a hit is: strong, possible or unlikely, so that a search may say that nothing fits.
 
 With the model's calibration a cosine has a probability; in a library a true match is rare, which the prior says. For a
-foreign model without one, a photo's own cosines with generic texts tell what chance looks like: a match stands well
-above them. The library's other photos do not tell it: where most show what is asked, none would stand out.
+foreign model without one, a photo's own cosines with generic texts show what chance looks like: a match stands well
+above them. The library's other photos are no measure of it: where most show what is asked, none would stand out.
 """
 
 from typing import Any

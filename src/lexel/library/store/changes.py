@@ -19,7 +19,7 @@ _FACTS = "width, height, taken, latitude, longitude, camera, keywords, descripti
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What tells without reading whether a file is still the same."""
+    """Size and time of a file, which show without reading it whether it is still the same."""
 
     size: int
     mtime_ns: int
@@ -33,7 +33,7 @@ class FileState:
 
 
 class PhotoFacts(NamedTuple):
-    """What a picture file tells of itself besides its pixels, in the order of the records' columns."""
+    """What a picture file holds besides its pixels, in the order of the records' columns."""
 
     width: int = 0  # pixels, upright
     height: int = 0
@@ -124,7 +124,7 @@ class Changes:
         self.remove_files([other])
 
     def set_facts(self, id: int, facts: PhotoFacts) -> None:
-        """What the photo's file tells of itself has been read again."""
+        """The facts in the photo's file have been read again."""
         names = ", ".join(f"{name} = ?" for name in _FACTS.split(", "))
         self.connection.execute(f"UPDATE files SET {names} WHERE id = ?", (*_checked(facts), id))
 

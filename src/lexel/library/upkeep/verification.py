@@ -16,7 +16,6 @@ from lexel.library.upkeep.row_checks import LENGTH_TOLERANCE, DamagedRows, look_
 MAX_PHOTOS_NAMED = 3  # in one damage
 MAX_PHOTOS_SEARCHED_FOR = 200  # each by its own vector
 
-_REPAIR = "lexel library verify LIBRARY --repair, then lexel index LIBRARY"
 _COPY = "Put back a copy of the library, or index the pictures into a new one."
 _KINDS_OF_PLACES = {"folder", "source", "mount"}
 
@@ -60,6 +59,10 @@ def repair(records: Records) -> int:
     return len({*photos, *rows.facts})
 
 
+def _how_to_repair(records: Records) -> str:
+    return f"lexel library verify {records.folder} --repair, then lexel index {records.folder}"
+
+
 def _of_the_file(records: Records) -> list[Damage]:
     found = integrity.page_errors(records)
     if found:
@@ -80,21 +83,27 @@ def _of_the_file(records: Records) -> list[Damage]:
 def _of_the_words(records: Records) -> list[Damage]:
     if records.read_only or integrity.words_fit(records):
         return []
-    return [Damage("The index of words does not fit the photos' captions, tags and names.", _REPAIR)]
+    return [Damage("The index of words does not fit the photos' captions, tags and names.", _how_to_repair(records))]
 
 
 def _of_the_rows(records: Records, rows: DamagedRows) -> Iterator[Damage]:
+    mend = _how_to_repair(records)
     by_content, by_photo = integrity.path_with_content, integrity.path_of_photo
     for ids, path_of, what, remedy in (
-        (rows.no_vector, by_content, "have no vector", _REPAIR),
+        (rows.no_vector, by_content, "have no vector", mend),
         (
             rows.wrong_vector,
             by_content,
             f"have a vector that is not the one written, of {records.dimensions} numbers",
-            _REPAIR,
+            mend,
         ),
-        (rows.thumbnail, by_content, "have a thumbnail that is not the one written", _REPAIR),
-        (rows.facts, by_photo, "have a size, date, place, camera or keywords that are not those written", _REPAIR),
+        (rows.thumbnail, by_content, "have a thumbnail that is not the one written", mend),
+        (
+            rows.facts,
+            by_photo,
+            "have a size, date, place, camera or keywords that are not those written",
+            mend,
+        ),
         (rows.entry, by_photo, "have an entry that is not as Lexel writes it", _COPY),
     ):
         if ids:
@@ -114,10 +123,10 @@ def _of_the_index(records: Records) -> list[Damage]:
     if not records.count:
         return []
     if (records.folder / STAMP_NAME).exists() and not intact(records.folder):
-        return [Damage("The index of the vectors is damaged.", _REPAIR)]
+        return [Damage("The index of the vectors is damaged.", _how_to_repair(records))]
     vectors = Vectors.open(records.folder, records)
     ids = records.ids_where("1")
     scores, _ = vectors.search(vectors.vectors_of(ids[:: max(1, len(ids) // MAX_PHOTOS_SEARCHED_FOR)]), 1)
     if vectors.count != len(ids) or scores.min() < 1 - LENGTH_TOLERANCE:
-        return [Damage("The index of the vectors does not find the photos of the records.", _REPAIR)]
+        return [Damage("The index of the vectors does not find the photos of the records.", _how_to_repair(records))]
     return []

@@ -1,16 +1,16 @@
 """What each process ends with when one of the processes that train together fails.
 
-One process tells the user why, once: the main process (rank 0) or, if that is dead, process 1. A process "posts" the
+One process shows the user why, once: the main process (rank 0) or, if that is dead, process 1. A process "posts" the
 reason to the common store, where the first failure wins.
 
 | what stops this process                  | what it does               | what it ends with                           |
 |------------------------------------------|----------------------------|---------------------------------------------|
 | a LexelError of its own                  | posts; ends after the main | main: the error; others: its exit status    |
-| RuntimeError or SIGTERM as a peer failed | reads the reason           | the one that tells: LexelError; others: 1   |
+| RuntimeError or SIGTERM as a peer failed | reads the reason           | the one that shows: LexelError; others: 1  |
 | RuntimeError while all others live       | posts                      | the error, with its traceback               |
 | SIGTERM while all others live            | posts                      | exit status 143                             |
 | any other exception of its own           | posts                      | the exception, with its traceback           |
-| waiting in a collective for a dead peer  | its watchdog notices       | 1, by the watchdog, which tells the reason  |
+| waiting in a collective for a dead peer  | its watchdog notices       | 1, by the watchdog, which shows the reason |
 
 torch raises RuntimeError for its own trouble as well as for a peer that died during a collective, and torchrun sends
 SIGTERM to the main process in both cases, so a process first looks whether all others still have a heartbeat.

@@ -42,7 +42,7 @@ class Watchdog:
 
     @property
     def is_reporter(self) -> bool:
-        """Whether this process tells the user why the job ends: the main process does or, if that is dead, the next."""
+        """Whether this process shows the user why the job ends: the main process does or, if that is dead, the next."""
         return self._rank == (1 if self._main_is_dead else 0)
 
     def stop(self) -> None:

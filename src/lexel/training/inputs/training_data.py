@@ -15,6 +15,7 @@ from lexel.data.pairs import Pair, Source, choose
 from lexel.errors import DataError
 from lexel.evaluation.texts.templates import templates
 from lexel.progress import say
+from lexel.terminal import counted
 from lexel.tokenizer import Tokenizer
 from lexel.training.inputs.input_reader import InputReader
 from lexel.training.recipe import DataSettings, EvaluationSettings, Recipe, SourceSettings
@@ -81,7 +82,7 @@ def train_tokenizer(recipe: Recipe, training_data: TrainingData, context_length:
 
 
 def say_truncated(tokenizer: Tokenizer, training_data: TrainingData) -> None:
-    """Tell how large the vocabulary is, and how many captions the context cuts."""
+    """Print the size of the vocabulary, and how many captions the context cuts."""
     captions = sorted(
         {caption for source in training_data.sources for pair in source.pairs for caption in pair.captions}
     )
@@ -105,11 +106,12 @@ def _read(
     speaking = _rows(source.pairs, lambda pair: bool(pair.captions or pair.label))
     if not len(speaking):
         raise DataError(
-            f"{settings.source} has {len(source.pairs):,} images without captions or labels: there is nothing to learn."
-            "\nGive captions in metadata.csv or side-car .txt files, or sort the images into one folder per class."
+            f"{settings.source} has {counted(len(source.pairs), 'image')} without captions or labels: "
+            "there is nothing to learn.\n"
+            "Give captions in metadata.csv or side-car .txt files, or sort the images into one folder per class."
         )
     if silent := len(source.pairs) - len(speaking):
-        say(f"{settings.source}: {silent:,} images without caption or label are left out.")
+        say(f"{settings.source}: left out {counted(silent, 'image')} without caption or label.")
     return replace(source, pairs=choose(source.pairs, speaking)) if silent else source
 
 

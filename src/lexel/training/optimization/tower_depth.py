@@ -27,14 +27,14 @@ TOP = Place(0, 0)  # of what is in neither tower: logit scale and bias
 
 
 def places(clip: CLIP) -> dict[str, Place]:
-    """The place of every parameter, by name. Raises UsageError where a tower's blocks cannot be told apart."""
+    """The place of every parameter, by name. Raises UsageError where a tower's blocks cannot be recognised."""
     found = {name: TOP for name, _ in clip.named_parameters()}
     for prefix, tower in clip.towers.items():
         layers = tower.parameter_layers()
         if layers is None:
             raise UsageError(
-                f'Lexel cannot tell the blocks of the {prefix} tower "{tower.name}", which optimizer.layer_decay and '
-                'optimizer.kind = "muon" go by.\n'
+                f'Lexel does not recognise the blocks of the {prefix} tower "{tower.name}", which '
+                'optimizer.layer_decay and optimizer.kind = "muon" go by.\n'
                 'Leave optimizer.layer_decay at 1 and optimizer.kind at "adamw".'
             )
         found |= {f"{prefix}.{name}": Place(layer, layers.top) for name, layer in layers.layer_of.items()}

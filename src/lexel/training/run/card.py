@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lexel.data.loader import TrainingSource
 from lexel.data.pairs import Pair
 from lexel.evaluation.report.report import Report
 from lexel.images import Preprocessing
@@ -23,20 +24,17 @@ def model_card(
     advice: str | None = None,
 ) -> str:
     """Markdown. `advice` says what went wrong in the training and what to do about it."""
-    sources = "\n".join(
-        f"- `{settings.source}`: {len(source.pairs):,} pairs"
-        + (f", weight {source.weight:g}" if source.weight != 1 else "")
-        + (
-            f", labels shown as {', '.join(f'`{t}`' for t in source.templates)}"
-            if source.label_share or _has_bare_labels(source.pairs)
-            else ""
-        )
-        for settings, source in zip(recipe.data.sources, training_data.sources, strict=True)
-    )
-    numbers = "\n".join(f"| {name} | {value:.4g} |" for name, value in report.metrics().items())
-    held_out = training_data.held_out
-    text = clip.config.text
-    limits = f"\n{advice}\n" if advice else ""
+    sections = [
+        _use(recipe, clip),
+        _data(recipe, training_data),
+        _how_it_was_trained(recipe, clip, preprocessing, steps, seconds),
+        _numbers(training_data, report),
+        _limits(advice),
+    ]
+    return "\n".join(sections)
+
+
+def _use(recipe: Recipe, clip: CLIP) -> str:
     return f"""# {recipe.name}
 
 A CLIP trained with Lexel {__version__}: images and texts in one space of {clip.config.embedding} dimensions.
@@ -47,13 +45,31 @@ import lexel
 encoder = lexel.load("path/to/this/folder")
 encoder.similarity(["picture.jpg"], ["a caption", "another caption"])
 ```
+"""
 
-## Data
 
-{sources}
+def _data(recipe: Recipe, training_data: TrainingData) -> str:
+    sources = zip(recipe.data.sources, training_data.sources, strict=True)
+    lines = "\n".join(_source_line(settings.source, source) for settings, source in sources)
+    return f"""## Data
+
+{lines}
 - fingerprint of keys, captions and labels: `{training_data.fingerprint}`
+"""
 
-## Recipe
+
+def _source_line(name: str, source: TrainingSource) -> str:
+    line = f"- `{name}`: {len(source.pairs):,} pairs"
+    if source.weight != 1:
+        line += f", weight {source.weight:g}"
+    if source.label_share or _has_bare_labels(source.pairs):
+        line += f", labels shown as {', '.join(f'`{template}`' for template in source.templates)}"
+    return line
+
+
+def _how_it_was_trained(recipe: Recipe, clip: CLIP, preprocessing: Preprocessing, steps: int, seconds: float) -> str:
+    text = clip.config.text
+    return f"""## Recipe
 
 {steps:,} steps of {recipe.batch_size} pairs in {duration(seconds)}; seed {recipe.seed}; {_origin(recipe)}, with
 {sum(p.numel() for p in clip.parameters()):,} parameters: {preprocessing.image_size}-pixel images
@@ -66,20 +82,29 @@ encoder.similarity(["picture.jpg"], ["a caption", "another caption"])
 ```
 
 </details>
+"""
 
-## Numbers
+
+def _numbers(training_data: TrainingData, report: Report) -> str:
+    held_out = training_data.held_out
+    rows = "\n".join(f"| {name} | {value:.4g} |" for name, value in report.metrics().items())
+    return f"""## Numbers
 
 On {len(held_out.pairs):,} pairs that were not trained on ({held_out.name}); intervals, chance levels
 and examples are in the run's report.
 
 | | |
 |---|---|
-{numbers}
+{rows}
+"""
 
-## Limits
+
+def _limits(advice: str | None) -> str:
+    added = f"\n{advice}\n" if advice else ""
+    return f"""## Limits
 
 Measured on data of the same kind only. It knows what its captions speak of, and shares their gaps and biases.
-{limits}"""
+{added}"""
 
 
 def _origin(recipe: Recipe) -> str:

@@ -12,7 +12,7 @@ SAME_WISH = 1.0  # seconds
 
 
 class Interruption:
-    """Within the block, `requested` tells whether the user or the system has asked the run to stop."""
+    """Within the block, `requested` says whether the user or the system wants the run to stop."""
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -59,7 +59,7 @@ class RunLog:
         console = Console(file=unescaped(sys.stderr))
         self._progress = Progress(
             *columns,
-            TextColumn("{task.fields[facts]}"),
+            TextColumn("{task.fields[facts]}", markup=False),
             console=console,
             disable=not live,
             transient=True,
@@ -116,7 +116,8 @@ class RunLog:
             for name, value in metrics.items()
             if name.endswith(("recall@1", "top1"))
         ]
-        self._progress.console.print(f"After step {step + 1}: {'; '.join(best)}", highlight=False, soft_wrap=True)
+        line = f"After step {step + 1}: {'; '.join(best)}"
+        self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _write(self, line: dict[str, Any]) -> None:
         self._file.write(json.dumps(_finite(line), allow_nan=False) + "\n")

@@ -15,6 +15,7 @@ from lexel.batches import ceil_div
 from lexel.data.loader import Batch
 from lexel.errors import LexelError
 from lexel.progress import say
+from lexel.terminal import counted
 from lexel.training.distributed.gradient_sum import GradientSum
 from lexel.training.distributed.world import World
 from lexel.training.metering.phases import phase
@@ -131,7 +132,7 @@ class Gradients:
         model, device = self.objective.model, self.world.device
         if self.micro_batch == 1 or not alone or has_batch_norm(model):
             raise LexelError(
-                f"There is not enough memory for {self.micro_batch:,} pairs at once on {device}.\n"
+                f"There is not enough memory for {counted(self.micro_batch, 'pair')} at once on {device}.\n"
                 + ("Take a smaller model, pictures or batch_size." if alone else "Set micro_batch to half of that.")
             )
         model.zero_grad(set_to_none=True)

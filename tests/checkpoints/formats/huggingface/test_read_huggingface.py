@@ -10,7 +10,8 @@ from foreign_models import rows_of_ids, saved, their_embeddings, towers
 from safetensors.torch import load_file, save_file
 
 from lexel.architectures.config import HuggingFaceTextConfig, TextTransformerConfig, VisionTransformerConfig
-from lexel.checkpoints.formats.huggingface.config_in import read_huggingface_config, read_processor
+from lexel.checkpoints.formats.huggingface.config_in import read_huggingface_config
+from lexel.checkpoints.formats.huggingface.processor_in import read_processor
 from lexel.checkpoints.formats.read import read_foreign
 from lexel.errors import ModelError, UsageError
 

@@ -149,7 +149,7 @@ def test_a_bare_file_of_known_shapes_is_not_read_before_its_activation_is_said(t
     path = tmp_path / "model.safetensors"
     save_file({name: x.clone() for name, x in theirs.state_dict().items()}, path)
     with pytest.raises(
-        UsageError, match=r"does not tell its activation.*\n.*gelu .* or quick_gelu .*\n.*--activation gelu"
+        UsageError, match=r"does not say its activation.*\n.*gelu .* or quick_gelu .*\n.*--activation gelu"
     ):
         read_foreign(path)
     check_embeddings(read_foreign(path, activation="gelu"), theirs)

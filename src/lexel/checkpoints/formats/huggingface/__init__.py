@@ -1,3 +1,3 @@
 """transformers' format: `config_in` reads its configurations and holds the names of its tensors beside ours,
-`config_out` writes configurations.
+`processor_in` reads how pictures are prepared, `config_out` writes both.
 """

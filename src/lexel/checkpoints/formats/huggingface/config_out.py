@@ -10,7 +10,8 @@ from lexel.architectures.config import (
     TextTransformerConfig,
     VisionTransformerConfig,
 )
-from lexel.checkpoints.formats.huggingface.config_in import ACTIVATIONS, RESAMPLING, TEXT_TYPES
+from lexel.checkpoints.formats.huggingface.config_in import ACTIVATIONS, TEXT_TYPES
+from lexel.checkpoints.formats.huggingface.processor_in import RESAMPLING
 from lexel.checkpoints.formats.open_clip.config_out import cannot
 from lexel.checkpoints.formats.open_clip.text_models import NOTE
 from lexel.errors import UsageError

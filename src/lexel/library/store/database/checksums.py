@@ -1,4 +1,4 @@
-"""Checksums of what a library keeps, by which `lexel library verify` tells damage that SQLite itself does not see.
+"""Checksums of what a library keeps, with which `lexel library verify` finds damage that SQLite itself does not see.
 
 CRC-32: it is for disks and cables that fail, not for people who mean harm. A value without one was written by an older
 Lexel.

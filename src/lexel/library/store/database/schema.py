@@ -75,7 +75,7 @@ def _mode(folder: Path, path: Path) -> str:
         if not os.access(path.with_name(f"{path.name}-shm"), os.R_OK):
             raise DataError(
                 f"{folder} was left in the middle of a change and cannot be written here.\n"
-                "Open it once where it can be written: lexel library stats LIBRARY"
+                f"Open it once where it can be written: lexel library stats {folder}"
             )
         return "mode=ro"
     return "immutable=1&mode=ro"  # else SQLite wants to write files of its own beside it
