@@ -74,7 +74,7 @@ def test_a_folder_on_another_drive_is_relocated_and_keeps_all_that_is_known(lexe
     other = here / "drive"
     shutil.copytree(pictures, other / "pictures")
     shutil.rmtree(pictures)
-    assert f"lexel library relocate {library} {pictures} NEW" in lexel("index", library).err
+    assert f"lexel library relocate {here / library} {pictures} NEW" in lexel("index", library).err
     assert lexel("library", "stats", library).out.count("pictures (not there now)") == 1
     done = lexel("library", "relocate", library, pictures, other / "pictures")
     assert (done.status, done.out) == (0, f"Of 2 photos, in {other}/pictures: 2 found, 0 changed, 0 missing\n")
