@@ -90,6 +90,11 @@ class Report(Config):
         return list(dict.fromkeys(shown))
 
     @property
+    def headlines(self) -> list[tuple[int, SourceReport, TaskSection]]:
+        """Each section with its source and the place of that, in the order of the page."""
+        return [(place, source, section) for place, source in enumerate(self.sources) for section in source.sections]
+
+    @property
     def method(self) -> list[str]:
         """How it was measured, each sentence once."""
         return list(dict.fromkeys(word for source in self.sources for s in source.sections for word in s.method))
