@@ -4,7 +4,6 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-import torch
 from tars import captioned, write_tar
 
 from lexel.data.augment import Augmentation
@@ -86,14 +85,3 @@ def test_an_epoch_shows_every_sample_once(folder, alone):
     keys = [key for key, _, _ in alone]
     assert len(set(keys[:36])) == 36
     assert keys[:28] != keys[36:]
-
-
-def test_workers_that_are_spawned_read_the_same(folder):
-    pairs = read_source(str(folder)).pairs
-    context = torch.multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
-        assert pool.apply(_keys, (pairs,)) == [pair.key for pair in pairs]
-
-
-def _keys(pairs) -> list[str]:
-    return [pair.key for pair in pairs]
