@@ -51,6 +51,14 @@ def in_image(index: int) -> Iterator[None]:
 
 def as_pixels(image: ImageLike, preprocessing: Preprocessing, *, exact: bool) -> np.ndarray:
     """The square that the image tower expects, uint8 (3, H, W). Raises BadImageError, or UsageError for no image."""
+    return fit(as_picture(image, preprocessing, None if exact else preprocessing.image_size), preprocessing)
+
+
+def as_picture(image: ImageLike, preprocessing: Preprocessing, at_least: int | None = None) -> Image.Image:
+    """The image, upright, as `fit` takes it; a JPEG may come smaller with `at_least` (see `images.decode`).
+
+    Raises BadImageError, or UsageError for no image.
+    """
     if not _is_image(image):
         raise UsageError(f"An image is {_FORMS}; this is {_described(image)}.")
     if isinstance(image, ImageFile):
@@ -62,14 +70,13 @@ def as_pixels(image: ImageLike, preprocessing: Preprocessing, *, exact: bool) ->
     if _is_file(image):
         image = _content(image)
     if isinstance(image, str | bytes | os.PathLike):
-        enough = None if exact else preprocessing.image_size
         source = image if isinstance(image, bytes) else Path(image)
-        return fit(decode(source, enough, preprocessing.convention), preprocessing)
+        return decode(source, at_least, preprocessing.convention)
     if is_tensor(image):
         image = from_tensor(image)
     if isinstance(image, Image.Image | np.ndarray):
-        return fit(to_rgb(image, preprocessing.convention), preprocessing)
-    return fit(cast(Picture, image).load(), preprocessing)
+        return to_rgb(image, preprocessing.convention)
+    return cast(Picture, image).load()
 
 
 def _as_list(items: Any, what: str) -> list[Any]:

@@ -37,13 +37,14 @@ def render(report: Report) -> str:
     return page_environment().get_template("report.html.jinja").render(report=report)
 
 
-def page_environment() -> Environment:
-    """Jinja with the filters and blocks that every page of an evaluation uses."""
+def page_environment(*folders: Path) -> Environment:
+    """Jinja with the filters, blocks and styles that all pages use, and the templates in further folders."""
     try:
         from jinja2 import Environment, FileSystemLoader
     except ImportError as error:
         raise missing_library("The report page", "jinja2", error) from None
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    loader = FileSystemLoader([*folders, TEMPLATES])
+    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
         "percent": phrases.percent,
         "rank": phrases.rank,
@@ -146,7 +147,7 @@ def _matrix_picture(cells: Sequence[MatrixCell], size: int) -> str:
         colour = (58, 124, 196) if cell.row == cell.column else (214, 112, 52)
         pixels[cell.row, cell.column] = (*colour, round(255 * cell.share**0.5))
     scale = max(1, round(640 / size))
-    return _data_uri(Image.fromarray(pixels).resize((size * scale, size * scale), Image.Resampling.NEAREST), "PNG")
+    return data_uri(Image.fromarray(pixels).resize((size * scale, size * scale), Image.Resampling.NEAREST), "PNG")
 
 
 def shades(grid: SimilarityGrid) -> list[list[float]]:
@@ -170,10 +171,11 @@ def thumbnail(picture: Picture | None, side: int) -> str | None:
     except BadImageError:
         return None
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return _data_uri(image, "WEBP")
+    return data_uri(image, "WEBP")
 
 
-def _data_uri(image: Image.Image, kind: str) -> str:
+def data_uri(image: Image.Image, kind: str) -> str:
+    """The image as an address that holds its bytes."""
     buffer = io.BytesIO()
     image.save(buffer, kind, quality=78, optimize=True)
     return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
