@@ -8,7 +8,8 @@ import lexel
 
 PUBLIC = {
     "Client", "Encoder", "Hit", "LexelError", "Library", "Query", "Recipe", "Report", "Run", "ZeroShotClassifier",
-    "calibrate", "compare", "convert", "evaluate", "export", "load", "rank_captions", "read_source", "train",
+    "calibrate", "compare", "convert", "evaluate", "explain", "export", "load", "rank_captions", "read_source",
+    "train",
 }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lexel.evaluation.evaluate import evaluate
     from lexel.evaluation.ranking import rank_captions
     from lexel.evaluation.report.report import Report
+    from lexel.generation.heat_maps.explain import explain
     from lexel.library.library import Library
     from lexel.library.search.query import Hit, Query
     from lexel.loading import load
@@ -41,6 +42,7 @@ __all__ = [
     "compare",
     "convert",
     "evaluate",
+    "explain",
     "export",
     "load",
     "rank_captions",
@@ -63,6 +65,7 @@ _HOMES = {
     "compare": "lexel.evaluation.comparison.compare",
     "convert": "lexel.conversion",
     "evaluate": "lexel.evaluation.evaluate",
+    "explain": "lexel.generation.heat_maps.explain",
     "export": "lexel.conversion",
     "load": "lexel.loading",
     "rank_captions": "lexel.evaluation.ranking",

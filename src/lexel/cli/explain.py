@@ -10,9 +10,7 @@ from lexel.terminal import one_line
 
 def explain(
     model: Model,
-    image: Annotated[
-        str, typer.Argument(help="An image file; - reads one from standard input.", show_default=False)
-    ],
+    image: Annotated[str, typer.Argument(help="An image file; - reads one from standard input.", show_default=False)],
     texts: Annotated[list[str], typer.Argument(help="Texts to look for in it.", show_default=False)],
     html: Html = None,
     runtime: Runtime = None,
@@ -31,16 +29,15 @@ def explain(
     """
     from lexel.cli.printing import print_json
     from lexel.data.image_arguments import image_argument
-    from lexel.evaluation.ranking import check_captions
     from lexel.evaluation.report.drawn_scenes import about_drawn_scenes
     from lexel.evaluation.texts.long_texts import about_cut_texts
-    from lexel.generation.heat_maps.explain import explain_texts
+    from lexel.generation.heat_maps.explain import check_wanted, explain_texts
     from lexel.generation.heat_maps.page import write_heat_maps
     from lexel.loading import load
     from lexel.progress import say
 
     picture = image_argument(image)
-    check_captions(texts)
+    check_wanted(texts)
     encoder = load(model, runtime=runtime, number_format=number_format)
     if cut := about_cut_texts(encoder, texts, "texts"):
         say(f"Note: {cut}")

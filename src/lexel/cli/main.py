@@ -18,6 +18,7 @@ from lexel.cli.demo import demo
 from lexel.cli.duplicates import duplicates
 from lexel.cli.embed import embed
 from lexel.cli.evaluate import evaluate
+from lexel.cli.explain import explain
 from lexel.cli.filter import filter
 from lexel.cli.group import group
 from lexel.cli.index import index
@@ -46,7 +47,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 TRAINING = (demo, train, plan, profile, evaluate, compare)
-USE = (classify, rank, index, search, duplicates, group, label, sort, filter, map, embed, serve)
+USE = (classify, rank, explain, index, search, duplicates, group, label, sort, filter, map, embed, serve)
 for verb in (*TRAINING, *USE):
     app.command(cls=Verb)(verb)
 for name, group_of_verbs in (("data", data), ("library", library), ("concept", concept), ("models", models)):

@@ -36,7 +36,10 @@ def test_weights_times_values_are_what_the_tower_computed(kind):
 def test_the_gradient_of_the_weights_is_that_of_finite_differences(kind):
     """dcosine/dA of one head of the last block, with the rest of the tower computed in float64."""
     tower = tower_of(kind).double()
-    picture, text = torch.from_numpy(pixels(build(KINDS[kind]), 1)).double(), directions(1, KINDS[kind].embedding).double()[0]
+    picture, text = (
+        torch.from_numpy(pixels(build(KINDS[kind]), 1)).double(),
+        directions(1, KINDS[kind].embedding).double()[0],
+    )
     layer = len(tower.blocks) - 1
     with recorded(tower) as layers, torch.enable_grad():
         vector = F.normalize(tower(picture.requires_grad_()), dim=-1)[0]

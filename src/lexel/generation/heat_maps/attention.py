@@ -111,7 +111,7 @@ def _keep_together(attention: Attention, heads: Heads) -> list[torch.utils.hooks
 
 
 def _keep_apart(pool: MapPool | QueryPool, heads: Heads) -> list[torch.utils.hooks.RemovableHandle]:
-    def keep(name: str):  # noqa: ANN202
+    def keep(name: str):
         return lambda _, __, output: setattr(heads, name, output)
 
     names = ("query", "key", "value")

@@ -23,7 +23,11 @@ def convolution_maps(tower: ModifiedResNet | ConvNeXt, pixels: Tensor, texts: Te
     noise = torch.randn(COPIES, *pixels.shape[1:], generator=torch.Generator().manual_seed(SEED))
     copies = pixels + NOISE * noise.to(pixels)
     cells: list[Tensor] = []
-    hook = pointing_stage(tower, pixels).register_forward_hook(lambda _, __, output: cells.append(output))
+
+    def keep(_: nn.Module, __: tuple[Tensor], output: Tensor) -> None:
+        cells.append(output)
+
+    hook = pointing_stage(tower, pixels).register_forward_hook(keep)
     try:
         with torch.enable_grad():
             vectors = nn.functional.normalize(tower(copies.requires_grad_()).float(), dim=-1)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from lexel.encoder import Encoder
 from lexel.encoder_inputs import ImageLike, as_picture, check_texts
-from lexel.errors import BadImageError, UsageError
+from lexel.errors import UsageError
 from lexel.generation.heat_maps.geometry import lay_over, seen_area
 from lexel.generation.heat_maps.occlusion import occlusion_maps
 from lexel.generation.heat_maps.words import WordShare, word_shares
@@ -71,13 +71,13 @@ class ExplainedPicture:
 
 
 def explain(encoder: Encoder, image: ImageLike, texts: Sequence[str]) -> np.ndarray:
-    """Heat maps (N, H, W) of where the picture shows each of the N texts, float32 in 0..1, in the picture's coordinates.
+    """Where the picture shows each of the N texts: heat maps (N, H, W), float32 in 0..1, in the picture's coordinates.
 
     A map says which parts raise the cosine of picture and text; it is scaled so that its largest value is 1, and is 0
     where the model does not look (what the preprocessing crops) or nothing raises the cosine. Vision Transformers are
-    explained by gradient times attention (Chefer et al. 2021), convolutional towers by smoothed Grad-CAM (Selvaraju et al. 2017),
-    all others, and exported models, by occlusion (Zeiler and Fergus 2014). Raises BadImageError, and UsageError for an
-    empty text.
+    explained by gradient times attention (Chefer et al. 2021), convolutional towers by smoothed Grad-CAM (Selvaraju et
+    al. 2017), all others, and exported models, by occlusion (Zeiler and Fergus 2014). Raises BadImageError, and
+    UsageError for an empty text.
 
     Example:
         encoder = lexel.load("runs/shop/model")
@@ -86,16 +86,9 @@ def explain(encoder: Encoder, image: ImageLike, texts: Sequence[str]) -> np.ndar
     return np.stack([explained.heat for explained in explain_texts(encoder, image, texts, words=False).texts])
 
 
-def explain_texts(
-    encoder: Encoder, image: ImageLike, texts: Sequence[str], *, words: bool = True
-) -> ExplainedPicture:
+def explain_texts(encoder: Encoder, image: ImageLike, texts: Sequence[str], *, words: bool = True) -> ExplainedPicture:
     """The same with cosines and, unless `words` is false, the share of each word of a text."""
-    texts = check_texts(texts)
-    if not texts:
-        raise UsageError("No texts were given: there is nothing to look for.")
-    for number, text in enumerate(texts, start=1):
-        if not text.strip():
-            raise UsageError(f"Text {number} of {len(texts)} is empty: it names nothing that could be looked for.")
+    texts = check_wanted(texts)
     picture = as_picture(image, encoder.preprocessing)
     pixels = normalize(fit(picture, encoder.preprocessing), encoder.preprocessing)
     vector = encoder.embed_images([picture])[0]
@@ -118,6 +111,17 @@ def explain_texts(
             for text, cosine, heat in zip(texts, cosines, maps, strict=True)
         ],
     )
+
+
+def check_wanted(texts: Sequence[str]) -> list[str]:
+    """The texts to look for as a list. Raises UsageError where there is none, or one is empty or no str."""
+    texts = check_texts(texts)
+    if not texts:
+        raise UsageError("No texts were given: there is nothing to look for.")
+    for number, text in enumerate(texts, start=1):
+        if not text.strip():
+            raise UsageError(f"Text {number} of {len(texts)} is empty: it names nothing that could be looked for.")
+    return texts
 
 
 def _scaled(heat: np.ndarray) -> np.ndarray:

@@ -47,7 +47,8 @@ def lay_over(heat: np.ndarray, area: SeenArea, width: int, height: int) -> np.nd
         min(float(heat.shape[0]), (bottom - area.top) * scale_y),
     )
     whole = np.zeros((height, width), np.float32)
-    whole[rows, columns] = image.resize((right - left, bottom - top), Image.Resampling.BILINEAR, box=box)
+    resized = image.resize((right - left, bottom - top), Image.Resampling.BILINEAR, box=box)
+    whole[rows, columns] = np.asarray(resized)
     return whole
 
 

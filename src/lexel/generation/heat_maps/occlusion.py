@@ -1,16 +1,18 @@
 """Heat maps by occlusion (Zeiler and Fergus 2014): what is covered, and by how much does the cosine fall?
 
-It asks nothing of a tower but vectors, so it serves exported models and the towers of other libraries. Windows of three
+It asks nothing of a tower but vectors, so it serves exported models and the towers of other libraries. Windows of two
 sizes are moved over the picture, filled with the picture's mean colour; a pixel's value is the mean fall over all the
 windows that cover it.
 """
+
+from itertools import product
 
 import numpy as np
 
 from lexel.encoder import Encoder
 from lexel.unit_vectors import unit
 
-WINDOWS = (0.2, 0.3, 0.4)  # of the side of the square
+WINDOWS = (0.25, 0.375)  # of the side of the square
 STEPS_IN_WINDOW = 4  # a window moves by a quarter of its side
 BATCH = 64  # covered pictures in a call
 
@@ -27,9 +29,8 @@ def occlusion_maps(encoder: Encoder, pixels: np.ndarray, texts: np.ndarray) -> n
 def _falls(encoder: Encoder, pixels: np.ndarray, whole: np.ndarray, texts: np.ndarray, window: int) -> np.ndarray:
     side = pixels.shape[-1]
     starts = range(-(window // 2), side - window // 2, max(1, window // STEPS_IN_WINDOW))
-    places = [
-        (slice(max(0, y), min(side, y + window)), slice(max(0, x), min(side, x + window))) for y in starts for x in starts
-    ]
+    spans = [slice(max(0, start), min(side, start + window)) for start in starts]
+    places = list(product(spans, spans))
     fall, covered = np.zeros((len(texts), side, side)), np.zeros((side, side))
     colour = pixels.mean(axis=(1, 2), keepdims=True)
     for start in range(0, len(places), BATCH):
