@@ -2,12 +2,14 @@ import io
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from tiny_towers import KINDS, build, write_folder
+from torch.nn import functional
 
 import lexel
 from lexel.errors import BadImageError, UsageError
-from lexel.generation.heat_maps.explain import explain_texts
+from lexel.generation.heat_maps.explain import agreement, explain_texts
 from lexel.generation.heat_maps.page import write_heat_maps
 
 METHODS = {"clip": "attention", "siglip": "attention", "resnet": "convolutions", "convnext": "convolutions"}
@@ -89,3 +91,14 @@ def test_the_page_holds_a_map_for_each_text_and_escapes_what_it_shows(encoders, 
     assert "<b>" not in page
     assert "<i>.jpg" not in page
     assert "http" not in page
+
+
+def test_convolutional_towers_show_what_gradients_and_occlusion_agree_on():
+    rng = np.random.default_rng(0)
+    cells, falls = rng.random((2, 4, 4)).astype(np.float32), rng.random((2, 32, 32)).astype(np.float32)
+    falls[:, :10] = 0
+    fine = functional.interpolate(torch.from_numpy(cells)[None], (32, 32), mode="bilinear", align_corners=False)[0]
+    fine = (fine / fine.amax((1, 2), keepdim=True)).numpy()
+    expected = np.sqrt(fine * falls / falls.max(axis=(1, 2), keepdims=True))
+    np.testing.assert_allclose(agreement(cells, falls), expected, atol=1e-5)
+    assert not agreement(0 * cells, falls).any()

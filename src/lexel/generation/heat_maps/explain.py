@@ -10,7 +10,7 @@ from PIL import Image
 from lexel.encoder import Encoder
 from lexel.encoder_inputs import ImageLike, as_picture, check_texts
 from lexel.errors import UsageError
-from lexel.generation.heat_maps.geometry import lay_over, seen_area
+from lexel.generation.heat_maps.geometry import SeenArea, lay_over, seen_area
 from lexel.generation.heat_maps.occlusion import occlusion_maps
 from lexel.generation.heat_maps.words import WordShare, word_shares
 from lexel.images import fit, normalize
@@ -75,9 +75,9 @@ def explain(encoder: Encoder, image: ImageLike, texts: Sequence[str]) -> np.ndar
 
     A map says which parts raise the cosine of picture and text; it is scaled so that its largest value is 1, and is 0
     where the model does not look (what the preprocessing crops) or nothing raises the cosine. Vision Transformers are
-    explained by gradient times attention (Chefer et al. 2021), convolutional towers by smoothed Grad-CAM (Selvaraju et
-    al. 2017), all others, and exported models, by occlusion (Zeiler and Fergus 2014). Raises BadImageError, and
-    UsageError for an empty text.
+    explained by gradient times attention (Chefer et al. 2021); all others, and exported models, by occlusion (Zeiler
+    and Fergus 2014), for convolutional towers joined with smoothed Grad-CAM (Selvaraju et al. 2017). Raises
+    BadImageError, and UsageError for an empty text.
 
     Example:
         encoder = lexel.load("runs/shop/model")
@@ -105,7 +105,7 @@ def explain_texts(encoder: Encoder, image: ImageLike, texts: Sequence[str], *, w
                 text,
                 float(cosine),
                 None if encoder.calibration is None else float(encoder.calibration.probability(cosine)),
-                _scaled(lay_over(heat, area, *picture.size)),
+                scaled(lay_over(heat, area, *picture.size)),
                 word_shares(encoder, vector, text) if words else [],
             )
             for text, cosine, heat in zip(texts, cosines, maps, strict=True)
@@ -124,7 +124,8 @@ def check_wanted(texts: Sequence[str]) -> list[str]:
     return texts
 
 
-def _scaled(heat: np.ndarray) -> np.ndarray:
+def scaled(heat: np.ndarray) -> np.ndarray:
+    """The map with its largest value 1; all 0 where there is none above 0."""
     largest = float(heat.max())
     return heat / largest if largest > 0 else np.zeros_like(heat)
 
@@ -144,7 +145,19 @@ def _maps(encoder: Encoder, pixels: np.ndarray, texts: np.ndarray) -> tuple[Meth
     batch, directions = torch.from_numpy(pixels[None]).to(device), torch.from_numpy(texts).to(device)
     if isinstance(tower, VisionTransformer):
         return "attention", attention_maps(tower, batch, directions).cpu().numpy()
-    return "convolutions", convolution_maps(tower, batch, directions).cpu().numpy()
+    cells = convolution_maps(tower, batch, directions).cpu().numpy()
+    return "convolutions", agreement(cells, occlusion_maps(encoder, pixels, texts))
+
+
+def agreement(cells: np.ndarray, falls: np.ndarray) -> np.ndarray:
+    """Where both say so: the geometric means of Grad-CAM (N, h, w) and occlusion (N, H, W). → (N, H, W)
+
+    Each errs elsewhere: of pointings at drawn scenes 80 % and 82 % hit, and 90 % of these means (docs/generation.md).
+    """
+    height, width = falls.shape[1:]
+    whole = SeenArea(0.0, 0.0, float(width), float(height))
+    fine = np.stack([scaled(lay_over(one, whole, width, height)) for one in cells])
+    return np.sqrt(fine * np.stack([scaled(one) for one in falls]))
 
 
 def _differentiable_tower(encoder: Encoder) -> "VisionTransformer | ModifiedResNet | ConvNeXt | None":

@@ -14,7 +14,7 @@ SIDE = 480  # pixels, of a picture on the page
 SHOWN = 0.75  # how much of the picture the strongest place covers
 METHODS = {
     "attention": "gradient times attention, carried through the blocks (Chefer et al. 2021)",
-    "convolutions": "channels weighted by their gradients, smoothed by noise (Grad-CAM, Selvaraju et al. 2017)",
+    "convolutions": "where gradients (Grad-CAM, Selvaraju et al. 2017) and covering parts of the picture agree",
     "occlusion": "covering parts of the picture and seeing how far the cosine falls (Zeiler and Fergus 2014)",
 }
 
