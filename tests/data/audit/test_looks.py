@@ -48,6 +48,17 @@ def test_greys_are_those_of_the_whole_picture(files):
     assert found.rows["spread"][0] > FLAT_SPREAD
 
 
+def test_fine_texture_is_not_taken_for_one_colour(tmp_path):
+    random = np.random.default_rng(0)
+    grass = np.clip(random.normal(120, 12, (128, 128, 3)), 0, 255).astype(np.uint8)
+    Image.fromarray(grass).save(tmp_path / "grass.png")
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2], stripes[:, 1::2] = (200, 0, 0), (0, 102, 0)  # of nearly the same grey
+    Image.fromarray(stripes).save(tmp_path / "stripes.png")
+    found = look_at(source_of(*(ImageFile(tmp_path / name) for name in ("grass.png", "stripes.png"))))
+    assert found.flat.tolist() == [False, False]
+
+
 def test_a_picture_that_is_cut_off_is_found_although_it_is_decoded_at_reduced_scale(files):
     found = look_at(source_of(*files))
     assert [(bad.key, bad.reason) for bad in found.bad] == [("4", "truncated")]

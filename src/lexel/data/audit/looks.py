@@ -13,6 +13,7 @@ from hashlib import blake2b
 from multiprocessing import get_context
 
 import numpy as np
+from PIL import ImageStat
 
 from lexel.batches import ahead, cores
 from lexel.data.bad_images import BadImage
@@ -44,7 +45,7 @@ LOOK = np.dtype(
         ("pixels", np.uint64, (2,)),  # hash of the pixels as they were decoded
         ("hash", np.uint64),  # perceptual
         ("grey", np.float32),  # mean, 0..255
-        ("spread", np.float32),  # standard deviation of the greys
+        ("spread", np.float32),  # standard deviation of the channel that varies most
         ("print", np.uint8, (PRINT_SIDE, PRINT_SIDE, 3)),
     ]
 )
@@ -164,7 +165,10 @@ def _look_at(picture: Picture, row: np.void) -> str:
         row["content"] = row["pixels"]
     greys = small_greys(image)
     row["hash"] = perceptual_hash(greys)
-    row["grey"], row["spread"] = greys.mean(), greys.std()
+    row["grey"] = greys.mean()
+    row["spread"] = max(
+        ImageStat.Stat(image).stddev
+    )  # of all pixels: grass is no flat green, although a print of it is
     row["print"] = picture_print(image)
     row["readable"] = True
     return stored
