@@ -1,6 +1,10 @@
 """A library of coloured pictures with captions and dates, and the model that knows their colours."""
 
 import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,10 @@ from coloured_library import coloured
 
 from lexel.encoder import Encoder
 from lexel.library.library import Library
+from lexel.server.app import create_app
+from lexel.server.listening import ServePlan, listening_socket, server_config
+from lexel.server.run import AnnouncingServer
+from lexel.server.service import Service
 
 EACH = 6
 
@@ -40,3 +48,20 @@ def colours() -> Encoder:
 def coloured_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A library of 60 coloured pictures, which tests leave as it is."""
     return make_coloured_folder(tmp_path_factory.mktemp("colours"))
+
+
+@contextmanager
+def served(service: Service) -> Iterator[str]:
+    """The address of a server of this process."""
+    plan = ServePlan("", service.settings, port=0)
+    with listening_socket(plan) as listener:
+        server = AnnouncingServer(server_config(plan, create_app(service)), service, [])
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        while not server.started and thread.is_alive():
+            time.sleep(0.01)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(timeout=30)

@@ -20,6 +20,7 @@ export function show(content, facts, parameters) {
   let isAtEnd = false;
   let isLoading = false;
   let offset = 0; // of the next page
+  let opened = 0; // the place of the photo that is shown large
 
   const field = searchField(query, {
     thumbnailOf, problem: complain, toGrid: () => grid.focus(),
@@ -42,7 +43,7 @@ export function show(content, facts, parameters) {
   const searchSoon = debounced(search, TYPING_PAUSE);
 
   async function search(isStep = false) {
-    remember(isStep);
+    remember(isStep, photo.id);
     isAtEnd = false;
     isLoading = true;
     content.setAttribute("aria-busy", "true");
@@ -116,6 +117,7 @@ export function show(content, facts, parameters) {
   }
 
   function openAt(index) {
+    opened = index;
     const hit = grid.hits[index];
     remember(true, hit.id);
     photo.open(hit.id, nameOf(hit));
@@ -126,9 +128,9 @@ export function show(content, facts, parameters) {
     if (index < 0 || index >= grid.hits.length) return;
     if (index >= grid.hits.length - 8) loadMore();
     const hit = grid.hits[index];
+    opened = index;
     remember(false, hit.id);
     photo.open(hit.id, nameOf(hit));
-    grid.focus(index);
   }
 
   function alike({ id, name }, sign, isAdded) {
@@ -143,7 +145,7 @@ export function show(content, facts, parameters) {
   function closed(isLeaving) {
     if (isLeaving) return;
     remember(false);
-    grid.focus();
+    grid.focus(opened);
   }
 
   function redraw() {
@@ -162,14 +164,14 @@ export function show(content, facts, parameters) {
   /** Follow the address, after Back or Forward. */
   function go(asked) {
     const wanted = readQuery(asked);
-    const opened = asked.get("photo");
+    const wantedPhoto = asked.get("photo");
     if (writeQuery(wanted).toString() !== writeQuery(query).toString()) {
       Object.assign(query, wanted);
       redraw();
       search();
     }
-    if (opened && photo.id !== Number(opened)) photo.open(Number(opened));
-    else if (!opened) photo.close();
+    if (wantedPhoto && photo.id !== Number(wantedPhoto)) photo.open(Number(wantedPhoto));
+    else if (!wantedPhoto) photo.close();
   }
 
   function keys(event) {
@@ -191,8 +193,8 @@ export function show(content, facts, parameters) {
   document.addEventListener("keydown", keys);
   const stopTaking = takePictures(field.element, field.add, complain);
   const first = parameters.get("photo");
-  search();
   if (first) photo.open(Number(first));
+  search();
   if (matchMedia("(pointer: fine)").matches && !first) field.input.focus();
   return {
     go,
