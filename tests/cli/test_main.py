@@ -15,7 +15,7 @@ from lexel.errors import UsageError
 
 VERBS = [
     *("demo", "train", "plan", "profile", "evaluate", "compare", "classify", "rank", "index", "search", "embed"),
-    *("duplicates", "group", "label", "sort", "filter", "serve", "data inspect", "models list"),
+    *("duplicates", "group", "label", "sort", "filter", "map", "serve", "data inspect", "models list"),
     *(f"library {name}" for name in ("stats", "check", "verify", "export", "remove", "reembed", "relocate")),
 ]
 
