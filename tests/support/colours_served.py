@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import uvicorn
 from colour_runtime import NAMES, colour_model
 from coloured_library import coloured
 
@@ -15,7 +16,6 @@ from lexel.encoder import Encoder
 from lexel.library.library import Library
 from lexel.server.app import create_app
 from lexel.server.listening import ServePlan, listening_socket, server_config
-from lexel.server.run import AnnouncingServer
 from lexel.server.service import Service
 
 EACH = 6
@@ -55,7 +55,7 @@ def served(service: Service) -> Iterator[str]:
     """The address of a server of this process."""
     plan = ServePlan("", service.settings, port=0)
     with listening_socket(plan) as listener:
-        server = AnnouncingServer(server_config(plan, create_app(service)), service, [])
+        server = uvicorn.Server(server_config(plan, create_app(service)))
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         while not server.started and thread.is_alive():

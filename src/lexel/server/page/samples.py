@@ -3,7 +3,7 @@
 import io
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -18,14 +18,6 @@ SCENES = "scenes:480/test"  # combinations of colour and shape that no training 
 SHOWN = 24  # sample pictures on the page
 
 
-class Samples(Protocol):
-    """Sample pictures, as the page shows them."""
-
-    def describe(self) -> dict[str, Any]:
-        """The pictures, and a sentence on where they are from."""
-        ...
-
-
 @dataclass(frozen=True)
 class LibrarySamples:
     """Photos from all over the library."""
@@ -33,6 +25,7 @@ class LibrarySamples:
     library: Library
 
     def describe(self) -> dict[str, Any]:
+        """The pictures as the page shows them, and a sentence on where they are from."""
         ids = self.library.vectors.ids
         chosen = ids[np.unique(np.linspace(0, len(ids) - 1, min(SHOWN, len(ids))).astype(np.int64))] if len(ids) else []
         photos = self.library.records.photos(chosen)

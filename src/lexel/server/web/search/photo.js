@@ -16,7 +16,7 @@ export function photoView({ step, alike, closed }) {
   const aside = el("div", { class: "about" });
   const button = (name, label, onclick, text = null) =>
     el("button", { type: "button", class: text ? "" : "quiet", "aria-label": text ? null : label, title: label, onclick }, icon(name), text);
-  const dialog = el("dialog", { class: "photo-view", "aria-labelledby": "photo-title", autofocus: true, tabindex: "-1" },
+  const dialog = el("dialog", { class: "photo-view", "aria-labelledby": "photo-title", tabindex: "-1" },
     el("div", { class: "stage" }, image,
       el("div", { class: "steps" }, button("left", "The photo before", () => step(-1)), button("right", "The next photo", () => step(1)))),
     el("div", { class: "side" },
@@ -49,7 +49,10 @@ export function photoView({ step, alike, closed }) {
     image.removeAttribute("src");
     facts.replaceChildren();
     seen.replaceChildren(el("p", { class: "waiting" }, "Looking …"));
-    if (!dialog.open) dialog.showModal();
+    if (!dialog.open) {
+      dialog.showModal();
+      dialog.focus();
+    }
     pictureURL(`v1/photos/${id}/image?side=${SHOWN_SIDE}`).then(address => { if (shown?.id === id) image.src = address; }, () => {});
     image.onerror = async () => { image.onerror = null; image.src = await pictureURL(`v1/photos/${id}/thumbnail`); };
     try {
