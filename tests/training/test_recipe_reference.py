@@ -47,7 +47,7 @@ def test_the_defaults_are_those_of_the_code():
         found = recipe
         for part in path.split("."):
             found = found[part]
-        words = isinstance(default, list) and isinstance(default[0], str)
+        words = isinstance(default, list) and all(isinstance(one, str) for one in default)
         if isinstance(default, float | list) and not words:
             default = pytest.approx(default, rel=1e-3)
         assert found == default, path

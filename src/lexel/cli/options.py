@@ -1,5 +1,6 @@
 """The options that mean the same in every verb, said once."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
@@ -146,6 +147,16 @@ Adapt = Annotated[
         show_default=False,
     ),
 ]
+Guard = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--guard",
+        metavar="SOURCE",
+        help="What --from MODEL must not forget: pictures with labels or captions; may be given again. The run stops "
+        "where it loses more than guard.most_lost points.",
+        show_default=False,
+    ),
+]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of all that is random.", show_default=False)]
 Steps = Annotated[
     int | None, typer.Option("--steps", min=1, help="Length of the run, instead of the recipe's.", show_default=False)
@@ -204,12 +215,14 @@ def as_changes(
     *,
     weights: str | None = None,
     adapt: str | None = None,
+    guards: list[str] | None = None,
     seed: int | None = None,
     steps: int | None = None,
 ) -> list[str]:
-    """--from, --adapt, --set, --seed and --steps as changes of a recipe."""
+    """--from, --adapt, --guard, --set, --seed and --steps as changes of a recipe."""
     begin = [
         f"{name}={value}" for name, value in (("model.weights", weights), ("adapt.kind", adapt)) if value is not None
     ]
     numbers = [f"{name}={value}" for name, value in (("seed", seed), ("steps", steps)) if value is not None]
+    begin += [f"guard.sources={json.dumps(guards, ensure_ascii=False)}"] if guards else []
     return [*begin, *(given or []), *numbers]

@@ -1,6 +1,6 @@
 """`lexel train`"""
 
-from lexel.cli.options import Adapt, From, Json, Output, RecipeOrSource, Seed, Set, Steps, as_changes
+from lexel.cli.options import Adapt, From, Guard, Json, Output, RecipeOrSource, Seed, Set, Steps, as_changes
 from lexel.progress import is_main_process
 
 
@@ -8,6 +8,7 @@ def train(
     recipe: RecipeOrSource,
     weights: From = None,
     adapt: Adapt = None,
+    guard: Guard = None,
     output: Output = None,
     seed: Seed = None,
     steps: Steps = None,
@@ -24,14 +25,14 @@ def train(
     Examples:
       lexel train recipes/fashion.toml --set batch_size=128
       lexel train products.csv --output runs/products
-      lexel train products.csv --from ViT-B-32/openai --adapt lora
+      lexel train products.csv --from ViT-B-32/openai --adapt lora --guard photos/test
       torchrun --nproc-per-node 4 -m lexel train recipes/fashion.toml
     """
     from lexel.cli.printing import print_json
     from lexel.training.trainer import train as run_training
 
     run = run_training(
-        recipe, output, changes=as_changes(changes, weights=weights, adapt=adapt, seed=seed, steps=steps)
+        recipe, output, changes=as_changes(changes, weights=weights, adapt=adapt, guards=guard, seed=seed, steps=steps)
     )
     if not is_main_process():
         return

@@ -11,9 +11,11 @@ from lexel.evaluation.calibrate import calibrate
 from lexel.evaluation.embedded_source import embed_source
 from lexel.evaluation.evaluate import evaluate
 from lexel.evaluation.report.report import Report
+from lexel.evaluation.report.sections import Paragraph
 from lexel.progress import say
 from lexel.training.adaptation.lora import adapter_tensors
 from lexel.training.distributed.sharding import whole_weights
+from lexel.training.guards import Kept
 from lexel.training.inputs.training_data import evaluation_templates
 from lexel.training.run.card import model_card
 from lexel.training.run.curves import curve_blocks, draw_curves
@@ -22,10 +24,11 @@ from lexel.training.run.overfitting import find_overfitting, overfitting_advice
 from lexel.training.run_inputs import RunInputs, live_encoder
 
 
-def finish(inputs: RunInputs, seconds: float, learned: TrainingPictures) -> Report:
+def finish(inputs: RunInputs, seconds: float, learned: TrainingPictures, kept: Kept | None = None) -> Report:
     """Measure the model after `seconds` of training and write report, curves, card and model folder.
 
     `learned` are the pictures that the run has learned from; those of the weights that it began from come to them.
+    `kept` says what it has kept of what those weights knew.
     """
     held_out, templates = inputs.training_data.held_out, evaluation_templates(inputs.recipe)
     learned = union([learned, inputs.origin_pictures or NO_PICTURES])
@@ -45,7 +48,12 @@ def finish(inputs: RunInputs, seconds: float, learned: TrainingPictures) -> Repo
     advice = overfitting_advice(overfitting, inputs.recipe, inputs.training_data.pairs) if overfitting else None
     if advice:
         say(advice)
-    report = report.model_copy(update={"training": curve_blocks(lines, advice)})
+    blocks = curve_blocks(lines, advice)
+    if kept and kept.sentences():
+        blocks.append(Paragraph(title="What it kept", text=" ".join(kept.sentences())))
+        for sentence in kept.sentences():
+            say(sentence)
+    report = report.model_copy(update={"training": blocks})
     if inputs.world.main:
         draw_curves(lines, inputs.folder.curves, title=inputs.recipe.name)
         if inputs.recipe.lora and inputs.base:
@@ -59,7 +67,7 @@ def finish(inputs: RunInputs, seconds: float, learned: TrainingPictures) -> Repo
             )
             Adapter(facts, products, learned).save(inputs.folder.adapter)
             weights = merged(weights, products, inputs.recipe.lora.scale)
-        _write(inputs, report, weights, calibration, seconds, learned, advice)
+        _write(inputs, report, weights, calibration, seconds, learned, advice, kept)
         if start := inputs.recipe.model.weights:
             say(
                 "Between what it knew and what it has learned there may be a better model: "
@@ -76,6 +84,7 @@ def _write(
     seconds: float,
     learned: TrainingPictures,
     advice: str | None,
+    kept: Kept | None,
 ) -> None:
     recipe, folder, clip = inputs.recipe, inputs.folder, inputs.clip
     report.save(folder.report)
@@ -88,7 +97,15 @@ def _write(
         weights=weights,
         tokenizer=inputs.tokenizer,
         card=model_card(
-            recipe, inputs.training_data, clip, inputs.preprocessing, report, inputs.steps, seconds, advice
+            recipe,
+            inputs.training_data,
+            clip,
+            inputs.preprocessing,
+            report,
+            inputs.steps,
+            seconds,
+            advice,
+            kept.table() if kept else "",
         ),
         calibration=calibration,
         training_pictures=learned,

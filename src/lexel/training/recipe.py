@@ -11,7 +11,7 @@ from lexel.architectures.zoo import architecture
 from lexel.config import Config
 from lexel.data.augment import Augmentation
 from lexel.errors import UsageError, did_you_mean
-from lexel.training.adaptation.settings import AdaptSettings
+from lexel.training.adaptation.settings import AdaptSettings, GuardSettings
 from lexel.training.distributed.sharding import ParallelSettings
 from lexel.training.engine import EngineSettings, MicroBatch
 from lexel.training.loss.settings import LossSettings
@@ -177,6 +177,7 @@ class Recipe(Config):
     tokenizer: TokenizerSettings = TokenizerSettings()
     image: ImageSettings = ImageSettings()
     adapt: AdaptSettings | None = None
+    guard: GuardSettings = GuardSettings()
     freeze: FreezeSettings = FreezeSettings()
     augmentation: Augmentation = Augmentation()
     loss: LossSettings = LossSettings()
@@ -199,6 +200,10 @@ class Recipe(Config):
 
     @model_validator(mode="after")
     def _has_what_it_adapts(self) -> Self:
+        if self.guard.sources and self.model.weights is None:
+            raise ValueError("guard: a guard watches what a model knew before. Name that model: model.weights")
+        if len(set(self.guard.sources)) < len(self.guard.sources):
+            raise ValueError("guard.sources: a guard is there twice")
         if self.adapt is None:
             return self
         if self.model.weights is None:

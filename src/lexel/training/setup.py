@@ -10,12 +10,14 @@ import torch
 from lexel.architectures.config import CLIPConfig
 from lexel.batches import ceil_div
 from lexel.data.loader import order_of
+from lexel.errors import LexelError
 from lexel.models.clip import CLIP
 from lexel.progress import say
 from lexel.tokenizer import Tokenizer
 from lexel.training.adaptation.lora import add_adapters
 from lexel.training.distributed.sharding import shard_towers
 from lexel.training.distributed.world import World
+from lexel.training.guards import Guards, read_guards
 from lexel.training.inputs.embedding_cache import embed_pictures, embed_texts
 from lexel.training.inputs.input_reader import InputReader
 from lexel.training.inputs.starting_weights import StartingWeights, first_clip
@@ -126,6 +128,22 @@ def resume(inputs: RunInputs, optimizer: Optimizer) -> tuple[int, float]:
     Snapshot(facts["step"], world.tensors(found.tensors if found else {}), facts).restore(inputs.clip, optimizer)
     say(f"Going on after step {facts['step']} of {inputs.steps}.")
     return facts["step"], facts["seconds"]
+
+
+def watch(inputs: RunInputs) -> Guards:
+    """The guards that the recipe names, measured on the model that the run begins with; call it before `resume`."""
+    return Guards(inputs, inputs.world.once(lambda: read_guards(inputs.recipe, InputReader())))
+
+
+def restore_best(inputs: RunInputs, optimizer: Optimizer) -> None:
+    """Put back the best state that kept what the guards ask for."""
+    world = inputs.world
+    found = newest_snapshot(inputs.folder.best) if world.main else None
+    facts = world.once(lambda: found.facts if found else None)
+    if facts is None:
+        raise LexelError(f"The best snapshot in {inputs.folder.best} is gone or damaged. Train into another --output.")
+    Snapshot(facts["step"], world.tensors(found.tensors if found else {}), facts).restore(inputs.clip, optimizer)
+    say(f"The model is the one of step {facts['step']}, the best that kept what the guards ask for.")
 
 
 @contextmanager

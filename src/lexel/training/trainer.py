@@ -16,6 +16,7 @@ from lexel.runtimes.allocator import keep_freed_memory
 from lexel.training.default_recipe import find_recipe
 from lexel.training.distributed.world import World
 from lexel.training.finish import finish
+from lexel.training.guards import Guards
 from lexel.training.inputs.input_reader import InputReader
 from lexel.training.inputs.training_data import evaluation_templates
 from lexel.training.optimization.average import Average
@@ -27,7 +28,7 @@ from lexel.training.run.held_out_loss import held_out_loss
 from lexel.training.run.interruption import Interruption
 from lexel.training.run.log import RunLog, SilentLog, StepTimes, is_evaluated, seconds_in_log
 from lexel.training.run_inputs import RunInputs, live_encoder, make_batches, open_log, open_picture_memory
-from lexel.training.setup import deterministic, resume, set_up
+from lexel.training.setup import deterministic, restore_best, resume, set_up, watch
 from lexel.training.snapshots import SnapshotClock, Snapshots
 from lexel.training.step.contrastive import ContrastiveObjective
 from lexel.training.step.gradients import Gradients
@@ -91,14 +92,21 @@ def _train(recipe: Recipe, folder: RunFolder, world: World, reader: InputReader)
         inputs = set_up(recipe, folder, world, reader)
         average = Average.of(inputs.clip, recipe.average)
         optimizer = Optimizer(inputs.clip, recipe.optimizer, recipe.schedule, inputs.steps, average, recipe.precision)
+        guards = watch(inputs) if recipe.model.weights else None
         start, seconds = resume(inputs, optimizer)
-        seconds, learned = _steps(inputs, optimizer, start, seconds)
+        if guards:
+            guards.resume(optimizer)
+        seconds, learned = _steps(inputs, optimizer, start, seconds, guards)
+        if guards and guards.reason:
+            restore_best(inputs, optimizer)
         with optimizer.averaged():
-            report = finish(inputs, seconds, learned)
+            report = finish(inputs, seconds, learned, guards.kept() if guards else None)
     return Run(folder.path, folder.model, report, seconds)
 
 
-def _steps(inputs: RunInputs, optimizer: Optimizer, start: int, seconds: float) -> tuple[float, TrainingPictures]:
+def _steps(
+    inputs: RunInputs, optimizer: Optimizer, start: int, seconds: float, guards: Guards | None
+) -> tuple[float, TrainingPictures]:
     """Take the steps from `start` on; returns the seconds trained since the run began, and what was learned from."""
     recipe, folder, steps, world = inputs.recipe, inputs.folder, inputs.steps, inputs.world
     inputs.clip.train()
@@ -115,10 +123,13 @@ def _steps(inputs: RunInputs, optimizer: Optimizer, start: int, seconds: float) 
     with open_log(inputs, start, seconds) as log, Interruption() as interruption, snapshots:
         # A kill may have come after the snapshot and before the evaluation of the same step.
         if start in measured_after and not world.once(lambda: is_evaluated(folder.path, start - 1)):
-            _measure(inputs, optimizer, start, log)
+            _measure(inputs, optimizer, start, log, guards)
         growth = _open_growth(inputs, start)
         _grow(growth, inputs, start)
         for step in range(start, steps):
+            if guards and guards.reason:
+                say(guards.reason)
+                break
             times = StepTimes()
             batch = next(batches)
             times.data_ready()
@@ -141,7 +152,7 @@ def _steps(inputs: RunInputs, optimizer: Optimizer, start: int, seconds: float) 
                 memory.save()
                 snapshots.save(done, inputs.clip, optimizer, facts)
             if done in measured_after:
-                _measure(inputs, optimizer, done, log)
+                _measure(inputs, optimizer, done, log, guards)
             _grow(growth, inputs, done)
             if asked and done < steps:
                 saved = world.once(snapshots.wait)
@@ -164,7 +175,9 @@ def _note_bad(inputs: RunInputs, bad_images: BadImages, found: Sequence[tuple[st
     inputs.world.once(note)
 
 
-def _measure(inputs: RunInputs, optimizer: Optimizer, done: int, log: RunLog | SilentLog) -> None:
+def _measure(
+    inputs: RunInputs, optimizer: Optimizer, done: int, log: RunLog | SilentLog, guards: Guards | None
+) -> None:
     """Log loss and metrics of held-out pairs after `done` steps; those of averaged weights begin with `average/`."""
     few = inputs.training_data.few_held_out(PAIRS_MEASURED_IN_RUN)
     templates = evaluation_templates(inputs.recipe)
@@ -180,6 +193,10 @@ def _measure(inputs: RunInputs, optimizer: Optimizer, done: int, log: RunLog | S
         if optimizer.average is not None:
             with optimizer.averaged():
                 metrics |= {f"average/{name}": value for name, value in measured().items()}
+        if guards:
+            with optimizer.averaged():
+                loss = metrics.get("average/loss", metrics["loss"])
+                metrics |= guards.check(done, loss, optimizer)
     log.evaluation(done - 1, metrics)
 
 

@@ -15,7 +15,7 @@ from lexel.evaluation.metrics.metric import Metric, proportion
 
 # Where every class has a single example none can be kept apart to choose by, so a cautious strength is taken: measured
 # in docs/fine-tuning.md.
-SINGLE_EXAMPLES = Strengths(penalty=1.0)
+SINGLE_EXAMPLES = Strengths(penalty=0.1)
 
 
 @dataclass(frozen=True, slots=True)

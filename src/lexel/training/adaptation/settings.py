@@ -10,6 +10,14 @@ Side = Literal["image", "text"]
 Product = Literal["attention", "mlp", "convolution"]
 
 
+class GuardSettings(Config):
+    """What must not be forgotten: measured before, during (as often as `evaluation.times` says) and after the run."""
+
+    sources: tuple[str, ...] = ()  # labelled or captioned pictures that are not learned from, such as everyday/test
+    most_lost: float = Field(default=2.0, ge=0)  # points, of a hundred: where one loses more the run stops
+    templates: str | tuple[str, ...] | None = None  # that labels are shown in; default: those of [evaluation]
+
+
 class AdaptSettings(Config):
     """How the model that `model.weights` names is adapted. The keys from `rank` on are for LoRA."""
 

@@ -113,6 +113,10 @@ class Optimizer:
         """Within the block the model has the averaged weights, where the recipe wants an average."""
         return nullcontext() if self.average is None else self.average.swapped()
 
+    def unaveraged(self) -> AbstractContextManager[None]:
+        """Within the block of `averaged`, a block in which the model has its own weights again."""
+        return self.averaged()  # a swap undoes a swap
+
     def state_tensors(self) -> dict[str, Tensor]:
         """What a snapshot must hold beside the model, by name: on their devices, DTensors where they are sharded.
 

@@ -22,13 +22,16 @@ def model_card(
     steps: int,
     seconds: float,
     advice: str | None = None,
+    kept: str = "",
 ) -> str:
-    """Markdown. `advice` says what went wrong in the training and what to do about it."""
+    """Markdown. `advice` says what went wrong in the training and what to do about it, `kept` what the model kept of
+    what it knew before."""
     sections = [
         _use(recipe, clip),
         _data(recipe, training_data),
         _how_it_was_trained(recipe, clip, preprocessing, steps, seconds),
         _numbers(training_data, report),
+        *([f"## What it kept\n\n{kept}\n"] if kept else []),
         _limits(advice),
     ]
     return "\n".join(sections)

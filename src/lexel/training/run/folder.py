@@ -9,6 +9,8 @@ bad-images.jsonl     pictures that could not be read, if any
 embeddings/          embeddings of a frozen tower, computed once
 growth.json          how a few held-out pairs found each other
 curves.png           loss, accuracy and held-out numbers over the run
+guards.json          how the guards stand, where there are any
+best/                the snapshot of the best model that kept what the guards ask for
 adapter/             what LoRA has learned, alone, where it was used
 model/               the model folder, once the run has finished
 report/              report.json and report.html of the held-out pairs
@@ -99,6 +101,14 @@ class RunFolder:
     @property
     def curves(self) -> Path:
         return self.path / "curves.png"
+
+    @property
+    def guards(self) -> Path:
+        return self.path / "guards.json"
+
+    @property
+    def best(self) -> Path:
+        return self.path / "best"
 
     @property
     def adapter(self) -> Path:
