@@ -208,6 +208,8 @@ class Recipe(Config):
             return self
         if self.model.weights is None:
             raise ValueError("adapt: there is no model to adapt. Name it: --from MODEL, or model.weights")
+        if self.remember and (self.freeze.image or self.freeze.text):
+            raise ValueError("adapt.remember: a frozen tower forgets nothing: leave [freeze] out, or set remember to 0")
         if self.frozen.image and self.frozen.text:
             raise ValueError("adapt: with both towers frozen nothing is left to learn")
         if self.adapt.kind == "lora":
@@ -242,6 +244,11 @@ class Recipe(Config):
     def frozen(self) -> FreezeSettings:
         """What is frozen, by `freeze` or because of `adapt`."""
         return self.freeze.model_copy(update=self.adapt.frozen() if self.adapt else {})
+
+    @property
+    def remember(self) -> float:
+        """The weight of the term that keeps embeddings near those of the starting model; 0: there is none."""
+        return self.adapt.remember if self.adapt and self.adapt.kind == "full" else 0.0
 
     @property
     def lora(self) -> AdaptSettings | None:

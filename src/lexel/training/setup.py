@@ -106,12 +106,20 @@ def check_batch_norm_of(recipe: Recipe, architecture: CLIPConfig, *, processes: 
 
 
 def _with_embeddings(inputs: RunInputs) -> RunInputs:
-    """The inputs with the embeddings of a frozen tower, where the recipe wants them to be cached."""
+    """The inputs with the embeddings of a frozen tower, where the recipe wants them to be cached, or of the starting
+    model, where it is to be remembered."""
     frozen, folder, training_data = inputs.recipe.frozen, inputs.folder.embeddings, inputs.training_data
     if frozen.image and frozen.cache_embeddings:
         return replace(inputs, pictures=embed_pictures(folder, live_encoder(inputs, 0), training_data))
     if frozen.text and frozen.cache_embeddings:
         return replace(inputs, texts=embed_texts(folder, live_encoder(inputs, 0), training_data))
+    if inputs.recipe.remember:
+        encoder, why = live_encoder(inputs, 0), "What the starting model makes of the {} is computed once, to be kept."
+        return replace(
+            inputs,
+            first_pictures=embed_pictures(folder, encoder, training_data, why.format("pictures")),
+            first_texts=embed_texts(folder, encoder, training_data, why.format("texts")),
+        )
     return inputs
 
 

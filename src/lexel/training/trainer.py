@@ -32,6 +32,7 @@ from lexel.training.setup import deterministic, restore_best, resume, set_up, wa
 from lexel.training.snapshots import SnapshotClock, Snapshots
 from lexel.training.step.contrastive import ContrastiveObjective
 from lexel.training.step.gradients import Gradients
+from lexel.training.step.remembering import RememberingObjective
 
 PAIRS_MEASURED_IN_RUN = 1000  # of the held-out ones, at most; all of them are measured at the end
 
@@ -111,6 +112,7 @@ def _steps(
     recipe, folder, steps, world = inputs.recipe, inputs.folder, inputs.steps, inputs.world
     inputs.clip.train()
     objective = ContrastiveObjective(inputs.clip, recipe, inputs.preprocessing, steps)
+    objective = RememberingObjective(objective, recipe.remember) if recipe.remember else objective
     gradients = Gradients(objective, recipe, world)
     turns = range(1, recipe.evaluation.times + 1)
     measured_after = {round(steps * turn / len(turns)) for turn in turns} - {0}

@@ -22,7 +22,11 @@ class AdaptSettings(Config):
     """How the model that `model.weights` names is adapted. The keys from `rank` on are for LoRA."""
 
     kind: Literal["full", "locked", "lora"] = "full"
-    # full: every weight learns; locked: all but the image tower; lora: low-rank products beside the weights (Hu 2021)
+    # full: every weight learns, and embeddings are kept near those of the starting model; locked: all but the image
+    # tower; lora: low-rank products beside the weights (Hu et al. 2021)
+    remember: float = Field(
+        default=10.0, ge=0
+    )  # weight of the distance of embeddings from those of the starting model, for kind full; 0: none
     rank: PositiveInt = 8  # of each product
     scale: float = Field(default=1.0, gt=0)  # factor of each product
     dropout: float = Field(default=0.0, ge=0, lt=1)  # share of a product's inputs that a step leaves out
@@ -34,9 +38,13 @@ class AdaptSettings(Config):
 
     @model_validator(mode="after")
     def _says_nothing_in_vain(self) -> Self:
-        for_lora = {name for name in type(self).model_fields if name != "kind"}
-        if self.kind != "lora" and (vain := sorted(for_lora & self.model_fields_set)):
-            raise ValueError(f'{vain[0]} is for LoRA: add kind = "lora", or leave {vain[0]} out')
+        # A resolved recipe states its defaults too, so only other values are in vain.
+        changed = [name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default]
+        of_lora = [name for name in changed if name not in ("kind", "remember")]
+        if self.kind != "lora" and of_lora:
+            raise ValueError(f'{of_lora[0]} is for LoRA: add kind = "lora", or leave {of_lora[0]} out')
+        if self.kind != "full" and "remember" in changed:
+            raise ValueError(f"remember is for full fine-tuning: leave it out of {self.kind}")
         return self
 
     def frozen(self) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Cache of a frozen tower's embeddings: each picture or text is embedded once, before step 0, into the run folder.
+"""Cache of embeddings of a frozen tower, or of a starting model that is to be remembered: each picture or text is
+embedded once, before step 0, into the run folder.
 
     embeddings/image.npy     (N, E) float32 unit vectors, a row a picture in the order of the sources
     embeddings/image.json    whose they are, how many rows are there, and which pictures could not be read
@@ -30,6 +31,8 @@ from lexel.training.inputs.training_data import TrainingData
 
 Embed = Callable[[slice], tuple[np.ndarray, dict[int, str]]]  # rows → their vectors, and what is bad among them
 
+IMAGE_FROZEN = "The image tower is frozen: its embeddings are computed once, and pictures are not augmented."
+TEXT_FROZEN = "The text tower is frozen: its embeddings are computed once."
 CHUNK_ROWS = 1024  # of each process: as many as a run that is cut off computes again, at most
 
 
@@ -41,8 +44,13 @@ class _State(Config):
     bad: dict[int, str] = Field(default_factory=dict)  # row → why it has no embedding
 
 
-def embed_pictures(folder: Path, encoder: SharedEncoder, training_data: TrainingData) -> EmbeddedPictures:
-    """The embeddings of all pictures of the training_data, from `folder` where they are there already."""
+def embed_pictures(
+    folder: Path, encoder: SharedEncoder, training_data: TrainingData, why: str = IMAGE_FROZEN
+) -> EmbeddedPictures:
+    """The embeddings of all pictures of the training_data, from `folder` where they are there already.
+
+    `why` is said to the user.
+    """
     pictures = [pair.picture for source in training_data.sources for pair in source.pairs]
 
     def key() -> str:
@@ -58,14 +66,19 @@ def embed_pictures(folder: Path, encoder: SharedEncoder, training_data: Training
         return vectors, {rows.start + index: reason for index, reason in bad}
 
     if encoder.world.main:
-        say("The image tower is frozen: its embeddings are computed once, and pictures are not augmented.")
+        say(why)
     cache = _Cache(folder / "image", (len(pictures), encoder.dimensions), encoder.world)
     bad = cache.fill(key, embed, "Embedding pictures")
     return EmbeddedPictures(FrozenVectors(cache.vectors), [len(source.pairs) for source in training_data.sources], bad)
 
 
-def embed_texts(folder: Path, encoder: SharedEncoder, training_data: TrainingData) -> EmbeddedTexts:
-    """The embeddings of all texts that can be drawn, from `folder` where they are there already."""
+def embed_texts(
+    folder: Path, encoder: SharedEncoder, training_data: TrainingData, why: str = TEXT_FROZEN
+) -> EmbeddedTexts:
+    """The embeddings of all texts that can be drawn, from `folder` where they are there already.
+
+    `why` is said to the user.
+    """
     texts = sorted(set(training_data.texts()))
 
     def key() -> str:
@@ -75,7 +88,7 @@ def embed_texts(folder: Path, encoder: SharedEncoder, training_data: TrainingDat
         return digest.hexdigest()
 
     if encoder.world.main:
-        say("The text tower is frozen: its embeddings are computed once.")
+        say(why)
     cache = _Cache(folder / "text", (len(texts), encoder.dimensions), encoder.world)
     cache.fill(key, lambda rows: (encoder.embed_texts(texts[rows]), {}), "Embedding texts")
     return EmbeddedTexts(FrozenVectors(cache.vectors), {text: row for row, text in enumerate(texts)})

@@ -1,0 +1,67 @@
+"""The term that keeps embeddings near those of the starting model."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from fine_tuned import fine_tuning_recipe
+
+from lexel.errors import UsageError
+from lexel.loading import load
+from lexel.training.step.remembering import mean_distance
+from lexel.training.trainer import train
+from lexel.unit_vectors import unit
+
+FULL = ("adapt.kind=full", "evaluation.times=1")
+
+
+def test_the_distance_is_one_minus_the_mean_cosine_and_so_is_its_gradient():
+    random = np.random.default_rng(0)
+    now, first = (torch.from_numpy(unit(random.normal(size=(5, 4)))) for _ in range(2))
+    leaf = now.clone().requires_grad_()
+    found = mean_distance(leaf, first)
+    found.backward()
+    assert float(found.detach()) == pytest.approx(
+        1 - np.mean([a @ b for a, b in zip(now.numpy(), first.numpy(), strict=True)])
+    )
+    np.testing.assert_allclose(leaf.grad, (now - first) / 5, rtol=1e-6)
+
+
+def test_embeddings_stay_nearer_the_more_they_are_held(tiny_model, tmp_path):
+    start, images = load(tiny_model), [np.full((32, 32, 3), shade, np.uint8) for shade in (30, 120, 220)]
+    before = start.embed_images(images)
+    cosines = []
+    for weight in (0, 10, 1000):
+        recipe = fine_tuning_recipe(tiny_model, (*FULL, f"adapt.remember={weight}"))
+        run = train(recipe, tmp_path / str(weight))
+        cosines.append(float((before * load(run.model).embed_images(images)).sum(1).mean()))
+        lines = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
+        assert any("moved" in line for line in lines) == (weight > 0)
+    assert cosines[0] < cosines[1] < cosines[2]
+
+
+def test_the_first_step_is_near_the_starting_model(tiny_model, tmp_path):
+    recipe = fine_tuning_recipe(tiny_model, (*FULL, "augmentation.crop_scale=[1.0,1.0]", "augmentation.flip=never"))
+    run = train(recipe, tmp_path / "run")
+    [first, *_] = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines() if "moved" in line]
+    assert first["moved"] == pytest.approx(0, abs=0.02)  # the colours are jittered a little
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (("adapt.kind=lora", "adapt.remember=1"), "remember is for full fine-tuning"),
+        (("adapt.kind=full", "freeze.image=true"), "a frozen tower forgets nothing"),
+        (("adapt.kind=full", "adapt.remember=-1"), "adapt.remember"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(tiny_model, changes, message):
+    with pytest.raises(UsageError, match=message):
+        fine_tuning_recipe(tiny_model, changes)
+
+
+@pytest.mark.parametrize("changes", [FULL, ("adapt.kind=locked",), ("adapt.kind=lora", "adapt.rank=4")])
+def test_a_resolved_recipe_is_read_again_as_it_was(tiny_model, changes):
+    recipe = fine_tuning_recipe(tiny_model, changes)
+    assert type(recipe).build(json.loads(recipe.model_dump_json(exclude_none=True))) == recipe
