@@ -28,9 +28,11 @@ def index(
         str | None,
         typer.Option(help="The model of a new library; later it is remembered.", metavar="MODEL", show_default=False),
     ] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C: new files within seconds.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Keep running until Ctrl-C; add new files within seconds.")
+    ] = False,
     vanished: Annotated[
-        bool, typer.Option("--vanished", help="Mark photos as gone even where nearly a whole folder is.")
+        bool, typer.Option("--vanished", help="Mark photos as gone even where nearly all of a folder are.")
     ] = False,
     exclude: Annotated[
         list[str] | None,
@@ -49,8 +51,8 @@ def index(
 ) -> None:
     """Make a library of folders of pictures, and keep it up to date.
 
-    Only new and changed files are embedded. The same command again goes on where it was cut off; without folders it
-    looks through all that were ever added. For what is in a library, and its upkeep: lexel library --help
+    Only new and changed files are embedded. The same command again goes on where it was cut off; without folders all
+    that were added before are looked through. For what is in a library, and its upkeep: lexel library --help
 
     \b
     Examples:

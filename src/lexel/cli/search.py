@@ -23,10 +23,10 @@ def search(
         str, typer.Argument(help="The library: photos.lexel, or qdrant://host:6333/photos.", show_default=False)
     ],
     texts: Annotated[
-        list[str] | None, typer.Argument(metavar="TEXT", help="What is to be seen.", show_default=False)
+        list[str] | None, typer.Argument(metavar="TEXT", help="Words for what the photos show.", show_default=False)
     ] = None,
     weights: Annotated[
-        str | None, typer.Option(help="Of the texts, then of --like: 1,0.5", metavar="N,N…", show_default=False)
+        str | None, typer.Option(help="Weights of the texts, then of --like: 1,0.5", metavar="N,N…", show_default=False)
     ] = None,
     like: Annotated[
         list[str] | None,
@@ -51,20 +51,27 @@ def search(
     folder: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Only below this folder.", show_default=False)
     ] = None,
-    after: Annotated[str | None, typer.Option(metavar="DATE", help="Taken on or after: 2024, 2024-05 …")] = None,
-    before: Annotated[str | None, typer.Option(metavar="DATE", help="Taken before.", show_default=False)] = None,
+    after: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Only photos taken on or after this day: 2024, 2024-05 …")
+    ] = None,
+    before: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Only photos taken before this day.", show_default=False)
+    ] = None,
     orientation: Annotated[
         Literal["landscape", "portrait", "square"] | None,
-        typer.Option(metavar="SHAPE", help="landscape, portrait or square.", show_default=False),
+        typer.Option(metavar="SHAPE", help="Only photos that are landscape, portrait or square.", show_default=False),
     ] = None,
     tag: Annotated[
         str | None, typer.Option(metavar="TAG", help="Only photos with this tag.", show_default=False)
     ] = None,
     least_side: Annotated[
-        int | None, typer.Option(metavar="PIXELS", help="Of the shorter side, at least.", show_default=False)
+        int | None,
+        typer.Option(
+            metavar="PIXELS", help="Only photos whose shorter side is at least this long.", show_default=False
+        ),
     ] = None,
-    top: Annotated[int, typer.Option(metavar="N", help="How many.", min=1)] = 20,
-    page: Annotated[int, typer.Option(metavar="N", help="The next ones: 2, 3 …", min=1)] = 1,
+    top: Annotated[int, typer.Option(metavar="N", help="Number of results.", min=1)] = 20,
+    page: Annotated[int, typer.Option(metavar="N", help="Page of the results: 2, 3 …", min=1)] = 1,
     diversity: Annotated[float, typer.Option(metavar="X", help="Spread the results: 0 to 1.", min=0, max=1)] = 0.0,
     approximate: Annotated[bool, typer.Option("--approximate", help="Faster in a large library.")] = False,
     matches_only: Annotated[
@@ -79,7 +86,8 @@ def search(
     paths: Paths = False,
     zero: Zero = False,
     model: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Where the library's model lies now.", show_default=False)
+        str | None,
+        typer.Option(metavar="MODEL", help="The library's model, if it lies elsewhere now.", show_default=False),
     ] = None,
     runtime: Runtime = None,
     number_format: NumberFormat = None,
@@ -89,7 +97,7 @@ def search(
 
     A word or two are looked for as "a photo of a …", a poem or paragraph sentence by sentence. What is only unlikely
     to fit is marked so; --matches-only leaves it out. --like, --unlike and --without may be given several times.
-    Filters alone give the newest photos first. Photos whose files are not there now come last, and are no --paths.
+    Filters alone give the newest photos first. Photos whose files are missing come last, and --paths leaves them out.
 
     \b
     Examples:
