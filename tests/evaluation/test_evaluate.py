@@ -1,8 +1,11 @@
+import itertools
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from colour_encoder import (
     COLOURS,
+    NAMES,
     Broken,
     CollapsedEncoder,
     ColourEncoder,
@@ -13,10 +16,14 @@ from colour_encoder import (
 )
 
 from lexel.data.pairs import Pair, Source
-from lexel.errors import DataError, UsageError
+from lexel.errors import DataError, ModelError, UsageError
+from lexel.evaluation.embedded_source import EmbeddedSource
 from lexel.evaluation.evaluate import evaluate
+from lexel.evaluation.metrics.twins import twin_scores
 from lexel.evaluation.report.report import Report
 from lexel.evaluation.source_fingerprint import source_fingerprint
+from lexel.evaluation.tasks.base import DrawnTask
+from lexel.evaluation.tasks.registry import PROBE_TASKS, TASKS
 
 
 def both() -> Source:
@@ -131,3 +138,54 @@ def test_a_missing_or_damaged_report_is_refused(tmp_path):
 def test_the_same_evaluation_shows_the_same_examples():
     first, second = (evaluate(ColourEncoder(), both()).sources[0] for _ in range(2))
     assert first == second
+
+
+def test_a_model_that_emits_constants_is_named_as_such_whatever_the_task():
+    for tasks in (["zero_shot"], ["knn"], ["geometry"]):
+        [source] = evaluate(CollapsedEncoder(), labelled_source(each=6), tasks=tasks).sources
+        assert any("gives all images the same embedding" in warning for warning in source.warnings)
+
+
+def test_images_with_neither_label_nor_caption_are_counted():
+    source = labelled_source()
+    pairs = [*source.pairs, painted("bare", "red")]
+    [found] = evaluate(ColourEncoder(), Source("some bare", pairs)).sources
+    assert found.warnings == ["1 images have neither label nor caption and were left out."]
+
+
+def test_embeddings_of_another_number_than_the_pairs_are_refused():
+    source = labelled_source()
+    with pytest.raises(UsageError, match=r"shape \(2, 4\) do not belong to 21 pairs"):
+        EmbeddedSource(source, list(source.pairs), np.ones((2, 4), np.float32), [])
+
+
+ASKED = [task.name for task in TASKS if not isinstance(task, DrawnTask) and task.name not in PROBE_TASKS]
+
+
+@pytest.mark.parametrize("broken", ["image", "text"])
+@pytest.mark.parametrize("task", ASKED)
+def test_embeddings_that_are_no_numbers_are_refused_by_every_task_that_looks_at_them(task, broken):
+    class Damaged(ColourEncoder):
+        def _image(self, image):
+            return super()._image(image) * (np.nan if broken == "image" else 1)
+
+        def embed_texts(self, texts):
+            return super().embed_texts(texts) * (np.nan if broken == "text" else 1)
+
+    said = {"hierarchy": "{0[0]}/{0}", "multi_label": "{}, {}"}.get(task, "{}")
+    labelled = zip(labelled_source(each=4).pairs, itertools.cycle(NAMES[:3]), strict=False)
+    pairs = [
+        replace(pair, captions=(f"a {pair.label} thing on a wall", "it"), label=said.format(pair.label, other))
+        for pair, other in labelled
+    ]
+    if task == "knn" and broken == "text":
+        return  # it reads no texts
+    with pytest.raises(ModelError, match="not all finite"):
+        evaluate(Damaged(), Source("all of it", pairs), tasks=[task])
+
+
+def test_twins_of_embeddings_that_are_no_numbers_are_refused():
+    vectors = np.full((1, 2, 3), np.nan)
+    for images, captions in ((vectors, np.ones((1, 2, 3))), (np.ones((1, 2, 3)), vectors)):
+        with pytest.raises(ModelError, match="not all finite"):
+            twin_scores(images, captions)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lexel.data.pairs import Pair, Source
-from lexel.errors import DataError
+from lexel.errors import DataError, ModelError, UsageError
 from lexel.evaluation.published.probe_source import ProbeSource
 
 if TYPE_CHECKING:
@@ -29,13 +29,30 @@ class EmbeddedSource:
     cache: EvaluationCache | None = field(default=None, repr=False, compare=False)
     _texts: dict[tuple[str, ...], np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        if self.vectors.ndim != 2 or len(self.vectors) != len(self.pairs):
+            raise UsageError(
+                f"{self.source.name}: embeddings of shape {self.vectors.shape} do not belong to {len(self.pairs):,} "
+                "pairs.\n  Give one row for each pair."
+            )
+        _check_finite(self.vectors)
+
     def embed_texts(self, encoder: Encoder, texts: Sequence[str]) -> np.ndarray:
         """(N, D) unit vectors of the texts, computed once however many tasks ask for the same ones."""
         wanted = tuple(texts)
         if wanted not in self._texts:
             embed = encoder.embed_texts if self.cache is None else partial(self.cache.embed_texts, encoder)
-            self._texts[wanted] = embed(wanted)
+            vectors = embed(wanted)
+            _check_finite(vectors)
+            self._texts[wanted] = vectors
         return self._texts[wanted]
+
+
+def _check_finite(vectors: np.ndarray) -> None:
+    if not np.isfinite(vectors).all():
+        raise ModelError(
+            "The model's embeddings are not all finite numbers: it has diverged, or its weights are damaged."
+        )
 
 
 def embed_source(

@@ -21,7 +21,7 @@ from lexel.evaluation.report.report import Report, SourceReport
 from lexel.evaluation.source_fingerprint import source_fingerprint
 from lexel.evaluation.tasks.base import DrawnTask, Task, TaskInput, TaskRequest
 from lexel.evaluation.tasks.drawn import measure_drawn
-from lexel.evaluation.tasks.registry import chosen_tasks
+from lexel.evaluation.tasks.registry import PROBE_TASKS, chosen_tasks
 from lexel.evaluation.texts.prompts import Prompts
 from lexel.evaluation.texts.templates import DEFAULT_TEMPLATES
 from lexel.evaluation.texts.templates import templates as read_templates
@@ -114,10 +114,11 @@ def _plan(request: TaskRequest, wanted: Sequence[Task]) -> list[Task]:
         source = request.source
         captioned = [pair for pair in source.pairs if pair.captions]
         captions = {caption for pair in captioned for caption in pair.captions}
-        needs = "; ".join(f"{task.name} needs {task.needs}" for task in wanted)
+        meant = [task for task in wanted if task.name not in PROBE_TASKS] or wanted
+        needs = "; ".join(f"{task.name} needs {task.needs}" for task in meant)
         raise UsageError(
             f"{source.name} has {len(source.labels)} distinct labels, and {len(captions)} distinct captions of "
-            f"{len(captioned)} images: not enough for {' or '.join(task.name for task in wanted)}.\n"
+            f"{len(captioned)} images: not enough for {' or '.join(task.name for task in meant)}.\n"
             f"  {needs[0].upper()}{needs[1:]}."
         )
     return plan

@@ -10,6 +10,8 @@ from math import comb
 
 import numpy as np
 
+from lexel.errors import ModelError
+
 
 @dataclass(frozen=True, slots=True)
 class TwinScores:
@@ -27,6 +29,10 @@ CHANCES = {"caption": 1 / 2, "captions": 1 / 4, "images": 1 / 4, "group": 1 / 6}
 
 def twin_scores(images: np.ndarray, captions: np.ndarray) -> TwinScores:
     """Score twins by the cosines of images (N, 2, D) with captions (N, 2, D); image i belongs to caption i."""
+    if not (np.isfinite(images).all() and np.isfinite(captions).all()):
+        raise ModelError(
+            "The model's embeddings are not all finite numbers: it has diverged, or its weights are damaged."
+        )
     cosines = np.einsum("nid,ncd->nic", images, captions)
     own = np.einsum("nii->ni", cosines)
     other_caption = cosines[:, [0, 1], [1, 0]]

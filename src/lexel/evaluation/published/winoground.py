@@ -7,7 +7,7 @@ As published on the Hugging Face hub: `examples.jsonl` (`id`, `caption_0`, `capt
 from pathlib import Path
 from typing import Any
 
-from lexel.data.pairs import EmbeddedImage, ImageFile, Pair, Picture
+from lexel.data.pairs import EmbeddedImage, ImageFile, Pair, Picture, TableImage
 from lexel.errors import DataError
 from lexel.evaluation.published.annotations import (
     PictureFolder,
@@ -42,6 +42,8 @@ def _picture(value: Any, row: Row, folder: PictureFolder, place: str) -> Picture
     match value:
         case str() if value:
             return ImageFile(folder.find(value))
+        case TableImage():
+            return value
         case bytes():
             return EmbeddedImage(value)
         case {"bytes": bytes() as content}:

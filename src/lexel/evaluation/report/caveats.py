@@ -3,15 +3,26 @@
 from collections.abc import Iterable
 from itertools import islice
 
+import numpy as np
+
 from lexel.evaluation.embedded_source import EmbeddedSource
 from lexel.evaluation.metrics.metric import Metric
 
 WIDE_INTERVAL = 0.10  # an interval of ten percentage points hides most differences between models
 NAMED_EXAMPLES = 3  # in a sentence
+SAME_EMBEDDING = 1e-6  # difference in any dimension, below which it is rounding
 
 
 def about_reading(embedded: EmbeddedSource) -> list[str]:
-    """Images that could not be read."""
+    """Images that could not be read, that have nothing to be tested with, or that the model cannot tell apart."""
+    silent = len(embedded.source.pairs) - len(embedded.pairs) - len(embedded.unreadable)
+    said = [f"{silent:,} images have neither label nor caption and were left out."] if silent > 0 else []
+    if len(embedded.vectors) > 1 and np.ptp(embedded.vectors, axis=0).max() < SAME_EMBEDDING:
+        said.append("The model gives all images the same embedding: whatever it scores here says nothing.")
+    return said + _about_unreadable(embedded)
+
+
+def _about_unreadable(embedded: EmbeddedSource) -> list[str]:
     if not embedded.unreadable:
         return []
     examples = "; ".join(f"{key}: {reason}" for key, reason in embedded.unreadable[:NAMED_EXAMPLES])

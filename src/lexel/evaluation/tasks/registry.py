@@ -46,7 +46,8 @@ TASKS: tuple[Task, ...] = (
     DISTANCE,
     Handwriting(),
 )
-DEFAULT_TASKS = ("zero_shot", "retrieval", "choices", "twins")
+PROBE_TASKS = ("choices", "twins")  # that only a published probe has what it takes for
+DEFAULT_TASKS = ("zero_shot", "retrieval", *PROBE_TASKS)
 
 
 def chosen_tasks(wanted: Sequence[str | Task] | None) -> list[Task]:
