@@ -140,6 +140,7 @@ def _names(models: list[str], reports: "list[Report]") -> list[str]:
 
 
 def _print(comparison: "Comparison") -> None:
+    wide = max(34, *(len(f"{row.task} {row.metric}") for row in comparison.differences))
     for name in comparison.models:
         print(f"{one_line(name)} against {one_line(comparison.baseline)}, in percentage points")
         source = None
@@ -151,7 +152,8 @@ def _print(comparison: "Comparison") -> None:
                 print(f"  {one_line(source)}")
             low, high = row.interval
             values = f"{row.baseline_value:.1%} → {row.model_value:.1%}"
+            measured = f"{row.task} {row.metric}".replace("_", " ")
             print(
-                f"    {f'{row.task} {row.metric}'.replace('_', ' '):<34} {values:<17} {100 * row.difference:+6.1f}"
+                f"    {measured:<{wide}} {values:<17} {100 * row.difference:+6.1f}"
                 f"   95 % interval {100 * low:+.1f} to {100 * high:+.1f}   p {row.p_value:<7.2g} {row.sentence}"
             )
