@@ -14,8 +14,10 @@ def percent(share: float) -> str:
 
 
 def interval(metric: Metric) -> str:
-    """The 95 % interval: "89–93 %", "3–12", "0.41–0.44"."""
+    """The 95 % interval: "89–93 %", "3–12", "0.41–0.44", "-2.2 to -1.9"."""
     low, high = in_unit(metric, metric.low), in_unit(metric, metric.high)
+    if metric.low < 0 and low != high:
+        return f"{low} to {high}"
     return low if low == high else f"{low.removesuffix(SPACE + '%')}–{high}"
 
 
