@@ -69,7 +69,11 @@ def test_similarity_is_a_matrix_of_images_by_texts(api, encoder):
         ("classify", {"labels": [" "]}, "invalid-request"),
         ("classify", {"labels": ["cat", "cat"]}, "not-possible"),
         ("classify", {"labels": ["cat"], "templates": "phot"}, "not-possible"),
-        ("classify", {"labels": ["cat"], "templates": ["{}"] * 33}, "too-many-templates"),
+        (
+            "classify",
+            {"labels": ["cat"], "templates": [f"{{}} {n}" for n in range(33)]},
+            "too-many-templates",
+        ),
         ("classify", {"labels": [f"label {i}" for i in range(10_000)]}, "too-many-labels"),
         ("rank", {"captions": []}, "invalid-request"),
         ("rank", {"captions": ["a"], "caption": "a"}, "invalid-request"),
