@@ -101,7 +101,7 @@ class ModelSettings(Config):
 class SourceSettings(Config):
     """One source of pairs."""
 
-    source: str  # a folder, a table, class folders or scenes:N; /val at its end takes that split
+    source: str  # a folder, a table, shards, scenes:N or mix:0.7*A,0.3*B; /val at its end takes that split
     weight: PositiveFloat = 1.0  # passes over it in an epoch
     templates: str | tuple[str, ...] | None = None  # that make captions of labels; default: those of [data]
     label_share: float = Field(default=0.0, ge=0, le=1)  # how often a pair that has both shows its label, not a caption

@@ -9,6 +9,7 @@ from pathlib import Path
 from lexel.data.pairs import Source, grouped
 from lexel.data.readers.encodings import check_encoding
 from lexel.data.readers.folder import find_metadata, has_layout, has_split_folders, read_folder
+from lexel.data.readers.mixture import PREFIX, MixturePart, mixture_parts, sample_counts
 from lexel.data.readers.paths import has_image_extension
 from lexel.data.readers.splits import FOLDER_SPLITS, Reading, split_name, take_split
 from lexel.data.readers.tables.caption_columns import Captions
@@ -30,7 +31,7 @@ def read_source(
     text_required: bool = True,
     keep_columns: bool = False,
 ) -> Source:
-    """Read a folder, a table or `scenes:N`, with `/split` at its end where only one split of it is wanted.
+    """Read a folder, a table, `scenes:N` or `mix:0.7*A,0.3*B`, with `/split` at its end where one split is wanted.
 
     Without a named split the first of `prefer` that exists is taken, or else everything. `caption`, `label` and
     `image` name the columns of a table that cannot be guessed, `encoding` that of its text. A table without any text
@@ -41,6 +42,10 @@ def read_source(
         source = lexel.read_source("shop.csv", caption="title")
         source.pairs[0].captions
     """
+    if parts := mixture_parts(text):
+        columns = {"caption": caption, "label": label, "image": image, "encoding": encoding}
+        columns |= {"text_required": text_required, "keep_columns": keep_columns}
+        return _joined(text, parts, [read_source(part.source, prefer=prefer, **columns) for part in parts])
     if re.match(r"scenes:", text):
         return _read_scenes(text, prefer)
     wanted = Wanted(image, caption, label, encoding, text_required, keep_columns)
@@ -59,6 +64,10 @@ def read_source(
 
 def check_there(text: str) -> None:
     """Raise UsageError where no source of that name can be: nothing is there, and it is no made-up one."""
+    for part in mixture_parts(text):
+        check_there(part.source)
+    if text.startswith(PREFIX):
+        return
     if is_of_shards(text):
         from lexel.data.shards import check_shards
 
@@ -72,6 +81,19 @@ def is_of_shards(text: str) -> bool:
     from lexel.data.shards import named_split, names_shards
 
     return bool(text.strip()) and (names_shards(text) or named_split(text) is not None)
+
+
+def _joined(text: str, parts: Sequence[MixturePart], sources: Sequence[Source]) -> Source:
+    """All pairs of a mixture, their keys after the names of their sources. The shares are heeded by training alone."""
+    pairs = [replace(pair, key=f"{source.name}/{pair.key}") for source in sources for pair in source.pairs]
+    counts = sample_counts([len(source.pairs) for source in sources], [part.share for part in parts])
+    notes = [
+        f"{part.share:.4g} of the samples from {part.source}: {len(source.pairs):,} pairs, {count:,} samples an epoch"
+        f" ({count / len(source.pairs):.3g} passes)"
+        for part, source, count in zip(parts, sources, counts, strict=True)
+    ]
+    said = [f"{source.name}: {note}" for source in sources for note in source.notes]
+    return Source(text, pairs, (*notes, *said))
 
 
 def _read_scenes(text: str, prefer: Sequence[str]) -> Source:

@@ -12,6 +12,7 @@ from lexel.batches import ceil_div
 from lexel.data.captions import fill
 from lexel.data.loader import TrainingSource
 from lexel.data.pairs import Pair, Source, choose
+from lexel.data.readers.mixture import mixture_parts, sample_counts
 from lexel.errors import DataError
 from lexel.evaluation.texts.templates import templates
 from lexel.progress import say
@@ -59,7 +60,8 @@ def gather(recipe: Recipe, reader: InputReader) -> TrainingData:
     """Read the recipe's sources and set the held-out pairs apart. Raises UsageError or DataError."""
     sources: list[TrainingSource] = []
     held_out: list[Source] = []
-    for settings in recipe.data.sources:
+    parts, mixtures = _parts(recipe.data.sources)
+    for settings in parts:
         source = _read(reader, settings, recipe.data)
         pairs = source.pairs
         if recipe.evaluation.source is None:
@@ -71,9 +73,44 @@ def gather(recipe: Recipe, reader: InputReader) -> TrainingData:
         settings = SourceSettings(source=recipe.evaluation.source)
         held_out.append(_read(reader, settings, recipe.data, prefer=("val", "test")))
     apart = _merged(held_out)
-    sources = [_without(source, apart) for source in sources]
+    sources = _with_shares([_without(source, apart) for source in sources], mixtures)
     _check_measurable(apart)
     return TrainingData(tuple(sources), apart, _fingerprint(pair for source in sources for pair in source.pairs))
+
+
+@dataclass(frozen=True)
+class _Mixture:
+    """Sources that stand side by side: the place of the first, the share of each, and the passes over all of them."""
+
+    start: int
+    shares: tuple[float, ...]
+    weight: float
+
+
+def _parts(sources: Sequence[SourceSettings]) -> tuple[list[SourceSettings], list[_Mixture]]:
+    """The sources, each mixture replaced by what it is of."""
+    parts: list[SourceSettings] = []
+    mixtures: list[_Mixture] = []
+    for settings in sources:
+        mixed = mixture_parts(settings.source)
+        if mixed:
+            mixtures.append(_Mixture(len(parts), tuple(part.share for part in mixed), settings.weight))
+        parts += [settings.model_copy(update={"source": part.source}) for part in mixed] or [settings]
+    return parts, mixtures
+
+
+def _with_shares(sources: list[TrainingSource], mixtures: Sequence[_Mixture]) -> list[TrainingSource]:
+    """The sources, those of a mixture with the passes that give each its share of the samples."""
+    weighed = list(sources)
+    for mixture in mixtures:
+        stop = mixture.start + len(mixture.shares)
+        mixed = sources[mixture.start : stop]
+        sizes = [len(source.pairs) for source in mixed]
+        weighed[mixture.start : stop] = [
+            replace(source, weight=mixture.weight * count / size)
+            for source, size, count in zip(mixed, sizes, sample_counts(sizes, mixture.shares), strict=True)
+        ]
+    return weighed
 
 
 def train_tokenizer(recipe: Recipe, training_data: TrainingData, context_length: int) -> Tokenizer:
