@@ -13,7 +13,7 @@ from lexel.data.readers.mixture import MixturePart, mixture_parts, sample_counts
 from lexel.data.readers.source import check_there
 from lexel.errors import UsageError
 from lexel.training.inputs.input_reader import InputReader
-from lexel.training.inputs.training_data import gather
+from lexel.training.inputs.training_data import gather, source_parts
 from lexel.training.recipe import Recipe
 
 
@@ -68,6 +68,7 @@ def test_training_sees_the_shares_of_a_mixture_beside_another_source():
         {"epochs": 1, "data": {"sources": sources}, "evaluation": {"source": "scenes:8/val"}}
     )
     found = gather(recipe, InputReader()).sources
+    assert [part.source for part in source_parts(recipe)[0]] == ["scenes:30", "scenes:90?seed=1", "scenes:10?seed=2"]
     order = Order([len(source.pairs) for source in found], [source.weight for source in found], 0)
     drawn = Counter(order.at(position).source for position in range(order.epoch_size))
     assert drawn == {0: 180, 1: 60, 2: 10}

@@ -16,9 +16,10 @@ import huggingface_hub.constants
 import pytest
 from stand_in_hub import COMMIT, StandInHub
 
-from lexel.checkpoints.hub import download, pretrained
+from lexel import downloads
 from lexel.checkpoints.hub import locate as hub
-from lexel.checkpoints.hub.download import RemoteFile
+from lexel.checkpoints.hub import pretrained
+from lexel.downloads import RemoteFile
 from lexel.errors import LexelError, UsageError
 
 NAME = "ViT-B-32/openai"
@@ -47,7 +48,7 @@ def the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("LEXEL_CACHE", str(tmp_path / "lexel"))
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    monkeypatch.setattr(download, "PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(downloads, "PAUSE_SECONDS", 0.001)
     yield stand_in
     server.shutdown()
     server.server_close()

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from urllib.parse import urlsplit
 
-from lexel.checkpoints.hub.download import Progress, RemoteFile, download
+from lexel.downloads import Progress, RemoteFile, download
 from lexel.errors import LexelError, UsageError
 from lexel.extras import missing_library
 from lexel.files import cache_folder, cache_home

@@ -5,9 +5,10 @@ import typer
 from lexel.cli.data.filter import filter
 from lexel.cli.data.inspect import inspect
 from lexel.cli.data.prepare import prepare
+from lexel.cli.data.pull import pull
 
 data = typer.Typer(help="Look at data before training on it.", no_args_is_help=True)
-for command in (inspect, filter, prepare):
+for command in (inspect, filter, prepare, pull):
     data.command()(command)
 
 

@@ -60,7 +60,7 @@ def gather(recipe: Recipe, reader: InputReader) -> TrainingData:
     """Read the recipe's sources and set the held-out pairs apart. Raises UsageError or DataError."""
     sources: list[TrainingSource] = []
     held_out: list[Source] = []
-    parts, mixtures = _parts(recipe.data.sources)
+    parts, mixtures = source_parts(recipe)
     for settings in parts:
         source = _read(reader, settings, recipe.data)
         pairs = source.pairs
@@ -79,7 +79,7 @@ def gather(recipe: Recipe, reader: InputReader) -> TrainingData:
 
 
 @dataclass(frozen=True)
-class _Mixture:
+class MixedSources:
     """Sources that stand side by side: the place of the first, the share of each, and the passes over all of them."""
 
     start: int
@@ -87,19 +87,19 @@ class _Mixture:
     weight: float
 
 
-def _parts(sources: Sequence[SourceSettings]) -> tuple[list[SourceSettings], list[_Mixture]]:
-    """The sources, each mixture replaced by what it is of."""
+def source_parts(recipe: Recipe) -> tuple[list[SourceSettings], list[MixedSources]]:
+    """The recipe's sources, each mixture replaced by what it is of: one for each of `TrainingData.sources`."""
     parts: list[SourceSettings] = []
-    mixtures: list[_Mixture] = []
-    for settings in sources:
+    mixtures: list[MixedSources] = []
+    for settings in recipe.data.sources:
         mixed = mixture_parts(settings.source)
         if mixed:
-            mixtures.append(_Mixture(len(parts), tuple(part.share for part in mixed), settings.weight))
+            mixtures.append(MixedSources(len(parts), tuple(part.share for part in mixed), settings.weight))
         parts += [settings.model_copy(update={"source": part.source}) for part in mixed] or [settings]
     return parts, mixtures
 
 
-def _with_shares(sources: list[TrainingSource], mixtures: Sequence[_Mixture]) -> list[TrainingSource]:
+def _with_shares(sources: list[TrainingSource], mixtures: Sequence[MixedSources]) -> list[TrainingSource]:
     """The sources, those of a mixture with the passes that give each its share of the samples."""
     weighed = list(sources)
     for mixture in mixtures:

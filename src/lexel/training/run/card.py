@@ -8,7 +8,7 @@ from lexel.evaluation.report.report import Report
 from lexel.images import Preprocessing
 from lexel.models.clip import CLIP
 from lexel.progress import duration
-from lexel.training.inputs.training_data import TrainingData
+from lexel.training.inputs.training_data import TrainingData, source_parts
 from lexel.training.recipe import Recipe
 from lexel.version import __version__
 
@@ -52,7 +52,7 @@ encoder.similarity(["picture.jpg"], ["a caption", "another caption"])
 
 
 def _data(recipe: Recipe, training_data: TrainingData) -> str:
-    sources = zip(recipe.data.sources, training_data.sources, strict=True)
+    sources = zip(source_parts(recipe)[0], training_data.sources, strict=True)
     lines = "\n".join(_source_line(settings.source, source) for settings, source in sources)
     return f"""## Data
 

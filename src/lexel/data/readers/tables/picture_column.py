@@ -1,5 +1,6 @@
 """The picture that each row of a table names: a file beside the table, or the picture itself within a Parquet file."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,8 +124,8 @@ def _lookup_notes(
     return notes
 
 
-def _shown(folder: Path, path: Path) -> Path:
-    return path.relative_to(folder) if path.is_relative_to(folder) else path
+def _shown(folder: Path, path: Path) -> str:
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else os.path.relpath(path, folder.resolve())
 
 
 def _why_none(table: Table, column: str, names: Sequence[str], lookup: Lookup) -> str:
