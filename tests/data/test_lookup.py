@@ -142,6 +142,15 @@ def test_a_table_whose_first_pictures_are_missing_is_read_and_their_share_is_tol
     assert "25 of 60 images are not there (42%), such as 0.png" in notes
 
 
+def test_pictures_behind_a_link_are_there_also_where_others_are_missing(tmp_path):
+    draw(tmp_path / "elsewhere", "1.png", "2.png")
+    (tmp_path / "table").mkdir()
+    (tmp_path / "table" / "images").symlink_to(tmp_path / "elsewhere")
+    pairs, notes = said_of(tmp_path / "table", ["images/1.png", "images/9.png", "images/2.png"])
+    assert [key for key, _ in pairs] == ["images/1.png", "images/9.png", "images/2.png"]
+    assert "1 of 3 images are not there (33%), such as images/9.png" in notes
+
+
 def folded(name: str) -> str:
     return normalize("NFC", normalize("NFC", name).casefold())
 

@@ -88,13 +88,13 @@ def find_files(
 
 
 def _path_there(folder: Path, start: Parts, name: str, there: set[Parts]) -> Path | None:
-    if is_absolute_anywhere(name) or ".." in name:
-        path = folder.joinpath(*start, name)
-        return path if os.path.isfile(path) else None  # noqa: PTH113 - a name too long is no error here
-    for parts in ((*start, *_parts(name)), _parts(name)):
-        if parts in there:
-            return folder.joinpath(*parts)
-    return None
+    parts = _parts(name)
+    if not is_absolute_anywhere(name):
+        for known in ((*start, *parts), parts):
+            if known in there:
+                return folder.joinpath(*known)
+    path = folder.joinpath(*start, name)  # absolute, above the folder, or below a link, which is not walked through
+    return path if os.path.isfile(path) else None  # noqa: PTH113 - a name too long is no error here
 
 
 def _find_by(
