@@ -29,10 +29,12 @@ _MARKS = (
 )
 SAMPLE_BYTES = 65536  # that are looked at
 MIN_ZEROS = 0.2  # share of the bytes of one side; fewer are stray ones
-LATIN_PRIOR = 0.15  # by which another encoding must explain more letters than Windows-1252, which most tables are in
+LATIN_PRIOR = 0.02  # by which another encoding must explain more letters than Windows-1252, which most tables are in
+MIN_HEBREW_SHARE = 0.98  # of the letters; the rest are points and quotation marks
 MIN_BYTES = 4  # beyond ASCII; fewer tell nothing, and most such texts are Western
 MIN_HEBREW_LETTERS = 30  # fewer could be Russian without its last five letters
 _HEBREW = re.compile(rb"[\xe0-\xfa]+")
+_BETWEEN_LETTERS = re.compile(r"(?<=[a-z])[¹³¿£¥¶¼¾](?=[a-z])")  # Polish letters, read as Windows-1252
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]+")
 
 
@@ -120,7 +122,8 @@ def _is_hebrew(content: bytes) -> bool:
     letters = b"".join(_BEYOND_ASCII.findall(content))
     in_range = b"".join(_HEBREW.findall(content))
     words = [len(word) for word in _BEYOND_ASCII.findall(content)]
-    return len(letters) >= MIN_HEBREW_LETTERS and letters == in_range and len(letters) > 2 * len(words)
+    enough = len(letters) >= MIN_HEBREW_LETTERS and len(letters) > 2 * len(words)
+    return enough and len(in_range) >= MIN_HEBREW_SHARE * len(letters)
 
 
 def _nearest_latin(content: bytes) -> str:
