@@ -14,8 +14,8 @@ from pathlib import Path
 from lexel.checkpoints.hub import cache
 from lexel.checkpoints.hub.cache import Repository
 from lexel.checkpoints.hub.choose_files import OPEN_CLIP_CONFIG, beside, choose, first_whole, has_tokenizer
-from lexel.downloads import ConnectionLostError, Progress, RemoteFile
 from lexel.checkpoints.hub.pretrained import CLIP_TOKENIZER, Pretrained, all_pretrained, find, looks_pretrained
+from lexel.downloads import ConnectionLostError, Progress, RemoteFile
 from lexel.errors import LexelError, UsageError
 from lexel.progress import say, show_downloads
 
