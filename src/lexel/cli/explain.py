@@ -20,8 +20,8 @@ def explain(
     """Show where in an image a model sees a text, and which words of the text count.
 
     For each text: its cosine, the middle of the strongest place, and by how much the cosine falls without each word.
-    --html writes the heat maps over the picture. All but Vision Transformers on torch
-    are explained by covering parts of the picture, which takes longer.
+    --html writes the heat maps over the picture. All but Vision Transformers on torch are explained by covering parts
+    of the picture, which takes longer.
 
     \b
     Example:

@@ -220,7 +220,7 @@ def blend(
 
     \b
     Example:
-      lexel models blend ViT-B-32/openai runs/shop/model --own shop/val --guard everyday/test -o shop-both
+      lexel models blend ViT-B-32/openai tuned --own mine/val --guard test -o both
     """
     from lexel.blending.blend import blend as mix
     from lexel.cli.print_models import print_blend

@@ -9,5 +9,7 @@ groups           photos that look alike (spherical k-means); `group_names` finds
 labelling        zero-shot labels; `label_writing` puts them into tags, side-cars or a CSV, `label_removal` takes them
                  back; `sidecars` are the files, `xmp` is their content
 sorting          copies or links in a folder for each label
+space_map        a library's embeddings on a plane, with the names of its groups; `map_files` keeps its pictures
 concepts         flags pictures that show a concept
+sources          which pairs of a training set are worth keeping
 """
