@@ -22,7 +22,8 @@ def make(spread: bool, seed: int, kind: str) -> tuple[CLIP, Optimizer]:
     """A small model, its optimizer and its average; `spread`: with FSDP2 over the processes of the group."""
     clip = CLIP(tiny_recipe(model={"architecture": "lexel-xs"}).architecture())
     init_weights(clip, seed)
-    clip.text.token_embedding.weight.requires_grad_(False)  # as in a tower that is partly frozen
+    frozen = clip.text.token_embedding.weight.requires_grad_(False)  # as in a tower that is partly frozen:
+    nn.init.normal_(frozen, generator=torch.Generator().manual_seed(7))  # that of the starting model, in no snapshot
     if spread:
         from torch.distributed.fsdp import fully_shard
 

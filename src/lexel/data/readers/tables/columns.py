@@ -120,7 +120,7 @@ def _find_image(table: Table) -> str:
     addresses = next((column for column, values in table.columns.items() if _are_addresses(values)), None)
     if addresses:
         raise DataError(
-            f'{table.path}: "{addresses}" holds addresses on the web, and Lexel fetches nothing.\n'
+            f'{table.path}: "{addresses}" holds addresses of pictures on the web, which are not downloaded.\n'
             "  Download the pictures first (img2dataset does that), then name the table that lists the files."
         )
     raise UsageError(
