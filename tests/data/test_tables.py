@@ -223,7 +223,7 @@ def test_rows_without_an_image_are_skipped_and_counted(folder):
         ("t.csv", "", r"t\.csv is empty"),
         ("t.parquet", "PAR1 not", r"t\.parquet is no whole Parquet file"),
         ("t.csv", "image,caption\n,a\n,b\n", "no column of image files that are there"),
-        ("t.csv", "url,caption\nhttp://a/b.jpg,a\n", "holds addresses of pictures on the web, which are not downloaded"),
+        ("t.csv", "url,caption\nhttp://a/b.jpg,a\n", "addresses of pictures on the web, which are not downloaded"),
     ],
 )
 def test_a_malformed_table_is_refused_with_file_and_line(folder, name, text, message):
