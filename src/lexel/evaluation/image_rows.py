@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lexel.data.image_arguments import image_arguments
-from lexel.data.pairs import Picture
+from lexel.data.pairs import Picture, TableImage
 from lexel.data.readers.tables.columns import Wanted, choose_columns, is_embedded
 from lexel.data.readers.tables.picture_column import read_pictures
 from lexel.data.readers.tables.table import read_table
@@ -111,9 +111,14 @@ def _write_parquet(path: Path, columns: Sequence[str], rows: Sequence[dict[str, 
     pa = _pyarrow()
     import pyarrow.parquet as parquet
 
-    table = pa.table({column: [row.get(column) for row in rows] for column in columns})
+    table = pa.table({column: [_stored(row.get(column)) for row in rows] for column in columns})
     with new_file(path) as temporary:
         parquet.write_table(table, temporary)
+
+
+def _stored(value: Any) -> Any:
+    """What Parquet holds of a cell: of a picture its bytes, as Hugging Face's tables have them."""
+    return {"bytes": value.content(), "path": None} if isinstance(value, TableImage) else value
 
 
 def _pyarrow() -> Any:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from lexel.errors import UsageError
 from lexel.library.search.query import Hit
 from lexel.library.store.database.paths import is_below, readable, with_slash
 from lexel.library.store.records import Photo
@@ -20,10 +21,10 @@ def library_of(service: Service) -> ServedLibrary:
 
 def find_photo(library: ServedLibrary, id: int) -> Photo:
     """One photo. Raises ProblemError where there is none of that number."""
-    rows = library.records.rows("SELECT 1 FROM files WHERE id = ?", (id,)) if 0 <= id < 2**63 else []
-    if not rows:
-        raise ProblemError(404, "no-photo", f"The library has no photo {id}.")
-    return library.records.photo(id)
+    try:
+        return library.records.photo(id)
+    except UsageError:
+        raise ProblemError(404, "no-photo", f"The library has no photo {id}.") from None
 
 
 def photo_facts(photo: Photo, folders: Sequence[str]) -> dict[str, Any]:
