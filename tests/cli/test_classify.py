@@ -137,7 +137,7 @@ def test_pictures_inside_a_table_go_into_parquet_and_not_into_text(lexel, tiny_m
     assert 'Left out of out.jsonl: "image"' in lexel(*words, "out.jsonl").err
     assert read_table(here / "out.jsonl").columns["id"] == [3]
     assert lexel(*words, "out.parquet").status == 0
-    assert read_table(here / "out.parquet").columns["image"][0]["bytes"] == content
+    assert read_table(here / "out.parquet").columns["image"][0].content() == content
 
 
 @pytest.mark.parametrize(
