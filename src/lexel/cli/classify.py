@@ -43,7 +43,7 @@ def classify(
         typer.Option(
             "--labels",
             metavar="A,B…|FILE",
-            help="Labels with commas between; a text file with one a line; or a table with a label column.",
+            help="Labels separated by commas; a text file with one a line; or a table with a label column.",
             show_default=False,
         ),
     ] = None,
@@ -82,7 +82,10 @@ def classify(
     classifier: Annotated[
         Path | None,
         typer.Option(
-            "--classifier", metavar="FILE", help="Take one that --save kept, in place of labels.", show_default=False
+            "--classifier",
+            metavar="FILE",
+            help="Use a classifier that --save kept, in place of labels.",
+            show_default=False,
         ),
     ] = None,
     runtime: Runtime = None,
@@ -90,9 +93,9 @@ def classify(
     no_cache: NoCache = False,
     json: Json = False,
 ) -> None:
-    """Sort images into classes named only now (zero-shot), or learned from a few pictures of each.
+    """Classify images by the names of the classes (zero-shot), or by a few pictures of each class.
 
-    Percentages compare the labels given; match says how well each fits, whatever the others are.
+    Percentages compare the labels given; "match" is how well one label fits, whatever the others are.
 
     \b
     Examples:

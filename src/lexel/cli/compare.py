@@ -27,7 +27,7 @@ def compare(
     on: Annotated[
         list[str] | None,
         typer.Option(
-            "--on", metavar="SOURCE", help="Evaluate the models on this; may be given again.", show_default=False
+            "--on", metavar="SOURCE", help="Evaluate the models on this source; repeatable.", show_default=False
         ),
     ] = None,
     suite: Annotated[
@@ -43,9 +43,9 @@ def compare(
     no_cache: NoCache = False,
     json: Json = False,
 ) -> None:
-    """Tell whether models are better than the first one, and whether the difference is real.
+    """Compare models with the first one, and test whether the difference is real.
 
-    Each difference is taken on the same examples, with a 95 % interval, a p-value and a verdict. --output writes
+    Each difference is measured on the same examples, with a 95 % interval, a p-value and a verdict. --output writes
     comparison.html, with images on which the models disagree, and comparison.json.
 
     \b

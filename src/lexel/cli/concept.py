@@ -17,7 +17,7 @@ def _concept() -> None: ...
 @concept.command()
 def train(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="What the concept is called, such as memes.", show_default=False)
+        str, typer.Argument(metavar="NAME", help="Name of the concept, such as memes.", show_default=False)
     ],
     yes: Annotated[
         str, typer.Option(metavar="FOLDER", help="Examples with it: a folder or source.", show_default=False)
@@ -26,13 +26,16 @@ def train(
         str, typer.Option(metavar="FOLDER", help="Examples without it: a folder or source.", show_default=False)
     ],
     model: Annotated[
-        str, typer.Option(metavar="MODEL", help="The model whose embeddings it is learned on.", show_default=False)
+        str, typer.Option(metavar="MODEL", help="The model whose embeddings are used.", show_default=False)
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the concept goes.", show_default=False)
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", help="The folder to write the concept into.", show_default=False
+        ),
     ],
     false_positives: Annotated[
-        float, typer.Option(metavar="SHARE", help="Of pictures without it, how many may be flagged.")
+        float, typer.Option(metavar="SHARE", help="Share of pictures without it that may be flagged.")
     ] = 0.01,
     runtime: Runtime = None,
     number_format: NumberFormat = None,
@@ -40,8 +43,8 @@ def train(
 ) -> None:
     """Learn a concept from two folders of examples: a small head on a model's embeddings.
 
-    Ten examples of each are the least, hundreds are better. Three in ten are kept apart: the threshold and what is
-    said of the concept come from those.
+    Give ten examples of each at least; hundreds are better. Three in ten are kept apart to set the threshold and to
+    measure the concept.
 
     \b
     Example:

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 def duplicates(
     library: LibraryFolder,
     threshold: Annotated[
-        float, typer.Option(min=0.5, max=1, help="How like two pictures have to be; 1: exact copies only.")
+        float, typer.Option(min=0.5, max=1, help="Least likeness of two copies; 1: exact copies only.")
     ] = 0.95,
     html: Html = None,
     paths: Paths = False,
     zero: Zero = False,
     json: Json = False,
 ) -> None:
-    """Find pictures that are there more than once, as exact or as near copies. Nothing is deleted.
+    """Find exact and near copies of pictures. Nothing is deleted.
 
-    Of each, the one of most pixels is suggested to be kept, then that of most bytes, then the oldest; --paths prints
-    the others.
+    Of each group it proposes to keep the picture with the most pixels; among equals the one with the most bytes, then
+    the oldest. --paths prints the others.
 
     \b
     Examples:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 def group(
     library: LibraryFolder,
-    count: Annotated[str, typer.Option(metavar="N|auto", help="How many groups; auto finds out.")] = "auto",
+    count: Annotated[str, typer.Option(metavar="N|auto", help="Number of groups; auto chooses it.")] = "auto",
     phrases: Annotated[
         str | None,
         typer.Option(
-            metavar="A,B…|FILE.txt", help="Names to choose from, with commas between, or a file.", show_default=False
+            metavar="A,B…|FILE.txt", help="Names to choose from, separated by commas, or a file.", show_default=False
         ),
     ] = None,
     html: Html = None,

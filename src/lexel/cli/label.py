@@ -37,7 +37,7 @@ def label(
         str | None,
         typer.Option(
             metavar="A,B…|FILE",
-            help="Labels with commas between; a text file with one a line; or a table with a label column.",
+            help="Labels separated by commas; a text file with one a line; or a table with a label column.",
             show_default=False,
         ),
     ] = None,
@@ -49,18 +49,18 @@ def label(
         str | None,
         typer.Option(
             metavar="tags|xmp|FILE.csv",
-            help="Write them: tags into the library, xmp beside the pictures. By default nothing is written.",
+            help="Write the labels: tags into the library, xmp beside the pictures (default: nothing is written).",
             show_default=False,
         ),
     ] = None,
     undo: Annotated[
-        bool, typer.Option("--undo", help="Take back the last labelling; again, the one before it.")
+        bool, typer.Option("--undo", help="Undo the last labelling; given again, the one before it.")
     ] = False,
     remove: Annotated[
         str | None,
         typer.Option(
             metavar="TAG",
-            help="Take this tag from all photos, and from side-cars where Lexel put it.",
+            help="Remove this tag from all photos, and from side-cars where Lexel put it.",
             show_default=False,
         ),
     ] = None,
@@ -69,9 +69,9 @@ def label(
     number_format: NumberFormat = None,
     json: Json = False,
 ) -> None:
-    """Label a library's photos with words named only now (zero-shot). What none of them fits gets none.
+    """Label a library's photos with words that you give (zero-shot). A photo that no word fits gets none.
 
-    Tags and side-cars that are there are added to; nothing in them is changed. What Lexel has added it also takes
+    Existing tags and side-cars are extended; what they hold is not changed. What Lexel has added it also takes
     back: --undo, --remove.
 
     \b

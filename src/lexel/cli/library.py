@@ -21,7 +21,7 @@ def _library() -> None: ...
 
 @library.command()
 def stats(path: LibraryFolder, json: Json = False) -> None:
-    """Say what is in a library: photos, captions, dates, folders, its model. Loads no model.
+    """Count what is in a library: photos, captions, dates, folders, its model. Loads no model.
 
     \b
     Example:
@@ -43,7 +43,7 @@ def stats(path: LibraryFolder, json: Json = False) -> None:
 
 @library.command()
 def check(path: LibraryFolder, json: Json = False) -> None:
-    """Measure how exact the search is, against comparing with every stored vector. Loads no model.
+    """Measure the recall of the search against comparing with every stored vector. Loads no model.
 
     \b
     Example:
@@ -75,9 +75,9 @@ def verify(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Look at every row of a library: whether it is whole, and what to do where it is not.
+    """Check every row of a library for damage, and say how to mend it.
 
-    Exit status 1 when something is damaged. Loads no model.
+    The exit status is 1 if something is damaged. Loads no model.
 
     \b
     Example:
@@ -127,9 +127,9 @@ def remove(
     given: Annotated[list[str], typer.Argument(metavar="PATH…", help="Folders or files.", show_default=False)],
     json: Json = False,
 ) -> None:
-    """Forget folders or files, and look through them no more. No picture is touched.
+    """Forget folders or files, and do not index them again. No picture is touched.
 
-    To take them in again, name them: lexel index photos.lexel PATH
+    To add them again, name them: lexel index photos.lexel PATH
 
     \b
     Example:
@@ -151,7 +151,7 @@ def reembed(
 ) -> None:
     """Embed all photos by another model.
 
-    The old vectors stay in use until all new ones are there. Cut off, the same command goes on.
+    The old vectors stay in use until all new ones are there. After an interruption the same command continues.
 
     \b
     Example:

@@ -31,7 +31,7 @@ def map(
 ) -> None:
     """Draw a map of a library's photos: what looks alike to the model lies close together.
 
-    One page that needs nothing else, with thumbnails, groups and their names, and captions where there are some. The
+    The page is one file with thumbnails, named groups, and captions if the library has some. The
     map is kept in the library's folder until photos change; lexel serve shows it too.
 
     \b

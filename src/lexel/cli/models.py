@@ -7,7 +7,7 @@ import typer
 
 from lexel.cli.options import Activation, Architecture, Json, Model, Templates, TokenizerFile, chosen_templates
 
-models = typer.Typer(help="Named models; to and from other formats.", no_args_is_help=True)
+models = typer.Typer(help="Named models, conversion between formats, and mixing.", no_args_is_help=True)
 Target = Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.", show_default=False)]
 
 
@@ -18,14 +18,14 @@ def _models() -> None: ...
 @models.command(name="list")
 def list_models(
     pretrained: Annotated[
-        bool, typer.Option("--pretrained", help="The published checkpoints that can be pulled, instead.")
+        bool, typer.Option("--pretrained", help="List the published checkpoints that can be pulled.")
     ] = False,
     json: Json = False,
 ) -> None:
     """List the named architectures with their size and work, or the published checkpoints.
 
     Millions of parameters, and billions of operations for one image and for one caption. A dash: only the library
-    that the tower comes from knows.
+    that the tower comes from knows the number.
 
     \b
     Example:
@@ -58,10 +58,10 @@ def list_models(
 @models.command()
 def pull(
     name: Annotated[
-        str, typer.Argument(help="Such as ViT-B-32/openai or hf:organisation/repository.", show_default=False)
+        str, typer.Argument(help="The checkpoint: ViT-B-32/openai or hf:organisation/repository.", show_default=False)
     ],
 ) -> None:
-    """Fetch a published checkpoint; an interrupted pull goes on where it was.
+    """Fetch a published checkpoint; an interrupted pull continues where it stopped.
 
     \b
     Example:
@@ -101,7 +101,7 @@ def export(
     out: Target,
     to: Annotated[Literal["onnx"], typer.Option("--to", help="The format of the towers.")] = "onnx",
     formats: Annotated[
-        str, typer.Option("--formats", help="Of float32, float16 and int8, with commas between.")
+        str, typer.Option("--formats", help="One or more of float32, float16 and int8, separated by commas.")
     ] = "float32",
     images: Annotated[
         str | None,
@@ -117,7 +117,7 @@ def export(
     tokenizer: TokenizerFile = None,
     json: Json = False,
 ) -> None:
-    """Write a model for machines without torch, and say how near it is to the original.
+    """Write a model for machines without torch, and measure how near it is to the original.
 
     A number format that is too far from float32 is left out, with the reason.
 
@@ -156,7 +156,7 @@ def calibrate(
     templates: Templates = None,
     json: Json = False,
 ) -> None:
-    """Fit what the model's cosines mean, and keep it in its folder: the probability that image and text match.
+    """Fit the probability that image and text match to the model's cosines, and keep it in its folder.
 
     \b
     Example:
@@ -192,31 +192,31 @@ def blend(
     tuned: Annotated[
         list[str],
         typer.Argument(
-            metavar="TUNED…", help="What was learned from it; several become one first.", show_default=False
+            metavar="TUNED…", help="Models fine-tuned from START; several are averaged first.", show_default=False
         ),
     ],
     own: Annotated[
-        str, typer.Option(metavar="SOURCE", help="Data of your own, to be good at; not trained on.", show_default=False)
+        str, typer.Option(metavar="SOURCE", help="Your own data, which was not trained on.", show_default=False)
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="MODEL", help="The model folder to write.", show_default=False)
     ],
     guard: Annotated[
         list[str] | None,
-        typer.Option(metavar="SOURCE", help="Data that must not be forgotten; may be given again.", show_default=False),
+        typer.Option(metavar="SOURCE", help="Data that must not be forgotten; repeatable.", show_default=False),
     ] = None,
-    loss: Annotated[float, typer.Option(min=0, help="Points that may be lost on each guard.")] = 1.0,
+    loss: Annotated[float, typer.Option(min=0, help="Percentage points that each guard may lose.")] = 1.0,
     soup: Annotated[
         Literal["greedy", "uniform"],
-        typer.Option(help="How several models become one: the mean of those that help, or of all."),
+        typer.Option(help="How several models are averaged: only those that help (greedy), or all."),
     ] = "greedy",
     templates: Templates = None,
     json: Json = False,
 ) -> None:
-    """Mix a model with what was fine-tuned from it: good at your data, and it does not forget what it knew.
+    """Mix a model with fine-tuned ones: good at your data, without forgetting the rest.
 
-    Eleven mixtures are measured. The best on --own that loses at most --loss points on every --guard becomes the model
-    folder, with the curve in blend.png and blend.json.
+    Eleven mixtures are measured. The best on --own that loses at most --loss points on every --guard is written as
+    the new model folder, with the curve in blend.png and blend.json.
 
     \b
     Example:

@@ -62,7 +62,7 @@ Labels = Annotated[
 ]
 Least = Annotated[
     Literal["strong", "possible", "any"],
-    typer.Option("--least", help="How well a label has to fit; any: take the best in any case."),
+    typer.Option("--least", help="How well a label has to fit; any: always take the best."),
 ]
 
 
@@ -184,7 +184,7 @@ Wording = Annotated[
     typer.Option(
         "--wording",
         metavar="FILE",
-        help="How to say the labels: names, descriptions.",
+        help="A file of names or descriptions to use for the labels.",
         show_default=False,
         rich_help_panel=RARE,
     ),

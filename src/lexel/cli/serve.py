@@ -19,17 +19,21 @@ def serve(
         ),
     ],
     host: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Where to listen; the default is this machine alone.")
+        str, typer.Option(metavar="ADDRESS", help="Address to listen on; the default is for this machine alone.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="0: any free one; it is printed.")] = 8000,
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="Port to listen on; 0 takes a free one and prints it.")
+    ] = 8000,
     workers: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Processes, each with the model and a share of the cores.")
+        int, typer.Option(metavar="N", min=1, help="Number of processes; each has the model and a share of the cores.")
     ] = 1,
     api_keys: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Ask for one of the keys in this file, one a line.", show_default=False),
+        typer.Option(
+            metavar="FILE", help="Accept only requests with a key of this file (one a line).", show_default=False
+        ),
     ] = None,
-    read_only: Annotated[bool, typer.Option("--read-only", help="Let nobody add or remove photos.")] = False,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Refuse to add or remove photos.")] = False,
     model: Annotated[
         str | None,
         typer.Option("--model", metavar="MODEL", help="Where the library's model lies now.", show_default=False),
@@ -38,30 +42,36 @@ def serve(
     number_format: NumberFormat = None,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A name that it is reached by, as behind a proxy.", rich_help_panel=RARE),
+        typer.Option(metavar="NAME", help="Host name of the server, for example behind a proxy.", rich_help_panel=RARE),
     ] = None,
     cors_origin: Annotated[
         list[str] | None,
         typer.Option(
             metavar="URL",
-            help="Let pages of this site ask: https://shop.example.",
+            help="Accept requests of this site's pages: https://shop.example.",
             rich_help_panel=RARE,
             show_default=False,
         ),
     ] = None,
-    max_body: Annotated[int, typer.Option(metavar="MB", min=1, help="Of one request.", rich_help_panel=RARE)] = 32,
+    max_body: Annotated[int, typer.Option(metavar="MB", min=1, help="Largest request.", rich_help_panel=RARE)] = 32,
     timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.1, help="That an answer may take.", rich_help_panel=RARE)
+        float, typer.Option(metavar="SECONDS", min=0.1, help="Longest time for a request.", rich_help_panel=RARE)
     ] = 60.0,
     batch_wait: Annotated[
         float,
-        typer.Option(metavar="MS", min=0, max=1000, help="To wait for more to embed at once.", rich_help_panel=RARE),
+        typer.Option(
+            metavar="MS",
+            min=0,
+            max=1000,
+            help="How long to wait for more inputs to embed at once.",
+            rich_help_panel=RARE,
+        ),
     ] = 2.0,
     log: Annotated[
         Literal["json", "text", "off"] | None,
         typer.Option(
             metavar="STYLE",
-            help="Of requests, on standard error: json, text or off; text on a terminal, else json.",
+            help="Log of requests on standard error: json, text or off (default: text on a terminal, else json).",
             rich_help_panel=RARE,
             show_default=False,
         ),

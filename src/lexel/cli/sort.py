@@ -28,17 +28,19 @@ def sort(
         Path,
         typer.Option(
             metavar="FOLDER",
-            help="Has a folder for each label after it.",
+            help="Where the folders go, one for each label.",
             show_default=False,
             callback=checked_folder,
         ),
     ],
     link: Annotated[bool, typer.Option("--link/--copy", help="Symbolic links instead of copies.")] = False,
-    leave: Annotated[bool, typer.Option("--leave", help='Leave out what no label fits, instead of "other".')] = False,
+    leave: Annotated[
+        bool, typer.Option("--leave", help='Leave out photos that no label fits, instead of copying them to "other".')
+    ] = False,
     least: Least = "possible",
     templates: Templates = None,
     wording: Wording = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")] = False,
     model: LibraryModelOption = None,
     runtime: Runtime = None,
     number_format: NumberFormat = None,
@@ -46,7 +48,7 @@ def sort(
 ) -> None:
     """Copy or link a library's photos into a folder for each label. Nothing is moved, nothing overwritten.
 
-    The same command again goes on where it was cut off.
+    After an interruption the same command continues.
 
     \b
     Examples:

@@ -16,13 +16,16 @@ PICTURES, TEXTS, MODEL, WHOLE = "Pictures", "Texts", "By a model", "The whole se
 
 
 def filter(
-    source: Annotated[str, typer.Argument(help="What to filter, as lexel train takes it.", show_default=False)],
-    out: Annotated[Path, typer.Argument(help="A new folder, for the table of what stays.", show_default=False)],
+    source: Annotated[
+        str, typer.Argument(help="What to filter: any source that lexel train reads.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Argument(help="A new folder for the table of pairs that stay.", show_default=False)],
     min_side: Annotated[
-        int | None, typer.Option(metavar="PIXELS", help="Shorter side.", rich_help_panel=PICTURES)
+        int | None, typer.Option(metavar="PIXELS", help="Least length of the shorter side.", rich_help_panel=PICTURES)
     ] = None,
     max_aspect: Annotated[
-        float | None, typer.Option(metavar="RATIO", help="Longer side to shorter, at most.", rich_help_panel=PICTURES)
+        float | None,
+        typer.Option(metavar="RATIO", help="Largest ratio of longer to shorter side.", rich_help_panel=PICTURES),
     ] = None,
     drop_flat: Annotated[
         bool, typer.Option("--drop-flat", help="Drop pictures of one colour.", rich_help_panel=PICTURES)
@@ -31,47 +34,48 @@ def filter(
         Literal["exact", "near", "semantic"] | None,
         typer.Option(
             metavar="KIND",
-            help="Keep one of exact, near or semantic copies; the last by --model.",
+            help="Keep one of exact, near or semantic copies (semantic: --model).",
             rich_help_panel=WHOLE,
         ),
     ] = None,
     against: Annotated[
         str | None,
         typer.Option(
-            metavar="SOURCE", help="Drop pictures that are in this one too: a test set.", rich_help_panel=WHOLE
+            metavar="SOURCE", help="Drop pictures that this source has too, such as a test set.", rich_help_panel=WHOLE
         ),
     ] = None,
     cap: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Keep N pairs of each label, at random; rare ones stay.", rich_help_panel=WHOLE),
+        typer.Option(metavar="N", help="Keep at most N pairs of each label, drawn at random.", rich_help_panel=WHOLE),
     ] = None,
     cap_by: Annotated[
         str,
         typer.Option(
-            metavar="WHAT", help="label, caption, word, or a file of entries, one a line.", rich_help_panel=WHOLE
+            metavar="WHAT", help="What --cap counts: label, caption, word, or a file of entries.", rich_help_panel=WHOLE
         ),
     ] = "label",
-    min_words: Annotated[int | None, typer.Option(metavar="N", help="Of a caption.", rich_help_panel=TEXTS)] = None,
-    max_words: Annotated[int | None, typer.Option(metavar="N", help="Of a caption.", rich_help_panel=TEXTS)] = None,
+    min_words: Annotated[int | None, typer.Option(metavar="N", help="Least words.", rich_help_panel=TEXTS)] = None,
+    max_words: Annotated[int | None, typer.Option(metavar="N", help="Most words.", rich_help_panel=TEXTS)] = None,
     drop_text: Annotated[
-        str | None, typer.Option(metavar="REGEX", help="Drop captions that hold it.", rich_help_panel=TEXTS)
+        str | None, typer.Option(metavar="REGEX", help="Drop captions that match it.", rich_help_panel=TEXTS)
     ] = None,
     keep_text: Annotated[
-        str | None, typer.Option(metavar="REGEX", help="Keep only captions that hold it.", rich_help_panel=TEXTS)
+        str | None, typer.Option(metavar="REGEX", help="Keep only captions that match it.", rich_help_panel=TEXTS)
     ] = None,
     model: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Judges pictures and texts.", rich_help_panel=MODEL)
+        str | None, typer.Option(metavar="MODEL", help="The model that judges them.", rich_help_panel=MODEL)
     ] = None,
     match: Annotated[
         float | None, typer.Option(metavar="0…1", help="Least match of a text with its picture.", rich_help_panel=MODEL)
     ] = None,
     top: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="Keep this share of texts, the best.", rich_help_panel=MODEL)
+        float | None,
+        typer.Option(metavar="SHARE", help="Keep this share of the texts: the best.", rich_help_panel=MODEL),
     ] = None,
     without: Annotated[
         str | None,
         typer.Option(
-            metavar="CONCEPT", help="Drop pictures that show it: words, or a trained one.", rich_help_panel=MODEL
+            metavar="CONCEPT", help="Drop pictures that show it: words or a trained concept.", rich_help_panel=MODEL
         ),
     ] = None,
     columns: Annotated[
@@ -80,9 +84,11 @@ def filter(
     ] = None,
     likeness: Annotated[
         float | None,
-        typer.Option(metavar="0.5…1", help="Of near (0.98) or semantic (0.95) copies.", rich_help_panel=RARE),
+        typer.Option(
+            metavar="0.5…1", help="Least likeness of near (0.98) or semantic (0.95) copies.", rich_help_panel=RARE
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draw of --cap.", rich_help_panel=RARE)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random draw of --cap.", rich_help_panel=RARE)] = 0,
     runtime: Runtime = None,
     number_format: NumberFormat = None,
     no_cache: NoCache = False,
@@ -90,7 +96,7 @@ def filter(
 ) -> None:
     """Drop bad pairs: write a new table of what stays. The source is never touched.
 
-    Unreadable pictures always go. A rule about texts takes single captions out.
+    Unreadable pictures are always dropped. A rule about texts drops single captions.
 
     \b
     Example:

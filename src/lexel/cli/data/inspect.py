@@ -21,12 +21,12 @@ def inspect(
     against: Annotated[
         str | None,
         typer.Option(
-            metavar="SOURCE", help="Another source: say what both have, such as train and test.", show_default=False
+            metavar="SOURCE", help="Another source: report what both have, such as train and test.", show_default=False
         ),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="Also say how well texts fit, and how many are cut.", show_default=False),
+        typer.Option(metavar="MODEL", help="Also report how well texts fit, and how many are cut.", show_default=False),
     ] = None,
     html: Html = None,
     runtime: Runtime = None,
@@ -36,7 +36,7 @@ def inspect(
 ) -> None:
     """Show what a source holds and what is wrong with it.
 
-    Reads every picture and every caption. Columns of a table that are not taken are named.
+    Reads every picture and every caption, and lists the columns of a table that are not used.
 
     \b
     Examples:

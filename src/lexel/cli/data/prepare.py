@@ -18,7 +18,7 @@ def prepare(
         Path, typer.Argument(metavar="OUT", help="The folder of shards; new or empty.", show_default=False)
     ],
     size: Annotated[
-        int, typer.Option(metavar="PIXELS", min=16, help="Of the shorter side; smaller pictures stay as they are.")
+        int, typer.Option(metavar="PIXELS", min=16, help="Length of the shorter side; smaller pictures keep theirs.")
     ] = 256,
     columns: Annotated[
         list[str] | None,
@@ -31,7 +31,7 @@ def prepare(
     ] = None,
     image_format: Annotated[
         Literal["jpeg", "webp"],
-        typer.Option("--format", help="webp takes a third less room and is slower to read.", rich_help_panel=RARE),
+        typer.Option("--format", help="webp needs a third less space and is slower to read.", rich_help_panel=RARE),
     ] = "jpeg",
     quality: Annotated[
         int | None,
@@ -47,7 +47,7 @@ def prepare(
     """Pack a source into tar shards that are quick to train from.
 
     Pictures are resized once; keys, captions, labels and splits are kept. What cannot be read is dropped and named in
-    OUT/dropped.jsonl. The same command goes on where it was stopped.
+    OUT/dropped.jsonl. After an interruption the same command continues.
 
     \b
     Examples:

@@ -11,15 +11,15 @@ from lexel.cli.options import Json
 def pull(
     name: Annotated[str | None, typer.Argument(help="The data set: see --list.", show_default=False)] = None,
     folder: Annotated[
-        Path | None, typer.Argument(help="The new folder. Default: the name.", show_default=False)
+        Path | None, typer.Argument(help="The new folder (default: the data set's name).", show_default=False)
     ] = None,
-    listed: Annotated[bool, typer.Option("--list", help="Show the data sets that are known, and their terms.")] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the archives, in FOLDER.downloads.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="List the known data sets and their terms.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the downloaded archives in FOLDER.downloads.")] = False,
     json: Json = False,
 ) -> None:
     """Fetch a published data set, check it, and make it a folder that Lexel reads.
 
-    The same command goes on where it was stopped. Look at the terms of a data set before you use it.
+    After an interruption the same command continues. Read the terms of a data set before you use it.
 
     \b
     Examples:
