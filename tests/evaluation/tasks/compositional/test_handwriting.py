@@ -29,7 +29,7 @@ class Typist(ColourEncoder):
 def test_handwriting_and_print_are_measured_apart_in_the_prompt_for_digits():
     [section] = evaluate(Typist(), tasks=[Handwriting(each=EACH)]).sources[0].sections
     found = {name: metric.value for name, metric in section.metrics.items()}
-    assert found == pytest.approx({"written": 0.1, "printed": 1, "sharp": 1, "gap": 0.9})
+    assert found == pytest.approx({"written": 0.1, "printed": 1, "sharp": 1, "gap": 90})
     assert section.templates == ('a photo of the number: "{}".',)
     assert "not distinguishable from guessing" in section.warnings[0]
 

@@ -24,7 +24,7 @@ WORDS = {
     "written": "Written by hand",
     "printed": "Printed, in the same eight by eight cells",
     "sharp": "Printed, at full sharpness",
-    "gap": "Printed less written, in the same cells",
+    "gap": "Printed less written, in percentage points",
 }
 
 
@@ -79,17 +79,18 @@ class Handwriting:
 
 
 def _gap(printed: np.ndarray, written: np.ndarray) -> Metric:
-    """The difference of two accuracies on different pictures, with an interval from resampling both."""
+    """The difference of two accuracies on different pictures, in points, with an interval from resampling both."""
     both, count = np.concatenate([printed, written]), len(printed)
 
     def difference(weights: np.ndarray) -> float:
         of_print, of_writing = weights[:count], weights[count:]
         if not (of_print.sum() and of_writing.sum()):
             return 0.0
-        return float((of_print @ both[:count]) / of_print.sum() - (of_writing @ both[count:]) / of_writing.sum())
+        of_each = (of_print @ both[:count]) / of_print.sum(), (of_writing @ both[count:]) / of_writing.sum()
+        return 100 * float(of_each[0] - of_each[1])
 
     low, high = bootstrap(difference, np.arange(len(both)))
-    value = float(printed.mean() - written.mean())
+    value = 100 * float(printed.mean() - written.mean())
     return Metric(value=value, low=min(low, value), high=max(high, value), chance=0.0, unit="number")
 
 
