@@ -86,7 +86,7 @@ def test_views_are_changed_by_links_and_keyboard_and_told_to_screen_readers(visi
     page.keyboard.press("Enter")
     expect(page).to_have_title("Draw · Lexel")
     expect(page.get_by_role("link", name="Draw")).to_have_attribute("aria-current", "page")
-    page.go_back()
+    page.evaluate("history.back()")
     expect(page).to_have_title("Search · Lexel")
 
 
