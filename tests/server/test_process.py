@@ -162,7 +162,7 @@ def test_what_cannot_be_listened_on_is_said():
         pytest.raises(UsageError, match=r"Cannot listen on 127.0.0.1"),
     ):
         listening_socket(ServePlan("a", ServerSettings(), port=taken.getsockname()[1]))
-    with pytest.raises(UsageError, match="no address of this machine"):
+    with pytest.raises(UsageError, match="not an address of this machine"):
         listening_socket(ServePlan("a", ServerSettings(), host="no.such.host.invalid"))
     with pytest.raises(UsageError, match="more than the"):
         check_workers(999)

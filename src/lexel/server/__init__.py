@@ -12,6 +12,6 @@ Over HTTP: an API with an OpenAPI description, and a web page. Read in this orde
     page       what the web page needs beside the API
     app        all of it as one ASGI application
     run        the process around it; `listening` has its socket, `workers` several processes
-    client     the same from the other side: `lexel.Client`
+    client     a Python client of the API: `lexel.Client`
     web        the page
 """

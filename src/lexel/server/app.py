@@ -79,7 +79,7 @@ def create_app(service: Service, settings: ServerSettings | None = None, log: Lo
 
 
 def _describe_bodies(app: FastAPI) -> None:
-    """Put the bodies that routes read by themselves into the OpenAPI description."""
+    """Add the request bodies that routes parse themselves to the OpenAPI description."""
     plain = app.openapi
 
     def with_bodies() -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The server from the other side: `lexel.Client`, with NumPy arrays and plain objects instead of JSON.
+"""A Python client of the server: `lexel.Client`, with NumPy arrays and plain objects instead of JSON.
 
-It needs httpx and nothing of the server. Many inputs are sent in several requests; where the server is full, it is
-asked again after the time that it names.
+It needs httpx and nothing of the server. Many inputs are sent in several requests; if the server is full, the client
+tries again after the time that the server names.
 """
 
 import base64
@@ -30,7 +30,10 @@ Item = TypeVar("Item")
 
 
 class ServerRefusalError(LexelError):
-    """The server refused a request, or cannot be reached; `kind` names the problem, `request_id` stands in its log."""
+    """The server refused a request or cannot be reached.
+
+    `kind` names the problem; `request_id` is the id of the request in the server's log.
+    """
 
     def __init__(self, message: str, *, status: int = 0, kind: str = "", request_id: str = "") -> None:
         super().__init__(message)
@@ -77,9 +80,9 @@ class FoundPhoto:
 
 
 class Client:
-    """Asks a server that `lexel serve` runs. Close it when done, or use it in a `with` block.
+    """A connection to a server that `lexel serve` runs. Close it when done, or use it in a `with` block.
 
-    Pictures are paths, bytes of files, or PIL images. What the server refuses is raised as a LexelError that says why.
+    Pictures are paths, bytes of files, or PIL images. A refused request raises a LexelError that says why.
 
     Example:
         with lexel.Client("http://localhost:8000") as client:
@@ -95,7 +98,7 @@ class Client:
         timeout: float = 60.0,
         patience: float = 60.0,
     ) -> None:
-        """`timeout` is for one request; `patience` how many seconds to ask again for, while the server is full."""
+        """`timeout` is for one request; `patience` is how many seconds to go on trying while the server is full."""
         try:
             import httpx
         except ImportError as error:
@@ -104,7 +107,7 @@ class Client:
         try:
             self._http = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=timeout)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            raise UsageError(f'"{url}" is no address of a server: {error}') from None
+            raise UsageError(f'"{url}" is not the address of a server: {error}') from None
         self.url = url
         self.patience = patience
 
@@ -172,7 +175,7 @@ class Client:
         offset: int = 0,
         **filters: Any,
     ) -> list[FoundPhoto]:
-        """The photos of the library that fit best, best first; filters are those of /v1/search, such as `where`."""
+        """The photos of the library that fit best, best first; the filters are those of /v1/search, such as `where`."""
         asked = {
             "text": text,
             "without": without if without is None else _plain(without),
@@ -203,7 +206,7 @@ class Client:
         return self._ask("GET", f"/v1/photos/{int(id)}/image", params=params).content
 
     def add(self, images: "Iterable[str | PathLike[str] | bytes | Image.Image]") -> list[int]:
-        """Add pictures to the library; their numbers. Raises ServerRefusalError for one that the server cannot read."""
+        """Add pictures to the library and return their ids. Raises ServerRefusalError if one cannot be read."""
         ids: list[int] = []
         for part in _parts(images, lambda image: len(_content(image))):
             files = [("images", (_name(image), _content(image))) for image in part]
@@ -227,7 +230,7 @@ class Client:
         return self._json("GET", "/v1/models")["data"]
 
     def is_ready(self) -> bool:
-        """Whether the server can be reached and may be asked."""
+        """Whether the server can be reached and accepts requests."""
         import httpx
 
         try:
@@ -261,7 +264,7 @@ class Client:
                 answer = self._http.request(method, path, **given)
             except httpx.TransportError as error:
                 reason = str(error) or type(error).__name__
-                raise ServerRefusalError(f"{self.url} gives no answer: {reason}", kind="unreachable") from None
+                raise ServerRefusalError(f"{self.url} does not answer: {reason}", kind="unreachable") from None
             if answer.is_success:
                 return answer
             wait = _seconds_to_wait(answer)
@@ -271,7 +274,7 @@ class Client:
 
 
 def _seconds_to_wait(answer: "httpx.Response") -> float | None:
-    """When to ask again; None where that would not help."""
+    """When to try again; None if that would not help."""
     given = answer.headers.get("Retry-After", "")
     if answer.status_code not in (429, 503) or not given.isdigit():
         return None
@@ -309,7 +312,7 @@ def _parts(items: Iterable[Item], size_of: Any = len) -> Iterator[list[Item]]:
 
 
 def _content(image: "str | PathLike[str] | bytes | Image.Image") -> bytes:
-    """The bytes of a picture's file. Raises UsageError for what is none."""
+    """The bytes of a picture's file. Raises UsageError if it is not a picture."""
     if isinstance(image, bytes):
         return image
     if isinstance(image, str | PathLike):

@@ -68,7 +68,7 @@ def server_config(plan: ServePlan, app: Any, *, is_factory: bool = False) -> Pat
 
 
 def ready_lines(plan: ServePlan, listener: socket.socket) -> list[str]:
-    """What is said when it is ready: where, and loudly who can reach it, where that is not this machine alone."""
+    """The lines printed when the server is ready: its address, and a warning if other machines can reach it."""
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     name = "localhost" if plan.is_local else shown
@@ -92,7 +92,7 @@ def listening_socket(plan: ServePlan) -> socket.socket:
             plan.host, plan.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError as error:
-        raise UsageError(f'"{plan.host}" is no address of this machine: {error.strerror}.') from None
+        raise UsageError(f'"{plan.host}" is not an address of this machine: {error.strerror}.') from None
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -1,4 +1,4 @@
-"""What the server counts, for Prometheus: how much is asked, how long it takes, how full it is."""
+"""Metrics for Prometheus: requests, their times, and the load."""
 
 import os
 from typing import Literal

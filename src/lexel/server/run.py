@@ -43,6 +43,6 @@ class AnnouncingServer(uvicorn.Server):
 
 
 def _end_quietly() -> None:
-    """uvicorn raises the signal again that ended it; a server that was asked to end and did has done well."""
+    """uvicorn raises the signal that ended it again; a server that ended as it was asked exits with status 0."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)

@@ -62,13 +62,13 @@ class Service:
     ) -> "Service":
         """Load a model, or a library with its model; `model` is another place of a library's. Raises LexelError."""
         if is_cluster(str(target)):
-            raise UsageError(f"{target} is on a cluster. What can be served is a model, or a library in a folder.")
+            raise UsageError(f"{target} is on a cluster. Serve a model, or a library in a folder.")
         path = Path(target).expanduser()
         if (path / DATABASE).exists():
             with Library.open(path, model) as library:
                 return cls(library.encoder, path.absolute(), settings)
         if model is not None and model.model != str(target):
-            raise UsageError(f"--model belongs to a library, and {target} is none.")
+            raise UsageError(f"--model is for a library, and {target} is not one.")
         choice = model or ModelChoice(str(target), None, None)
         return cls(choice.load(), None, settings)
 
@@ -82,7 +82,7 @@ class Service:
         return self._library_path is not None
 
     async def start(self) -> None:
-        """Open what is opened on first use, so that the first client does not wait for that."""
+        """Open now what would be opened on first use, so that the first client does not wait."""
         await self.embedder.warm_up()
         if self._library_path is not None:
             served = ServedEncoder(self.embedder, asyncio.get_running_loop())
@@ -91,7 +91,7 @@ class Service:
         self.is_ready = True
 
     def drain(self) -> None:
-        """Be ready for nothing new, because the server ends."""
+        """Refuse new requests, because the server ends."""
         self.is_draining = True
 
     async def close(self) -> None:

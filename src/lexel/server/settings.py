@@ -1,4 +1,4 @@
-"""Every limit of the server, with its unit. What is beyond one is refused by name, never cut off in silence."""
+"""Every limit of the server, with its unit. A request beyond a limit is refused with its name, never cut silently."""
 
 from pathlib import Path
 from typing import Annotated
@@ -52,11 +52,11 @@ class ServerSettings(Config):
 
 
 def read_keys(path: Path) -> tuple[SecretStr, ...]:
-    """The API keys in a file, one a line; empty lines and those that begin with # do not count. Raises UsageError."""
+    """The API keys in a file, one a line; empty lines and lines that begin with # are skipped. Raises UsageError."""
     try:
         lines = path.expanduser().read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not a text file"
         raise UsageError(f"The API keys cannot be read from {path}: {reason}.") from None
     keys = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not keys:

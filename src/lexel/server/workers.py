@@ -61,7 +61,7 @@ class AnnouncingSupervisor(Multiprocess):
 
 
 def serve_with_workers(plan: ServePlan, listener: socket.socket) -> None:
-    """Serve with several processes until this one is asked to end; it asks them to, and waits. Raises UsageError."""
+    """Serve with several processes until this one is asked to end; it then ends them and waits. Raises UsageError."""
     check_workers(plan.workers)
     folder = Path(tempfile.mkdtemp(prefix="lexel-serve-"))
     numbers = folder / "numbers"
@@ -78,13 +78,13 @@ def serve_with_workers(plan: ServePlan, listener: socket.socket) -> None:
 
 
 def check_workers(count: int) -> None:
-    """Raise UsageError for more workers than cores: each holds the model, and none would be quicker."""
+    """Raise UsageError for more workers than cores: each holds the model, and more would not be faster."""
     if count > cores():
         raise UsageError(f"{count} workers are more than the {cores()} cores of this machine.")
 
 
 def keep_to_share(folder: Path, workers: int) -> int:
-    """Take a share of the cores that no living worker has; its number. The system gives up a dead worker's lock."""
+    """Take a free share of the cores and return its number. The system releases the lock of a worker that died."""
     for number in range(workers):
         lock = open(folder / f"share-{number}", "wb")  # noqa: SIM115 - held as long as the worker lives
         try:

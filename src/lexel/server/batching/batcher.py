@@ -1,8 +1,8 @@
-"""Dynamic batching: what waits is merged into calls of the towers, whoever asked for it.
+"""Dynamic batching: waiting inputs of all requests are merged into calls of the towers.
 
 A batch starts when a lane is free and there is enough for a full call, or when its first input has waited long enough.
-Nobody is waited for where nobody else is about: the only client of a server is answered at once. While the lanes are
-busy inputs gather by themselves, so that batches grow with the load. Texts are sorted by length before they are cut.
+If only one client is connected, its inputs start at once. While all lanes are busy inputs gather, so that batches grow
+with the load. Texts are sorted by length before they are cut into batches.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ class Batcher:
         self._call_tokens = CALLS_WORTH * self._batching.overhead
 
     def expect(self, kind: Kind, count: int) -> None:
-        """Announce inputs that are being prepared, or with a count below 0 that so many will not come."""
+        """Announce inputs that are being prepared; a count below 0 takes that many announcements back."""
         self._coming[kind] += count
 
     def submit(self, kind: Kind, jobs: Sequence[Job]) -> None:
@@ -76,11 +76,11 @@ class Batcher:
         self._start_what_is_due()
 
     def seconds_for(self, kind: Kind, count: int) -> float:
-        """How long so many inputs of the kind take at the pace measured last; 0 before the first."""
+        """Estimated seconds for so many inputs of the kind, at the speed measured last; 0 before the first call."""
         return count * self._seconds_each[kind]
 
     def close(self) -> None:
-        """End the threads; what is in the towers is finished."""
+        """End the threads; calls that have begun are finished."""
         if self._timer is not None:
             self._timer.cancel()
         self._threads.shutdown(wait=True, cancel_futures=True)
@@ -107,7 +107,7 @@ class Batcher:
         return is_full or is_alone or now - self._oldest[kind] >= self._wait_seconds - 0.0005
 
     def _start(self, kind: Kind) -> None:
-        """Take what waits and give it to the free lanes, as `Encoder` would cut it."""
+        """Give waiting inputs to the free lanes, in batches as `Encoder` would cut them."""
         jobs = self._take(kind)
         if not jobs:
             return

@@ -1,4 +1,4 @@
-"""Pictures to pixels, off the event loop. They come from strangers, so their size is looked at before anything else."""
+"""Decodes pictures off the event loop. They come from strangers, so their size is checked before anything else."""
 
 import asyncio
 import io
@@ -28,7 +28,7 @@ class Encoded:
 
 
 class Decoders:
-    """Threads that decode, two pictures each at most at hand, so that requests take turns here too."""
+    """Threads that decode. Each holds two pictures at most, so that requests take turns here too."""
 
     def __init__(self, encoder: Encoder, max_pixels: int) -> None:
         self._encoder = encoder
@@ -38,14 +38,14 @@ class Decoders:
         self._queue: FairQueue[Encoded] = FairQueue()
 
     def pixels(self, request: object, content: bytes) -> "asyncio.Future[np.ndarray]":
-        """The future of the square that the image tower expects; BadImageError in it where there is none."""
+        """A future of the square that the image tower expects; it raises BadImageError for an unreadable picture."""
         future: asyncio.Future[np.ndarray] = asyncio.get_running_loop().create_future()
         self._queue.put(request, Encoded(content, future))
         self._start()
         return future
 
     def close(self) -> None:
-        """End the threads; what they are at is finished."""
+        """End the threads; pictures that they have begun are finished."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _start(self) -> None:
@@ -72,7 +72,7 @@ class Decoders:
 
 
 def check_pixels(content: bytes, max_pixels: int) -> None:
-    """Raise BadImageError for a picture of more pixels, told by its header; decoding finds other damage."""
+    """Raise BadImageError if the header announces too many pixels; decoding finds other damage."""
     try:
         with open_header(io.BytesIO(content)) as image:
             width, height = image.size

@@ -1,7 +1,7 @@
 """Texts and pictures in, vectors out, for many requests at once.
 
-What was asked lately comes from the cache, what is being computed for somebody else is waited for, the rest is admitted
-if the queue has room. When a client leaves, what nobody else waits for is taken out again.
+Recent inputs come from the cache; an input that is being computed for another request is computed once; the rest is
+admitted if the queue has room. When a client leaves, inputs that no other request needs are taken out of the queue.
 """
 
 import asyncio
@@ -29,10 +29,10 @@ WARM_TEXT = "a photo"
 
 
 class QueueFullError(LexelError):
-    """There is no room for more inputs; `retry_after` says in how many seconds there may be."""
+    """The queue has no room for more inputs; `retry_after` is the number of seconds after which there may be some."""
 
     def __init__(self, kind: Kind, retry_after: int) -> None:
-        super().__init__(f"Too many {kind}s wait already. Try again in {retry_after} s.")
+        super().__init__(f"Too many {kind}s are waiting. Try again in {retry_after} s.")
         self.retry_after = retry_after
 
 
@@ -142,7 +142,7 @@ class Embedder:
         return stacked
 
     def _launch(self, kind: Kind, fresh: dict[bytes, str | bytes], request: object) -> dict[bytes, Flight]:
-        """Admit inputs that nobody asked for yet. Raises QueueFullError, and then none is admitted."""
+        """Admit inputs that are neither cached nor waiting. Raises QueueFullError, and then none is admitted."""
         if not fresh:
             return {}
         if self._waiting[kind] + len(fresh) > self._max_waiting[kind]:
@@ -206,7 +206,7 @@ class Embedder:
             self._cache.put(flight.key, done.result())
 
     def _leave(self, flight: Flight) -> None:
-        """One that waited has its vector, or has gone away; what nobody waits for is not computed."""
+        """One request has its vector or was cancelled; an input that no request waits for is dropped."""
         flight.waiters -= 1
         if not flight.waiters and not flight.future.done():
             flight.future.cancel()

@@ -25,7 +25,7 @@ class FairQueue(Generic[Entry]):
         self._count = 0
 
     def __len__(self) -> int:
-        """How many wait, those that nobody wants any more included until their turn comes."""
+        """The number of waiting inputs, with cancelled ones until their turn comes."""
         return self._count
 
     def put(self, request: Hashable, entry: Entry) -> None:
@@ -34,7 +34,7 @@ class FairQueue(Generic[Entry]):
         self._count += 1
 
     def take(self, fits: Callable[[Entry], bool]) -> list[Entry]:
-        """The next ones, one from each request in turn, as long as each `fits`; what nobody wants is dropped."""
+        """The next inputs, one from each request in turn, as long as each `fits`; cancelled ones are dropped."""
         taken: list[Entry] = []
         while self._requests:
             request, line = next(iter(self._requests.items()))

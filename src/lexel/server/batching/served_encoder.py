@@ -1,4 +1,4 @@
-"""The Encoder that a library is searched with: what it embeds goes through the batches of the server, and its cache."""
+"""The Encoder that a library is searched with: its inputs go through the server's cache and batches."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
@@ -12,7 +12,7 @@ from lexel.server.batching.embedder import Embedder
 
 
 class ServedEncoder(Encoder):
-    """An Encoder for threads other than the event loop's, while that runs. Pictures that are no bytes go past it."""
+    """An Encoder for threads other than the event loop's, while that runs. Only pictures that are bytes are batched."""
 
     def __init__(self, embedder: Embedder, loop: asyncio.AbstractEventLoop) -> None:
         given = embedder.encoder

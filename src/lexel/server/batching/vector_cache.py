@@ -1,4 +1,4 @@
-"""The vectors of what was asked lately, by the hash of its content, within a bound of bytes."""
+"""A cache of the vectors of recent inputs, keyed by the hash of their content and limited in bytes."""
 
 import hashlib
 from collections import OrderedDict
@@ -11,13 +11,13 @@ ENTRY_OVERHEAD = 320  # bytes of Python objects around a vector, measured
 
 
 def content_key(kind: Kind, content: str | bytes) -> bytes:
-    """What an input is known by: 16 bytes that differ wherever kind or content do."""
+    """The key of an input: 16 bytes, a hash of its kind and content."""
     data = content.encode() if isinstance(content, str) else content
     return hashlib.blake2b(data, digest_size=16, person=kind.encode()).digest()
 
 
 class VectorCache:
-    """Forgets what was not asked for longest when there is no room (least recently used)."""
+    """A least-recently-used cache: the entry that was unused for longest is dropped first."""
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
@@ -28,7 +28,7 @@ class VectorCache:
         return len(self._vectors)
 
     def get(self, key: bytes) -> np.ndarray | None:
-        """The vector (D,), or None where it is not known."""
+        """The vector (D,), or None if it is not in the cache."""
         vector = self._vectors.get(key)
         if vector is not None:
             self._vectors.move_to_end(key)

@@ -1,4 +1,4 @@
-"""How well does a model think that a drawing fits what was to be drawn? The drawing game of the web page.
+"""How well does a drawing fit its prompt, by a model's judgement? The drawing game of the web page.
 
 In reading order:
 

@@ -37,9 +37,10 @@ def draw_writing(text: str, random: np.random.Generator) -> Image.Image:
 
 
 def draw_doodle(random: np.random.Generator) -> Image.Image:
-    """A few shapes and strokes on white, as a drawing has them, that say nothing.
+    """A few shapes and strokes on white, as in a drawing, without any writing.
 
-    Most are lines in one ink, as writing is: told apart by colour alone, line drawings would be taken for writing.
+    Most are lines in one ink, as writing is. Otherwise the probe would learn colour and take line drawings for
+    writing.
     """
     image, pen = _sheet()
     ink, is_filled = _ink(random), random.random() < 0.25
@@ -101,7 +102,7 @@ _LINES: Sequence[Callable[[np.random.Generator], tuple[np.ndarray, bool]]] = (
 
 
 def _softened(image: Image.Image, random: np.random.Generator) -> Image.Image:
-    """As if it had been drawn on a coarser board, every other time."""
+    """Every other time, lower the resolution as if it had been drawn on a coarser board."""
     if random.random() < 0.5:
         return image
     coarse = int(random.integers(28, SIDE))

@@ -66,7 +66,7 @@ class DrawingJudge:
         self.knows_writing = accuracy >= LEAST_ACCURACY
 
     def judge(self, drawing: Image.Image, prompt: str) -> Verdict:
-        """What is to be said of the drawing. Raises UsageError for a prompt that is not one of the judge's."""
+        """The verdict on a drawing. Raises UsageError for a prompt that is not one of the judge's."""
         if prompt not in self.prompts:
             raise UsageError(f'"{prompt}" is not one of the prompts.')
         index = self.prompts.index(prompt)
@@ -100,12 +100,12 @@ class DrawingJudge:
 
 
 def points_of(probability: float, writing: float) -> int:
-    """0 to 100: the root of the probability, so that a first likeness shows, less what is thought to be written."""
+    """Points from 0 to 100: the root of the prompt's probability, so that a first likeness shows, less for writing."""
     return round(100 * probability**0.5 * (1 - writing))
 
 
 def ink_share(drawing: Image.Image) -> float:
-    """The share of the pixels that are not as the ground, which is the commonest colour."""
+    """The share of pixels that differ from the background, the most common colour."""
     pixels = np.asarray(drawing.convert("L").resize((64, 64), Image.Resampling.BOX), np.int16)
     ground = np.bincount(pixels.ravel()).argmax()
     return float((np.abs(pixels - ground) > 12).mean())

@@ -1,4 +1,4 @@
-"""The routes of the drawing game, below `/page/drawing`. Who drew best, the page remembers, and not the server."""
+"""The routes of the drawing game, below `/page/drawing`. The page keeps the ranking, not the server."""
 
 from dataclasses import asdict
 from threading import Lock

@@ -1,4 +1,4 @@
-"""Who may ask: the right host, no other site's page, and a key where keys are wanted.
+"""Who may send requests: the right host, no other site's page, and a key if keys are required.
 
 A page of any site can let a browser send requests to a server on the same machine. The browser names the site in
 `Origin`, and the name that it looked up in `Host`; both are checked, so that neither such a page nor one whose name was
@@ -40,14 +40,18 @@ class Access:
         headers, path, method = Headers(scope=scope), scope["path"], scope["method"]
         host = headers.get("host", "")
         if self._hosts and _name(host) not in self._hosts:
-            raise self._refusal(421, "unknown-host", "This server does not answer to that name: see --allow-host.")
+            raise self._refusal(
+                421, "unknown-host", "This server does not accept requests for that host name: see --allow-host."
+            )
         if method not in SAFE_METHODS and not self._is_own(headers.get("origin"), host):
-            raise self._refusal(403, "other-origin", "A page of another site may not ask this: see --cors-origin.")
+            raise self._refusal(
+                403, "other-origin", "Pages of other sites may not send this request: see --cors-origin."
+            )
         if self._keys and method != "OPTIONS" and not (path in OPEN_PATHS or path.startswith("/web/")):
             self._check_key(headers)
 
     def _is_own(self, origin: str | None, host: str) -> bool:
-        """Whether a request comes from no page at all, a page of ours, or one of a site that may ask."""
+        """Whether a request comes from no page at all, a page of this server, or one of an allowed site."""
         if origin is None or "*" in self._origins or origin in self._origins:
             return True
         return urlsplit(origin).netloc.lower() == host.lower()
@@ -58,7 +62,7 @@ class Access:
         digest = sha256(given.encode("utf-8", "surrogateescape")).digest()
         matches = [hmac.compare_digest(digest, key) for key in self._keys]  # all, so that time tells nothing
         if not any(matches):
-            what = "The API key is not one of this server's." if given else "This server wants an API key."
+            what = "The API key is not one of this server's." if given else "This server needs an API key."
             raise self._refusal(401, "unauthorized", f"{what} Send it as: Authorization: Bearer KEY")
 
     def _refusal(self, status: int, kind: str, detail: str) -> ProblemError:

@@ -1,4 +1,4 @@
-"""How much is let in, and for how long: requests at once, bytes of one body and of all.
+"""Limits on requests at once, on the bytes of one body and of all bodies, and on the time of a request.
 
 The work on a request ends when its client leaves.
 
@@ -79,7 +79,7 @@ class Admission:
 
 
 class ClientGoneError(Exception):
-    """The client takes nothing of the answer any more."""
+    """The client no longer accepts the answer."""
 
 
 class _Body:

@@ -105,7 +105,7 @@ def _takes_list(annotation: Any) -> bool:
 
 
 def described(model: type[BaseModel], form: type[BaseModel] | None = None) -> dict[str, Any]:
-    """What OpenAPI says of a body, which routes read by themselves; for `openapi_extra`. `form` default: the model."""
+    """The OpenAPI description of a body that a route parses itself, for `openapi_extra`. `form` default: the model."""
     content: dict[str, Any] = {
         "application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}},
         FORM: {"schema": _form_schema(form or model)},

@@ -1,8 +1,8 @@
-"""Connections that take their time: each part of a request has to come within a while and within a size.
+"""Slow connections: each part of a request has a time limit and a size limit.
 
-uvicorn waits for the head of a request for ever and takes one of any length. Here a connection that does not say what
-it wants is closed, and when the server is asked to stop, an unused connection is kept for a moment more: a request that
-is on its way already is answered, and the answer says that the connection ends.
+uvicorn waits for the head of a request for ever and takes one of any length. Here a connection that does not send its
+head in time is closed. When the server is asked to stop, an idle connection stays open for a moment more: a request
+that is already on its way is answered, and the answer says that the connection ends.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Every error as a problem document (RFC 9457): what is wrong, where, what to do, never a trace of our own."""
+"""Every error as a problem document (RFC 9457): what is wrong, where, what to do, and never a traceback."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -55,7 +55,7 @@ class ProblemError(Exception):
             self.headers["WWW-Authenticate"] = "Bearer"
 
     def response(self, request_id: str) -> Response:
-        """The answer that tells of it."""
+        """The response for this problem."""
         document: dict[str, Any] = {
             "type": f"{KIND_PREFIX}{self.kind}",
             "title": HTTPStatus(self.status).phrase,
@@ -76,7 +76,7 @@ def too_many(what: str, count: int, limit: int) -> ProblemError:
 
 
 def as_problem(error: Exception) -> ProblemError | None:
-    """What to answer for an error that is the client's, or a matter of load; None for one that is ours."""
+    """The problem for an error that the client or the load caused; None for an error of the server."""
     match error:
         case ProblemError():
             return error
@@ -115,11 +115,11 @@ def _invalid(errors: Sequence[Mapping[str, Any]]) -> ProblemError:
 
 
 def _plain(error: HTTPException) -> ProblemError:
-    """What the framework refuses by itself: unknown paths and methods, broken forms."""
+    """Errors that the framework itself raises: unknown paths and methods, broken forms."""
     kinds = {404: "not-found", 405: "method-not-allowed"}
     details = {
-        404: "There is nothing at this address. What there is: /openapi.json",
-        405: f"This address does not take that method. It takes: {(error.headers or {}).get('Allow', 'another')}",
+        404: "There is nothing at this address. All addresses: /openapi.json",
+        405: f"This address does not accept that method. It accepts: {(error.headers or {}).get('Allow', 'another')}",
     }
     status = error.status_code
     problem = ProblemError(status, kinds.get(status, "refused"), details.get(status, str(error.detail)))

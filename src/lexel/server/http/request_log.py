@@ -1,7 +1,7 @@
 """The outermost layer: each request has an id, a line in the log and its place in the numbers, but never its content.
 
-Neither query strings nor bodies are logged: they are what people look for. What nobody foresaw is answered with a
-problem document that says nothing but the id, under which the log has the whole of it.
+Neither query strings nor bodies are logged, because they are private. An unexpected error is answered with a problem
+document that holds nothing but the id, under which the log has the traceback.
 """
 
 import json
@@ -93,7 +93,7 @@ class RequestLog:
                 }
             )
             problem = ProblemError(
-                500, "internal-error", f"The server failed at this; its log has the reason under {request_id}."
+                500, "internal-error", f"The server failed at this request; its log has the reason under {request_id}."
             )
         return problem.response(request_id)
 

@@ -11,7 +11,7 @@ MAX_BYTES = 8 << 20
 
 
 def growth_of(encoder: Encoder) -> dict[str, Any] | None:
-    """What the run that the model came from has written down, or None where it is not there or cannot be read."""
+    """The `growth.json` of the model's run, or None if it is not there or cannot be read."""
     if encoder.source is None:
         return None
     path = Path(encoder.source.model).expanduser().absolute().parent / GROWTH

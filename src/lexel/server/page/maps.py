@@ -1,4 +1,4 @@
-"""The map of the embeddings, made once on a thread of its own, with what it is at while it is made."""
+"""The map of the embeddings, made once on a thread of its own, with its progress meanwhile."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What can be asked? One file for each thing, each with a function that gives its router.
+"""Which requests does the API answer? One file for each group of routes, with a function that returns its router.
 
 embeddings  texts and pictures as vectors
 judging     classify, rank, similarity

@@ -65,7 +65,7 @@ def embeddings_routes(service: Service) -> APIRouter:
 def check_model(service: Service, name: str | None) -> None:
     """Raise ProblemError for a model that is not served."""
     if name is not None and name != service.encoder.name:
-        detail = f'There is no model "{name[:100]}" here. There is: {service.encoder.name}'
+        detail = f'There is no model "{name[:100]}" here. This server has: {service.encoder.name}'
         raise ProblemError(404, "unknown-model", detail)
 
 

@@ -133,7 +133,7 @@ def _remove(library: ServedLibrary, id: int) -> RemovalAnswer:
 
 
 def _file_name(given: str, content: bytes) -> str:
-    """A name that is safe, tells what was given, and differs for other content. Raises BadImageError for no picture."""
+    """A safe file name made of the given name and a hash of the content. Raises BadImageError for other files."""
     try:
         kind, _ = describe(content)
     except Exception:  # any: see `images.open_header`

@@ -1,4 +1,4 @@
-"""A library's photos as answers tell of them: no absolute path leaves the server."""
+"""A library's photos as they appear in answers, without absolute paths."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,9 @@ from lexel.server.service import ServedLibrary, Service
 def library_of(service: Service) -> ServedLibrary:
     """The library that is served. Raises ProblemError where there is none."""
     if service.library is None:
-        raise ProblemError(404, "no-library", "No library is served here, only a model: lexel serve photos.lexel")
+        raise ProblemError(
+            404, "no-library", "This server has only a model, no library. To serve one: lexel serve photos.lexel"
+        )
     return service.library
 
 

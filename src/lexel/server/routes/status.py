@@ -13,7 +13,7 @@ def status_routes(service: Service) -> APIRouter:
 
     @router.get("/health", summary="Whether the process lives")
     async def health() -> Health:
-        """Always well, as long as it answers."""
+        """Always 200: the process answers."""
         return Health(status="ok")
 
     @router.get(

@@ -8,7 +8,7 @@ from lexel.server.http.bodies import ImageData
 from lexel.server.schemas.embeddings import StrictBody
 
 NonEmpty = Annotated[str, Field(min_length=1, pattern=r"\S")]
-_MATCH = "probability that image and text belong together, whatever the others are"
+_MATCH = "probability that image and text belong together, independent of the other labels"
 
 
 class ClassifyRequest(StrictBody):

@@ -26,7 +26,7 @@ class Example(StrictBody):
 
 
 class Part(StrictBody):
-    """A word, a photo or a picture with its weight; below 0: less of it, or for words none of it."""
+    """A text, a photo or a picture with its weight. Below 0 it counts against a photo; words below 0 exclude it."""
 
     text: NonEmpty | None = None
     id: Number | None = None
