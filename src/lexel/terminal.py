@@ -26,9 +26,9 @@ def one_line(text: str) -> str:
     return text.translate(_ONE_LINE)
 
 
-def counted(number: int, noun: str) -> str:
-    """A number with what it counts: "1 photo", "1,200 photos"."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number with what it counts: "1 photo", "1,200 photos"; with `many`, also "1 photo is" and "2 photos are"."""
+    return f"{number:,} {one}" if number == 1 else f"{number:,} {many or one + 's'}"
 
 
 @contextmanager

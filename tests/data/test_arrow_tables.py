@@ -158,13 +158,13 @@ def test_what_is_damaged_is_refused_by_name(tmp_path, pictures):
     for suffix in (".parquet", ".arrow", ".feather"):
         path = write(tmp_path / f"t{suffix}", table_of(pictures, ["a"] * 8))
         path.write_bytes(path.read_bytes()[:-200])
-        with pytest.raises(DataError, match=rf"t\{suffix} is no whole (Parquet|Arrow) file"):
+        with pytest.raises(DataError, match=rf"t\{suffix} is not a complete (Parquet|Arrow) file"):
             read_source(str(path))
     saved = tmp_path / "saved"
     saved.mkdir()
     (saved / "dataset_info.json").write_text("{}")
     (saved / "state.json").write_text(json.dumps({"_data_files": [{"filename": "../t.arrow"}]}))
-    with pytest.raises(DataError, match=r"is not whole: .*saved/t\.arrow is missing"):
+    with pytest.raises(DataError, match=r"is incomplete: .*saved/t\.arrow is missing"):
         read_source(str(saved))
     (saved / "state.json").write_text("[")
     with pytest.raises(DataError, match=r"state\.json cannot be read"):

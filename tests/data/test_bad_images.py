@@ -40,5 +40,5 @@ def test_too_many_bad_pictures_are_refused_by_name_and_share(tmp_path):
     assert str(error.value).splitlines() == [
         "5 of 99 images (5.1%) cannot be read, more than the allowed 5.0%: 0.jpg (truncated); 1.jpg (truncated); "
         "2.jpg (truncated) …",
-        f"  Names and reasons are in {bad.path}. Raise data.max_bad_share or mend them.",
+        f"  Names and reasons are in {bad.path}. Mend them, or raise data.max_bad_share.",
     ]

@@ -132,9 +132,9 @@ def test_tables_that_are_passed_over_are_named(tmp_path):
     (tmp_path / "annotations").mkdir()
     (tmp_path / "annotations" / "all.parquet").touch()
     assert read_source(str(tmp_path)).notes == (
-        f"images alone; there is also a table, to be named itself: {tmp_path}/captions.json",
-        f"images alone; there is also a table, to be named itself: {tmp_path}/annotations/all.parquet",
-        "images alone; 1 .json files beside the images are not read, such as 1.json",
+        f"images alone; a table lies there too; to read it, name it as the source: {tmp_path}/captions.json",
+        f"images alone; a table lies there too; to read it, name it as the source: {tmp_path}/annotations/all.parquet",
+        "images alone; 1 .json file beside the images not read, such as 1.json",
     )
 
 
@@ -184,15 +184,15 @@ def test_what_is_not_there_is_refused_with_what_is_near(tmp_path):
         read_source(f"{tmp_path}/photos/1.png")
     with pytest.raises(UsageError, match='no kind of source "flicker:"'):
         read_source("flicker:annotations.json")
-    with pytest.raises(UsageError, match="empty name"):
+    with pytest.raises(UsageError, match="name of the source is empty"):
         read_source(" ")
 
 
 def test_a_folder_without_pictures_says_so(tmp_path):
-    with pytest.raises(DataError, match=r"has no images: nothing in it or below ends in \.jpg"):
+    with pytest.raises(DataError, match=r"has no images: no file in it or below ends in \.jpg"):
         read_source(str(tmp_path))
     (tmp_path / "train.csv").touch()
-    with pytest.raises(DataError, match=r"Name the table itself: .*/train\.csv"):
+    with pytest.raises(DataError, match=r"Name the table as the source: .*/train\.csv"):
         read_source(str(tmp_path))
 
 
@@ -217,7 +217,10 @@ def test_metadata_in_sub_folders_is_read_and_not_replaced_by_their_names(tmp_pat
 def test_a_table_beside_class_folders_is_pointed_out(tmp_path):
     draw(tmp_path, "cat/1.png", "dog/2.png")
     (tmp_path / "captions.csv").write_text("image,caption\ncat/1.png,a dog\n")
-    assert f"there is also a table, to be named itself: {tmp_path}/captions.csv" in read_source(str(tmp_path)).notes
+    assert (
+        f"a table lies there too; to read it, name it as the source: {tmp_path}/captions.csv"
+        in read_source(str(tmp_path)).notes
+    )
 
 
 @pytest.mark.parametrize("name", ["captions.csv", "labels.tsv", "my.JSONL"])
@@ -226,7 +229,7 @@ def test_a_table_in_a_class_folder_is_pointed_out(tmp_path, name):
     (tmp_path / "dog" / name).write_text("image,caption\n2.png,a dog\n")
     (tmp_path / "cat" / "1.json").write_text("{}")
     tables = [note for note in read_source(str(tmp_path)).notes if "table" in note]
-    assert tables == [f"there is also a table, to be named itself: {tmp_path}/dog/{name}"]
+    assert tables == [f"a table lies there too; to read it, name it as the source: {tmp_path}/dog/{name}"]
 
 
 def test_a_link_to_itself_and_a_pipe_are_passed_over(tmp_path):

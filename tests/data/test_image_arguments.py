@@ -72,7 +72,7 @@ def test_a_file_with_brackets_in_its_name_is_that_file(pictures):
         ("c.png", r'no file, folder or match for "c\.png"\. Did you mean "b\.png"\?'),
         ("nowhere/a.jpg", r'no file, folder or match for "nowhere/a\.jpg"\.$'),
         ("*.gif", r"no file, folder or match"),
-        ("", "empty name"),
+        ("", "name of an image is empty"),
     ],
 )
 def test_what_is_not_there_is_named(pictures, argument, message):
@@ -100,7 +100,7 @@ def test_paths_may_come_from_standard_input_one_a_line(pictures, monkeypatch):
     ("content", "message"),
     [
         (b" \n", "Standard input is empty"),
-        (b"\xff\xd8\xff\xfe", "is no picture .* and no list of paths"),
+        (b"\xff\xd8\xff\xfe", "is neither a picture .* nor a list of paths"),
         (b"b.png\nmissing.png", r'match for "missing\.png"'),
     ],
 )

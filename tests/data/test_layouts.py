@@ -73,7 +73,7 @@ def test_parts_of_coco_that_were_not_downloaded_are_left_out_and_named(tmp_path)
     write(tmp_path / "annotations" / "instances_val2014.json", {"images": [], "annotations": []})
     source = read_source(str(tmp_path))
     assert [pair.key for pair in source.pairs] == [f"images/val2014/{names[0]}"]
-    assert "captions_train2014.json: left out, none of its images is there" in source.notes
+    assert "captions_train2014.json: left out, because none of its images exists" in source.notes
     Path(tmp_path / "images" / "val2014" / names[0]).unlink()
     with pytest.raises(DataError, match=r'of "file_name" is there'):
         read_source(str(tmp_path))
@@ -112,7 +112,7 @@ def test_karpathys_file_is_preferred_to_cocos_own_which_is_named(tmp_path):
     beside = write(tmp_path / "annotations" / "captions_val2014.json", coco(["1.png"], [["b"]]))
     source = read_source(str(tmp_path))
     assert (source.pairs[0].captions, source.split) == (("a",), "test")
-    assert f"not read beside it: {beside}" in source.notes
+    assert f"not read: {beside}" in source.notes
 
 
 @round_trip
@@ -147,7 +147,7 @@ def test_flickr8ks_lists_are_its_splits_also_where_its_pictures_were_converted(t
     assert said(f"{tmp_path}/train") == {"Images/1_a.png": (("one",), "train")}
     assert said(f"{tmp_path}/dev") == {"Images/2_b.png": (("two",), "val")}
     notes = read_source(str(tmp_path)).notes
-    assert "1 images are in no list of a split" in notes
+    assert "1 image is not listed in any split" in notes
     assert any("found by names without their extension, or with another: 1_a.jpg" in note for note in notes)
     with pytest.raises(UsageError, match="has no split"):
         read_source(f"{tmp_path}/traning")

@@ -49,7 +49,7 @@ def test_what_fits_several_files_or_one_file_twice_is_left_out_and_named(tmp_pat
     (tmp_path / "t.csv").write_text(f"path,caption\n{rows}/x/5.png,a\n")
     source = read_source(str(tmp_path / "t.csv"))
     assert [pair.key for pair in source.pairs] == ["2.png", "3.png", "5.png"]
-    assert "t.csv: 3 rows left out that fit no single file, such as /x/1.png (a/1.png, b/1.png)" in source.notes
+    assert "t.csv: 3 rows left out that could mean several files, such as /x/1.png (a/1.png, b/1.png)" in source.notes
 
 
 def test_where_nothing_is_found_the_message_says_what_was_tried(tmp_path):
@@ -80,7 +80,7 @@ def test_names_in_another_letter_case_are_found_unless_two_files_differ_in_it_al
     draw(tmp_path, "000.PNG", "a.PNG", "a.png")
     pairs, notes = said_of(tmp_path, ["000.png", "a.png", "A.png"])
     assert pairs == [("000.PNG", ("caption 0",)), ("a.png", ("caption 1",))]
-    assert "1 rows left out that fit no single file, such as A.png (a.PNG, a.png)" in notes
+    assert "1 row left out that could mean several files, such as A.png (a.PNG, a.png)" in notes
 
 
 def test_one_picture_written_in_two_ways_is_one_pair_with_two_captions(tmp_path):
@@ -124,7 +124,7 @@ def test_bare_numbers_are_the_numbers_in_the_names(tmp_path, column, pattern):
 def test_a_price_is_no_number_of_a_picture(tmp_path):
     draw(tmp_path, "3.png")
     (tmp_path / "t.csv").write_text("price,caption\n3,a mug\n")
-    with pytest.raises(UsageError, match="no column of image files"):
+    with pytest.raises(UsageError, match="no column whose image files"):
         read_source(str(tmp_path / "t.csv"))
 
 
@@ -132,14 +132,14 @@ def test_a_relative_path_is_not_the_file_of_that_name_in_another_folder(tmp_path
     draw(tmp_path, "a/1.png", "a/2.png")
     pairs, notes = said_of(tmp_path, ["a/2.png", "b/1.png"])
     assert [key for key, _ in pairs] == ["a/2.png", "b/1.png"]
-    assert "1 of 2 images are not there (50%), such as b/1.png" in notes
+    assert "1 of 2 images do not exist (50%), such as b/1.png" in notes
 
 
 def test_a_table_whose_first_pictures_are_missing_is_read_and_their_share_is_told(tmp_path):
     draw(tmp_path, *(f"{number}.png" for number in range(25, 60)))
     pairs, notes = said_of(tmp_path, [f"{number}.png" for number in range(60)])
     assert len(pairs) == 60
-    assert "25 of 60 images are not there (42%), such as 0.png" in notes
+    assert "25 of 60 images do not exist (42%), such as 0.png" in notes
 
 
 def test_pictures_behind_a_link_are_there_also_where_others_are_missing(tmp_path):
@@ -148,7 +148,7 @@ def test_pictures_behind_a_link_are_there_also_where_others_are_missing(tmp_path
     (tmp_path / "table" / "images").symlink_to(tmp_path / "elsewhere")
     pairs, notes = said_of(tmp_path / "table", ["images/1.png", "images/9.png", "images/2.png"])
     assert [key for key, _ in pairs] == ["images/1.png", "images/9.png", "images/2.png"]
-    assert "1 of 3 images are not there (33%), such as images/9.png" in notes
+    assert "1 of 3 images do not exist (33%), such as images/9.png" in notes
 
 
 def folded(name: str) -> str:

@@ -27,12 +27,12 @@ def test_names_with_commas_stars_and_splits_are_parts():
 
 @pytest.mark.parametrize("text", ["mix:", "mix:a/,b/", "mix:0*a", "mix:0.5*a,b*", "mix:1*", "mix:-1*a"])
 def test_what_is_no_mixture_is_refused(text):
-    with pytest.raises(UsageError, match="is no mixture. Write shares" if text != "mix:0.5*a,b*" else "There is no"):
+    with pytest.raises(UsageError, match="is not a mixture. Write shares" if text != "mix:0.5*a,b*" else "There is no"):
         read_source(text)
 
 
 def test_a_mixture_within_another_and_a_part_that_is_not_there_are_refused():
-    with pytest.raises(UsageError, match="holds no other mixture"):
+    with pytest.raises(UsageError, match="cannot contain another mixture"):
         read_source("mix:1*mix:1*a")
     with pytest.raises(UsageError, match="There is no nowhere"):
         check_there("mix:1*scenes:4,1*nowhere")

@@ -161,7 +161,7 @@ def test_without_a_network_the_copy_is_used_and_without_a_copy_the_message_is_cl
     server.shutdown()
     server.server_close()
     assert fetch(address).read_bytes() == b"content"
-    assert f"{address} cannot be reached; the copy that was fetched before is used." in capsys.readouterr().err
+    assert f"{address} cannot be reached; the copy fetched before is used." in capsys.readouterr().err
     with pytest.raises(DataError, match="cannot be reached") as caught:
         read_source(f"{server.address}/{{0..3}}.tar")
     assert len(str(caught.value).splitlines()) == 2
@@ -178,7 +178,7 @@ def test_what_is_not_there_or_not_allowed_is_said_at_once(server):
 
 def test_a_page_in_place_of_a_tar_is_no_tar(server):
     server.files["a.tar"] = b"<html>please log in</html>" * 100
-    with pytest.raises(LexelError, match=r"a\.tar is no tar"):
+    with pytest.raises(LexelError, match=r"a\.tar is not a tar"):
         read_source(f"{server.address}/a.tar")
 
 
@@ -213,7 +213,7 @@ def test_any_file_system_of_fsspec_will_do(tmp_path):
     ("text", "expected"),
     [
         ("https://example.org/photos", "neither a table nor a tar"),
-        ("nonsense://bucket/a.tar", "no address that is known"),
+        ("nonsense://bucket/a.tar", "not a known kind of address"),
     ],
 )
 def test_addresses_that_mean_nothing_are_refused(text, expected):

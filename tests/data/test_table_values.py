@@ -142,8 +142,8 @@ def test_captions_come_from_several_columns_and_templates(folder):
     ("caption", "message"),
     [
         ("{color} {title}", r'no column "color" for the caption template\. Did you mean "colour"\?'),
-        ("{colour", "is not whole"),
-        ("{colour!r}", "names of columns in braces, and nothing else"),
+        ("{colour", "is incomplete"),
+        ("{colour!r}", "only names of columns in braces"),
         ("{{colour}}", "names no column"),
         (["title", "nome"], 'no column "nome" for the caption'),
         ([], "list of caption columns is empty"),

@@ -203,7 +203,7 @@ def test_a_label_that_only_a_later_row_gives_is_taken(folder):
 def test_rows_that_contradict_one_another_are_counted(folder):
     source = read_source(write(folder, "t.csv", "image,label\n0.png,cat\n0.png,dog\n"))
     assert source.labels == ["cat"]
-    assert "1 rows give an image another label" in source.notes[1]
+    assert "1 row gives an image another label" in source.notes[1]
 
 
 def test_rows_without_an_image_are_skipped_and_counted(folder):
@@ -221,8 +221,8 @@ def test_rows_without_an_image_are_skipped_and_counted(folder):
         ("t.csv", 'image,caption\n0.png,"a\n\nb"\n1.png\n', r"t\.csv, line 5: 1 fields"),
         ("t.csv", "image,caption\n", r"t\.csv is empty"),
         ("t.csv", "", r"t\.csv is empty"),
-        ("t.parquet", "PAR1 not", r"t\.parquet is no whole Parquet file"),
-        ("t.csv", "image,caption\n,a\n,b\n", "no column of image files that are there"),
+        ("t.parquet", "PAR1 not", r"t\.parquet is not a complete Parquet file"),
+        ("t.csv", "image,caption\n,a\n,b\n", "no column whose image files exist"),
         ("t.csv", "url,caption\nhttp://a/b.jpg,a\n", "addresses of pictures on the web, which are not downloaded"),
     ],
 )
@@ -236,7 +236,7 @@ def test_a_table_whose_images_are_elsewhere_says_where_it_looked(folder):
     path = write(folder, "t.csv", "image,caption\nnone/9.png,a\n")
     with pytest.raises(DataError, match=f"such as none/9.png.\n  Looked in {folder}"):
         read_source(path)
-    with pytest.raises(UsageError, match=r"no column of image files that are there\. It has: a, b"):
+    with pytest.raises(UsageError, match=r"no column whose image files exist\. It has: a, b"):
         read_source(write(folder, "u.csv", "a,b\n1,2\n"))
 
 
@@ -303,7 +303,7 @@ def test_delimiters_in_the_last_column_belong_to_its_text(folder, delimiter):
         "a bird",
         "a fox_ quoted",
     ]
-    assert f't.csv: "{delimiter}" without quotation marks taken as part of "caption" in 1 rows' in source.notes[1]
+    assert f't.csv: "{delimiter}" without quotation marks taken as part of "caption" in 1 row' in source.notes[1]
 
 
 def test_what_is_too_much_before_a_column_of_something_else_stays_a_fault(folder):
@@ -366,5 +366,5 @@ def test_of_several_sheets_the_first_with_rows_is_read_and_the_others_are_named(
 def test_what_is_no_spreadsheet_is_refused(folder, content):
     pytest.importorskip("python_calamine")
     (folder / "t.xlsx").write_bytes(content)
-    with pytest.raises(DataError, match=r"t\.xlsx is (no whole spreadsheet|empty)"):
+    with pytest.raises(DataError, match=r"t\.xlsx is (not a complete spreadsheet|empty)"):
         read_source(str(folder / "t.xlsx"))

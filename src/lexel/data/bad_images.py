@@ -58,5 +58,5 @@ class BadImages:
         raise DataError(
             f"{self.count:,} of {total:,} images ({self.count / max(total, 1):.1%}) cannot be read, more than the"
             f" allowed {max_share:.1%}: {first}{' …' if self.count > _NAMED else ''}\n"
-            f"  Names and reasons are in {self.path}. Raise data.max_bad_share or mend them."
+            f"  Names and reasons are in {self.path}. Mend them, or raise data.max_bad_share."
         )

@@ -43,7 +43,9 @@ class DecodedCache:
         try:
             os.ftruncate(self._file, self._capacity)
         except OSError as error:
-            raise UsageError(f"There is no room for {capacity / GB:g} GB of pictures: {error.strerror}.") from None
+            raise UsageError(
+                f"There is no memory or disk space for {capacity / GB:g} GB of pictures: {error.strerror}."
+            ) from None
         os.pwrite(self._file, struct.pack("<Q", self._capacity - capacity), 0)
         self._map_file()
 
@@ -141,7 +143,7 @@ def _check_memory(capacity: int) -> None:
     if free is not None and capacity > free:
         raise UsageError(
             f"data.decoded_cache_gb = {capacity / GB:g} is more than the {free / GB:.1f} GB of memory that are free.\n"
-            "  Give less, or keep the pictures on a disk: --set data.decoded_cache_folder=FOLDER"
+            "  Lower it, or keep the pictures on a disk: --set data.decoded_cache_folder=FOLDER"
         )
 
 

@@ -34,7 +34,7 @@ def image_argument(argument: str) -> Path | bytes:
 
 def _from_path(argument: str) -> dict[str, Path | bytes]:
     if not argument.strip():
-        raise UsageError("An image is given by an empty name.")
+        raise UsageError("The name of an image is empty.")
     path = Path(argument).expanduser()
     if path.exists():
         return _pictures_at(path)
@@ -79,7 +79,7 @@ def _from_lines(content: bytes, why_no_picture: str) -> dict[str, Path | bytes]:
     try:
         lines = [line.strip() for line in content.decode().splitlines() if line.strip()]
     except UnicodeDecodeError:
-        raise UsageError(f"Standard input is no picture ({why_no_picture}) and no list of paths.") from None
+        raise UsageError(f"Standard input is neither a picture ({why_no_picture}) nor a list of paths.") from None
     found: dict[str, Path | bytes] = {}
     for line in lines:
         found |= _from_path(line)

@@ -72,7 +72,7 @@ def _fetch(address: str, show: Show) -> Path:
         _persist(lambda: _download(system, path, folder / f".{name}{UNFINISHED}", version, name, show), address)
     except OSError as error:
         if copy.exists() and not isinstance(error, FileNotFoundError | PermissionError):
-            say(f"{address} cannot be reached; the copy that was fetched before is used.")
+            say(f"{address} cannot be reached; the copy fetched before is used.")
             return copy
         raise _failure(address, error) from error
     (folder / f".{name}{UNFINISHED}").replace(copy)
@@ -136,7 +136,7 @@ def _system(address: str) -> tuple[Any, str]:
         library = _LIBRARIES.get(scheme, "aiohttp")
         raise UsageError(f"Reading {address} needs {library}.\n  Install it: pip install {library}") from None
     except ValueError as error:
-        raise UsageError(f"{address} is no address that is known: {error}") from None
+        raise UsageError(f"{address} is not a known kind of address: {error}") from None
     return system, path
 
 
@@ -155,8 +155,7 @@ def _failure(address: str, error: OSError) -> LexelError:
     if isinstance(error, IsADirectoryError):
         return UsageError(f"{address} cannot be read: {error}.")
     return DataError(
-        f"{address} cannot be reached: {error}\n"
-        "  Try again when there is a network: what has been fetched stays, and is not fetched again."
+        f"{address} cannot be reached: {error}\n  Try again when there is a network: files that were fetched are kept."
     )
 
 

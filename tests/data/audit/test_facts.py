@@ -49,14 +49,14 @@ def test_everything_wrong_in_a_source_is_named(source):
     assert found.wordless_captions == ["..."]
     assert found.unprintable_captions == ["night\x07"]
     assert found.warnings == [
-        "2 images cannot be read; they are left out of training and counted there.",
-        "1 images have no caption, others do.",
-        "2 images have no label, others do.",
-        "2 images are equal to another, in 1 groups.",
-        "1 images have a side under 32 pixels.",
-        "2 captions are file names, such as 'IMG_0123'.",
-        "1 captions have no letter or digit, such as '...'.",
-        "1 captions hold unprintable characters, such as 'night\\x07'.",
+        "2 images are unreadable and left out of training.",
+        "1 image has no caption, while others have one.",
+        "2 images have no label, while others have one.",
+        "2 images have the pixels of another, in 1 group.",
+        "1 image has a side under 32 pixels.",
+        "2 captions are file names instead of words, such as 'IMG_0123'.",
+        "1 caption has no letter or digit, such as '...'.",
+        "1 caption has unprintable characters, such as 'night\\x07'.",
         '2 images have the same caption "a red wall"; a model cannot tell them apart.',
     ]
 

@@ -95,7 +95,7 @@ def test_a_process_that_is_killed_costs_nothing_but_its_help(files, monkeypatch,
     monkeypatch.setattr(looks_module, "MIN_FOR_PROCESSES", 1)
     found = look_at(source_of(*files, EndsItsProcess(os.getpid())), processes=2)
     assert found.readable.tolist() == [0, 1, 2, 3, 5]
-    assert "ended from outside" in capsys.readouterr().err
+    assert "was killed" in capsys.readouterr().err
 
 
 def test_drawn_pictures_are_looked_at_too():

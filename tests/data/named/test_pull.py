@@ -182,7 +182,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(server, tmp_path):
     dataset = published(server, "coco", {"e.zip": zipped({"r/a/1.jpg": jpeg(1)})})
     (tmp_path / "few").mkdir()
     (tmp_path / "few" / "thesis.txt").touch()
-    with pytest.raises(UsageError, match="holds something else"):
+    with pytest.raises(UsageError, match="holds other files"):
         pull(dataset, tmp_path / "few")
     assert server.requests == []
 
@@ -221,8 +221,8 @@ def test_bombs_are_refused_while_they_unpack(server, tmp_path, make, monkeypatch
         ("coco", "e.zip", b"no zip", r"e\.zip is damaged"),
         ("coco", "e.tar.gz", tar({"a": bytes(5000)})[:-30], r"e\.tar\.gz is damaged"),
         ("cifar", "e.tar.gz", tar({"a": b""}), r"batches\.meta\.txt is missing"),
-        ("idx", "train-images-idx3-ubyte.gz", gzip.compress(b"\0\0\x08\x03"), "is no IDX file of 3 dimensions"),
-        ("class folders", "e.zip", zipped({"a/readme.txt": b""}), "holds no pictures where they should be"),
+        ("idx", "train-images-idx3-ubyte.gz", gzip.compress(b"\0\0\x08\x03"), "is not an IDX file of 3 dimensions"),
+        ("class folders", "e.zip", zipped({"a/readme.txt": b""}), "has no pictures in the expected folders"),
     ],
 )
 def test_what_is_not_as_published_is_refused_by_name(server, tmp_path, layout, name, content, message):
@@ -242,5 +242,7 @@ def test_every_entry_of_the_catalog_can_be_fetched_or_says_how_to_get_it():
             assert re.fullmatch("[0-9a-f]{32}", file.md5)
     with pytest.raises(UsageError, match=r'no data set "CIFAR-10"\. Did you mean "cifar10"'):
         find_named("CIFAR-10")
-    with pytest.raises(UsageError, match=r"flickr8k has to be asked for: https://hockenmaier"):
+    with pytest.raises(
+        UsageError, match=r"flickr8k cannot be downloaded without asking its owners: https://hockenmaier"
+    ):
         pull(find_named("flickr8k"), Path("unused"))

@@ -229,7 +229,7 @@ def test_a_full_disk_stops_it_whole_and_it_goes_on_when_there_is_room(tmp_path):
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)
     assert "00000.tar cannot be written: File too large" in done.stdout
-    assert "the same command goes on" in done.stdout
+    assert "give the same command again: it continues" in done.stdout
     assert not list((tmp_path / "out").iterdir())
     assert packed(source, tmp_path / "out").summary["pairs"] == 10
 

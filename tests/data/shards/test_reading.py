@@ -165,13 +165,13 @@ def test_what_is_wrong_with_samples_is_counted_and_named(tmp_path):
     assert found["empty"] == found["no_text"] == found["number"] == found["odd"] == ()
     notes = noted(shard)
     for problem in (
-        "1 samples without a picture, such as a/no_picture",
-        "4 samples without a caption or label",
-        "1 texts that are not UTF-8",
-        "1 captions over 32,768 characters",
-        "1 members of a name that was there before, passed over, such as a/twice.txt",
-        "1 .json members that hold no object",
-        "1 samples whose caption is no text",
+        "samples without a picture: 1, such as a/no_picture",
+        "samples without a caption or label: 4",
+        "texts that are not UTF-8",
+        "captions over 32,768 characters, cut there: 1",
+        "members skipped, because an earlier one has the same name: 1, such as a/twice.txt",
+        ".json members that are not objects: 1",
+        "samples whose caption is not a text: 1",
     ):
         assert problem in notes
 
@@ -183,14 +183,14 @@ def test_a_shard_that_is_no_tar_is_left_out_of_many_and_refused_alone(tmp_path):
     assert len(read_source(str(tmp_path)).pairs) == 1
     assert "left out" in noted(tmp_path)
     for name in ("b.tar", "c.tar"):
-        with pytest.raises(DataError, match=f"{name} is no tar"):
+        with pytest.raises(DataError, match=f"{name} is not a tar"):
             read_source(str(tmp_path / name))
 
 
 def test_tars_joined_by_cat_are_told(tmp_path):
     first = write_tar(tmp_path / "a.tar", captioned([1])).read_bytes()
     (tmp_path / "b.tar").write_bytes(first + first)
-    assert "more behind its end" in noted(tmp_path / "b.tar")
+    assert "data after its end" in noted(tmp_path / "b.tar")
 
 
 def test_links_devices_and_names_that_lead_elsewhere_are_harmless(tmp_path):

@@ -17,6 +17,7 @@ from lexel.data.pairs import Source
 from lexel.encoder import Encoder
 from lexel.evaluation.evaluation_cache import EvaluationCache
 from lexel.evaluation.report.drawn_scenes import about_drawn_scenes
+from lexel.terminal import counted
 
 WORST_SHOWN = 24  # pairs
 WEAK_MATCH = 0.5  # below it, a text is rather another picture's
@@ -71,15 +72,15 @@ class Inspection:
         """What a user should look at before training, one sentence each."""
         if self.fit is None:
             return self.audit.warnings
+        by, semantic = self.fit.model, sum(len(group.others) for group in self.fit.semantic_duplicates)
         found = [
-            (self.fit.weak, f"texts match their picture by less than {WEAK_MATCH:g}, as {self.fit.model} sees it"),
-            (self.fit.truncated, f"captions are longer than {self.fit.model} reads, and lose their end"),
-            (
-                sum(len(group.others) for group in self.fit.semantic_duplicates),
-                f"images show what another shows (cosine from {SAME_MEANING:g})",
-            ),
+            (self.fit.weak, "text has", "texts have", f"a match below {WEAK_MATCH:g} with the picture ({by})"),
+            (self.fit.truncated, "caption is", "captions are", f"longer than {by} reads and cut at the end"),
+            (semantic, "image shows", "images show", f"the same as another (cosine of at least {SAME_MEANING:g})"),
         ]
-        return self.audit.warnings + [f"{count:,} {what}." for count, what in found if count]
+        return self.audit.warnings + [
+            f"{counted(count, one, many)} {what}." for count, one, many, what in found if count
+        ]
 
 
 def inspect_source(

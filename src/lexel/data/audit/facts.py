@@ -13,6 +13,7 @@ from lexel.data.audit.odd import odd_pictures
 from lexel.data.audit.spread import Histogram, Spread, ratio_histogram, spread, whole_histogram
 from lexel.data.bad_images import BadImage
 from lexel.data.pairs import Source
+from lexel.terminal import counted
 
 MIN_SIDE = 32  # pixels; a warning counts the pictures with a shorter side
 MAX_SHARED_CAPTION = 0.01  # share of the images with the same caption; above it there is a warning
@@ -66,21 +67,19 @@ class Audit:
     def warnings(self) -> list[str]:
         """What a user should look at before training, one sentence each."""
         near = sum(len(group.others) for group in self.near_duplicates)
+        uncaptioned = self.images - self.with_captions if self.with_captions else 0
+        unlabelled = self.images - self.with_labels if self.with_labels else 0
+        equal, alike = (counted(len(groups), "group") for groups in (self.duplicates, self.near_duplicates))
         found = [
-            (len(self.unreadable), "images cannot be read; they are left out of training and counted there"),
-            (self.images - self.with_captions if self.with_captions else 0, "images have no caption, others do"),
-            (self.images - self.with_labels if self.with_labels else 0, "images have no label, others do"),
-            (sum(map(len, self.duplicates)), f"images are equal to another, in {len(self.duplicates):,} groups"),
-            (near, f"images look nearly like another, in {len(self.near_duplicates):,} groups"),
-            (self.small_images, f"images have a side under {MIN_SIDE} pixels"),
-            (len(self.file_name_captions), f"captions are file names{_example(self.file_name_captions)}"),
-            (len(self.wordless_captions), f"captions have no letter or digit{_example(self.wordless_captions)}"),
-            (
-                len(self.unprintable_captions),
-                f"captions hold unprintable characters{_example(self.unprintable_captions)}",
-            ),
+            (len(self.unreadable), "image is", "images are", "unreadable and left out of training"),
+            (uncaptioned, "image has", "images have", "no caption, while others have one"),
+            (unlabelled, "image has", "images have", "no label, while others have one"),
+            (sum(map(len, self.duplicates)), "image has", "images have", f"the pixels of another, in {equal}"),
+            (near, "image looks", "images look", f"nearly like another, in {alike}"),
+            (self.small_images, "image has", "images have", f"a side under {MIN_SIDE} pixels"),
+            *_caption_warnings(self),
         ]
-        sentences = [f"{count:,} {what}." for count, what in found if count]
+        sentences = [f"{counted(count, one, many)} {what}." for count, one, many, what in found if count]
         for caption, count in self.most_shared_captions[:1]:
             if count > max(MAX_SHARED_CAPTION * self.images, 1):
                 sentences.append(f'{count:,} images have the same caption "{caption}"; a model cannot tell them apart.')
@@ -173,17 +172,28 @@ def _formats(looks: Looks) -> dict[str, int]:
     )
 
 
+def _caption_warnings(audit: Audit) -> list[tuple[int, str, str, str]]:
+    names, wordless, unprintable = audit.file_name_captions, audit.wordless_captions, audit.unprintable_captions
+    return [
+        (len(names), "caption is a file name", "captions are file names", f"instead of words{_example(names)}"),
+        (len(wordless), "caption has", "captions have", f"no letter or digit{_example(wordless)}"),
+        (len(unprintable), "caption has", "captions have", f"unprintable characters{_example(unprintable)}"),
+    ]
+
+
 def _leak_warnings(shared: Leak) -> list[str]:
     pictures = len(shared.exact) + len(shared.near)
     sentences = []
     if pictures:
         kinds = f"{len(shared.exact):,} the same, {len(shared.near):,} nearly"
         sentences.append(
-            f"{pictures:,} images are in {shared.other} too ({kinds}): "
-            "a model that learns from one set must not be measured on them in the other."
+            f"{counted(pictures, 'image is', 'images are')} in {shared.other} too ({kinds}): "
+            "a model that is trained on one of the sets must not be measured on them in the other."
         )
     if shared.captions:
-        sentences.append(f"{shared.captions:,} distinct captions are in {shared.other} too.")
+        sentences.append(
+            f"{counted(shared.captions, 'distinct caption is', 'distinct captions are')} in {shared.other} too."
+        )
     return sentences
 
 

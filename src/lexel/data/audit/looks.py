@@ -116,7 +116,7 @@ def _chunks(source: Source, processes: int) -> Iterator[tuple[int, _Chunk]]:
                 yield start, chunk
                 done += 1
         except BrokenProcessPool:
-            say("A process that read pictures was ended from outside (memory?). This one goes on alone.")
+            say("A process that read pictures was killed (memory?). The main process reads the rest alone.")
     yield from _worked_through(ThreadPoolExecutor(cores()), source, starts[done:], size)
 
 

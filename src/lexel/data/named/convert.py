@@ -47,7 +47,7 @@ def _of_cifar(files: list[Path], names: list[str], label_bytes: int) -> Labelled
     for file in files:
         content = np.fromfile(file, np.uint8)
         if not len(content) or len(content) % width:
-            raise DataError(f"{file} is cut off: {len(content):,} bytes are no whole number of {width:,}.")
+            raise DataError(f"{file} is cut off: {len(content):,} bytes are not a multiple of {width:,}.")
         for row in content.reshape(-1, width):
             pixels = row[label_bytes:].reshape(3, CIFAR_SIDE, CIFAR_SIDE).transpose(1, 2, 0)
             yield Image.fromarray(pixels), _class(names, int(row[label_bytes - 1]), file)
@@ -75,7 +75,7 @@ def _read_idx(path: Path, dimensions: int) -> np.ndarray:
     content = path.read_bytes() if path.is_file() else b""
     head = 4 + 4 * dimensions
     if len(content) < head or content[:4] != bytes([0, 0, 8, dimensions]):
-        raise DataError(f"{path} is no IDX file of {dimensions} dimensions.")
+        raise DataError(f"{path} is not an IDX file of {dimensions} dimensions.")
     shape = [int(size) for size in np.frombuffer(content[4:head], ">u4")]
     if int(np.prod(shape, dtype=object)) != len(content) - head:
         raise DataError(f"{path} is cut off: it should hold {' × '.join(map(str, shape))} bytes.")
@@ -138,14 +138,14 @@ def _label(dataset: NamedDataset, name: str) -> str:
 
 def _write_metadata(folder: Path, rows: list[tuple[str, str, str]]) -> None:
     if not rows:
-        raise DataError(f"{folder} holds no pictures where they should be.")
+        raise DataError(f"{folder} has no pictures in the expected folders.")
     with (folder / "metadata.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("file_name", "label", "split"), *rows])
 
 
 def _lines(path: Path) -> list[str]:
     if not path.is_file():
-        raise DataError(f"{path} is missing: the archive is another than it should be.")
+        raise DataError(f"{path} is missing: this is not the expected archive.")
     return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 

@@ -25,7 +25,9 @@ def pull(dataset: NamedDataset, folder: Path, progress: Progress | None = None, 
         pull(find_named("cifar10"), Path("cifar10"))
     """
     if dataset.layout == "by hand":
-        raise UsageError(f"{dataset.name} has to be asked for: {dataset.home}\n  {dataset.how}")
+        raise UsageError(
+            f"{dataset.name} cannot be downloaded without asking its owners: {dataset.home}\n  {dataset.how}"
+        )
     if _is_whole(dataset, folder):
         return False
     archives = folder.with_name(f"{folder.name}.downloads")
@@ -59,7 +61,7 @@ def _is_whole(dataset: NamedDataset, folder: Path) -> bool:
         return True
     if folder.is_dir() and not any(folder.iterdir()):
         return False
-    raise UsageError(f"{folder} is there and holds something else. Give another folder: lexel data pull NAME FOLDER")
+    raise UsageError(f"{folder} exists and holds other files. Give another folder: lexel data pull NAME FOLDER")
 
 
 def _fetch(file: PublishedFile, archives: Path, progress: Progress | None) -> Path:

@@ -46,7 +46,7 @@ def pack(name: str, read: Callable[[str], Source], folder: Path, settings: PackS
     except OSError as error:
         raise LexelError(
             f"{error.filename or folder} cannot be written: {error.strerror or error}.\n"
-            "  The shards that were written are whole. Make room, and the same command goes on with the rest."
+            "  The shards written so far are complete. Free some space and give the same command again: it continues."
         ) from error
     return manifest
 
@@ -61,7 +61,7 @@ def _splits(name: str, source: Source, read: Callable[[str], Source]) -> Mapping
     without = len(source.pairs) - sum(len(of_split.pairs) for of_split in splits.values())
     if without:
         raise UsageError(
-            f"{name}: {without:,} of {len(source.pairs):,} pairs belong to no split, others do.\n"
+            f"{name}: {without:,} of {len(source.pairs):,} pairs belong to no split, while others do.\n"
             f"  Name the one to pack: {name}/{source.splits[0]}"
         )
     return splits
@@ -120,7 +120,7 @@ class _Progress:
 def _check_apart(name: str, folder: Path) -> None:
     source = Path(name).expanduser()
     if source.exists() and source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
-        raise UsageError(f"{folder} lies within the source. Name a folder outside of {source} for what is packed.")
+        raise UsageError(f"{folder} lies within the source. Name a folder outside of {source} for the shards.")
 
 
 def _check_folder(folder: Path, *, is_split: bool) -> None:
@@ -128,12 +128,12 @@ def _check_folder(folder: Path, *, is_split: bool) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise UsageError(f"{folder} is a file. Name a folder for what is packed.")
+        raise UsageError(f"{folder} is a file. Name a folder for the shards.")
     for path in sorted(folder.iterdir()):
         own = path.name in (MANIFEST, DROPPED) or path.name.startswith(".") or path.name.endswith(SIDECAR_SUFFIX)
         if own or (path.suffix == ".tar" and is_packed(path)) or (path.is_dir() and not is_split and _is_split(path)):
             continue
-        raise UsageError(f"{folder} holds something else, {path.name}. Name an empty folder for what is packed.")
+        raise UsageError(f"{folder} holds other files, such as {path.name}. Name an empty folder for the shards.")
 
 
 def _is_split(folder: Path) -> bool:

@@ -31,7 +31,7 @@ class ColumnSettings(Config):
             if not equals or name not in cls.model_fields:
                 known = [f"data.{field}" for field in cls.model_fields]
                 near = did_you_mean(path.strip(), known)
-                raise UsageError(f"--set takes {', '.join(known)} with a value here, not {change!r}.{near}")
+                raise UsageError(f"--set takes {', '.join(known)} with a value, not {change!r}.{near}")
             given[name] = _value(text)
         try:
             return cls.model_validate(given)

@@ -17,6 +17,7 @@ from lexel.data.readers.tables.rows import read_table_pairs
 from lexel.data.readers.text import decode_texts, encoding_note
 from lexel.data.readers.walk import METADATA, LeftOut, walk_folders
 from lexel.errors import DataError, UsageError
+from lexel.terminal import counted
 
 
 @dataclass(slots=True)
@@ -110,7 +111,9 @@ def _read_tables_below(root: Path, listing: _FolderListing, wanted: Wanted) -> R
         whole.notes += [f"{folder}/{note}" for note in part.notes]
     listed = {pair.key for pair in whole.pairs}
     if unlisted := [image for image in listing.images if key_of(image) not in listed]:
-        whole.notes.append(f"{len(unlisted):,} images left out that no metadata table lists, such as {unlisted[0]}")
+        whole.notes.append(
+            f"{counted(len(unlisted), 'image')} left out that no metadata table lists, such as {unlisted[0]}"
+        )
     whole.notes += listing.notes(root)
     return whole
 
@@ -184,5 +187,5 @@ def _below(root: Path, path: str) -> str:
 def _why_empty(root: Path) -> str:
     tables = find_tables(root)
     if tables:
-        return f"{root} has no images, but a table. Name the table itself: {tables[0]}"
-    return f"{root} has no images: nothing in it or below ends in .jpg, .png, .webp or the like."
+        return f"{root} has a table but no images. Name the table as the source: {tables[0]}"
+    return f"{root} has no images: no file in it or below ends in .jpg, .png, .webp or the like."

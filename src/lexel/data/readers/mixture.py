@@ -29,9 +29,9 @@ def mixture_parts(text: str) -> tuple[MixturePart, ...]:
     found = [_PART.fullmatch(part) for part in _NEXT.split(text[len(PREFIX) :])]
     named = [(float(part["share"]), part["source"]) for part in found if part is not None]
     if len(named) < len(found) or not all(share > 0 for share, _ in named):
-        raise UsageError(f'"{text}" is no mixture. Write shares and sources: mix:0.7*photos/,0.3*shop.csv')
+        raise UsageError(f'"{text}" is not a mixture. Write shares and sources: mix:0.7*photos/,0.3*shop.csv')
     if any(source.startswith(PREFIX) for _, source in named):
-        raise UsageError(f'"{text}": a mixture holds no other mixture. Name all its sources in one.')
+        raise UsageError(f'"{text}": a mixture cannot contain another mixture. Name all sources in one.')
     total = sum(share for share, _ in named)
     return tuple(MixturePart(share / total, source) for share, source in named)
 

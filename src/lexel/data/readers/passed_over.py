@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lexel.data.readers.tables.table import READERS
+from lexel.terminal import counted
 
 MAX_NAMED = 3  # tables
 NO_TABLES = frozenset({"dataset_info.json", "dataset_infos.json", "state.json", "dataset_dict.json", "package.json"})
@@ -18,12 +19,12 @@ def tables_passed_over(root: Path, images: Sequence[str]) -> list[str]:
     for path in _tables_below(root):
         is_beside = os.path.splitext(os.path.relpath(path, root))[0] in stems  # noqa: PTH122 - as the pictures' paths
         (beside if is_beside else tables).append(path)
-    notes = [f"there is also a table, to be named itself: {path}" for path in tables[:MAX_NAMED]]
+    notes = [f"a table lies there too; to read it, name it as the source: {path}" for path in tables[:MAX_NAMED]]
     if len(tables) > MAX_NAMED:
-        notes.append(f"there are {len(tables) - MAX_NAMED:,} more tables that may hold captions")
+        notes.append(f"{counted(len(tables) - MAX_NAMED, 'more table')} that may hold captions")
     if beside:
         kind = beside[0].suffix
-        notes.append(f"{len(beside):,} {kind} files beside the images are not read, such as {beside[0].name}")
+        notes.append(f"{counted(len(beside), kind + ' file')} beside the images not read, such as {beside[0].name}")
     return notes
 
 

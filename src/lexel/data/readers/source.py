@@ -140,7 +140,9 @@ def _is_table(name: str) -> bool:
 def _locate(text: str) -> tuple[Path, str | None]:
     """The path that exists, and the split that was written after it."""
     if not text.strip():
-        raise UsageError("The source is an empty name. A source is a folder, a table, or made-up scenes: scenes:2000")
+        raise UsageError(
+            "The name of the source is empty. A source is a folder, a table, or made-up scenes: scenes:2000"
+        )
     path = Path(text.removeprefix("coco:") if not os.path.exists(text) else text).expanduser()  # noqa: PTH110
     if os.path.exists(path):  # noqa: PTH110 - Path.exists raises for names that are too long
         return path, None

@@ -41,7 +41,7 @@ def take_split(
         raise UsageError(f'{source} has no split "{named}".{did_you_mean(named, known)}\n  {has}')
     chosen = split_name(named) if named else next((name for name in map(split_name, prefer) if name in known), None)
     if chosen is None and list(counts) == list(known) and len(known) == 1:
-        return reading.pairs, next(iter(known)), [f'all is of split "{next(iter(known))}"']
+        return reading.pairs, next(iter(known)), [f'everything is in the split "{next(iter(known))}"']
     if chosen is None:
         return reading.pairs, None, [f"all splits taken: {listed}; one of them is {source}/{next(iter(known))}"]
     pairs = [pair for pair, split in zip(reading.pairs, reading.splits, strict=True) if split == chosen]

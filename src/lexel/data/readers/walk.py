@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from lexel.data.readers.paths import has_image_extension, is_cache_folder
+from lexel.terminal import counted
 
 # RAW photos and videos: people take them for pictures that are read.
 RAW_AND_VIDEO_SUFFIXES = frozenset(
@@ -62,7 +63,7 @@ class LeftOut:
         notes = []
         if self.caches:
             notes.append(
-                f"Left out as thumbnails or trash: {len(self.caches):,} folders, {_few(self.caches, readable)}"
+                f"Left out as thumbnails or trash: {counted(len(self.caches), 'folder')}, {_few(self.caches, readable)}"
             )
         if self.not_taken:
             kinds = ", ".join(f"{suffix} {n:,}" for suffix, n in self.not_taken.most_common(MAX_SUFFIXES_NAMED))

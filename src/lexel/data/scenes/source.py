@@ -84,7 +84,7 @@ def held_out_labels() -> list[str]:
 
 def _notes(count: int, split: str, seed: int) -> tuple[str, ...]:
     looks = HELD_OUT if split == "test" else SEEN
-    kept = "that train and val never show" if split == "test" else f"the other {len(HELD_OUT)} are kept for test"
+    kept = "that train and val do not contain" if split == "test" else f"the other {len(HELD_OUT)} are kept for test"
     return (
         f"{count:,} scenes that Lexel draws itself, split {split}, seed {seed}",
         f"{len(looks)} of {len(SEEN) + len(HELD_OUT)} combinations of colour and shape, {kept}",

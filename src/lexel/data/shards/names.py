@@ -104,7 +104,7 @@ def expand_braces(text: str) -> list[str]:
     braces = _BRACES.search(text)
     if braces is None:
         if "{" in text or "}" in text:
-            raise UsageError(f"{text} has a brace without its other half. A range of shards is {{0000..0127}}.")
+            raise UsageError(f"{text} has an unmatched brace. A range of shards is {{0000..0127}}.")
         return [text]
     inside = braces[1]
     if "{" in text[: braces.start()]:
@@ -112,7 +112,7 @@ def expand_braces(text: str) -> list[str]:
     rest = expand_braces(text[braces.end() :])
     found = [text[: braces.start()] + choice + end for choice in _choices(inside, text) for end in rest]
     if len(found) > MAX_SHARDS:
-        raise UsageError(f"{text} names {len(found):,} shards, over the limit of {MAX_SHARDS:,}.")
+        raise UsageError(f"{text} names {len(found):,} shards, more than the limit of {MAX_SHARDS:,}.")
     return found
 
 
@@ -153,7 +153,7 @@ def _local(name: str) -> list[str]:
     if any(sign in path for sign in "*?["):
         found = sorted(glob.glob(path))  # noqa: PTH207 - absolute patterns are fine here
         if not found:
-            raise UsageError(f"No shard fits {name}.")
+            raise UsageError(f"No shard matches {name}.")
         return found
     return shards_in(Path(path)) if Path(path).is_dir() else [path]
 

@@ -62,7 +62,7 @@ class Problems:
     def notes(self) -> list[str]:
         """A line for each kind."""
         return [
-            f"{count:,} {kind}, such as {', '.join(self.examples[kind])}" for kind, count in self.counts.most_common()
+            f"{kind}: {count:,}, such as {', '.join(self.examples[kind])}" for kind, count in self.counts.most_common()
         ]
 
 
@@ -97,12 +97,12 @@ def read_text(key: str, members: Mapping[str, bytes], fields: Fields, problems: 
     try:
         captions = _captions(texts, stored, fields)
     except NotTextError:
-        problems.add("samples whose caption is no text", key)
+        problems.add("samples whose caption is not a text", key)
         captions = []
     try:
         label = _label(texts, stored, fields)
     except NotTextError:
-        problems.add("samples whose label is no name", key)
+        problems.add("samples whose label is not a name", key)
         label = None
     pair_key = stored.get(PAIR_KEY)
     return SampleText(
@@ -195,7 +195,7 @@ def _object(key: str, content: bytes, problems: Problems) -> dict[str, Any]:
     except (ValueError, RecursionError):
         stored = None
     if not isinstance(stored, dict):
-        problems.add(".json members that hold no object", key)
+        problems.add(".json members that are not objects", key)
         return {}
     return stored
 

@@ -35,7 +35,7 @@ def scan(shard: Path, fields: Fields) -> ShardIndex:
     except OSError as error:
         raise DataError(f"{shard} cannot be read: {error.strerror or error}") from error
     except tarfile.TarError as error:
-        raise DataError(f"{shard} is no tar: {error}") from error
+        raise DataError(f"{shard} is not a tar: {error}") from error
     facts = {
         "version": VERSION,
         "fields": str(fields),
@@ -76,7 +76,7 @@ def _take(
         return
     sample = samples.setdefault(key, _Members())
     if extension in sample.members:
-        problems.add("members of a name that was there before, passed over", f"{key}.{extension}")
+        problems.add("members skipped, because an earlier one has the same name", f"{key}.{extension}")
         return
     sample.members[extension] = (member.offset_data, member.size)
     if not is_text(extension, fields):
@@ -106,7 +106,7 @@ def _how_it_ends(file: BinaryIO, end: int, size: int) -> str | None:
         return "is damaged" if len(mark) == BLOCK else "is cut off"
     beyond = file.read(LOOK_BEYOND)
     if beyond.strip(b"\0"):
-        return "has more behind its end, which is not read: tars must be joined by tar -A, not by cat"
+        return "has data after its end, which is not read: join tars by tar -A, not by cat"
     return None
 
 

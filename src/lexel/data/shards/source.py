@@ -86,7 +86,7 @@ def _open(names: Sequence[str], fields: Fields) -> tuple[list[Shard], list[str]]
 def open_shard(path: Path, prefix: str, fields: Fields) -> Shard:
     """A shard with its index, which is made where there is none yet. Raises DataError."""
     if not path.is_file():
-        raise DataError(f"{path} is no regular file.")
+        raise DataError(f"{path} is not a regular file.")
     tar = unpacked(path) if is_compressed(path) else path
     beside = sidecar_path(tar)
     if fields == Fields() and (index := load_index(beside, tar, str(fields))) is not None:

@@ -35,7 +35,7 @@ def find_saved(root: Path) -> Layout | None:
         names = [str(file.get("filename")) for file in files or () if isinstance(file, dict)]
         for path in (folder / Path(name).name for name in names):
             if not path.is_file():
-                raise DataError(f"{root} is not whole: {path} is missing.")
+                raise DataError(f"{root} is incomplete: {path} is missing.")
             tables.append(path)
             if split := name or state.get("_split"):
                 splits[path] = str(split)

@@ -11,6 +11,7 @@ from lexel.data.readers.splits import Reading, split_name
 from lexel.data.readers.tables.columns import Wanted
 from lexel.data.readers.tables.picture_column import NoPicturesError
 from lexel.data.readers.tables.rows import read_table_pairs
+from lexel.terminal import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def read_layout(root: Path, layout: Layout, wanted: Wanted) -> Reading:
             part = read_table_pairs(table, wanted)
         except NoPicturesError as error:
             absent.append(error)
-            whole.notes.append(f"{table.name}: left out, none of its images is there")
+            whole.notes.append(f"{table.name}: left out, because none of its images exists")
             continue
         whole.pairs += [_rekeyed(root, table, pair) for pair in part.pairs]
         named = layout.splits.get(table)
@@ -53,8 +54,8 @@ def read_layout(root: Path, layout: Layout, wanted: Wanted) -> Reading:
     if layout.split_of:
         whole.splits = [layout.split_of.get(pair.key.rpartition("/")[2].partition(".")[0]) for pair in whole.pairs]
         if unlisted := Counter(whole.splits)[None]:
-            whole.notes.append(f"{unlisted:,} images are in no list of a split")
-    whole.notes += [f"not read beside it: {path}" for path in layout.passed_over]
+            whole.notes.append(f"{counted(unlisted, 'image is', 'images are')} not listed in any split")
+    whole.notes += [f"not read: {path}" for path in layout.passed_over]
     return whole
 
 

@@ -43,7 +43,7 @@ def read_parquet(path: Path) -> tuple[Columns, list[str]]:
             read |= {name: _references(file, path, name) for name in pictures}
             notes = _large_groups_note(file, pictures)
     except (arrow.ArrowException, OSError, ValueError, OverflowError, MemoryError, KeyError) as error:
-        raise DataError(f"{path} is no whole Parquet file: {_reason(error)}") from error
+        raise DataError(f"{path} is not a complete Parquet file: {_reason(error)}") from error
     return _name_classes({name: read[name] for name in schema.names}, schema.metadata or {}), notes
 
 
@@ -70,7 +70,7 @@ def read_arrow(path: Path) -> Columns:
             else:
                 columns[field.name] = [value for part in parts for value in part.to_pylist()]
     except (arrow.ArrowException, OSError, ValueError, OverflowError, MemoryError, KeyError) as error:
-        raise DataError(f"{path} is no whole Arrow file: {_reason(error)}") from error
+        raise DataError(f"{path} is not a complete Arrow file: {_reason(error)}") from error
     return _name_classes(columns, schema.metadata or {})
 
 

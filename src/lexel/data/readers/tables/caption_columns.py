@@ -80,10 +80,12 @@ def _rule(given: str, columns: Sequence[str], table: str) -> str | Template:
     try:
         parsed = list(Formatter().parse(given))
     except ValueError as error:
-        raise UsageError(f'The caption template "{given}" is not whole: {error}. Columns stand in braces.') from None
+        raise UsageError(
+            f'The caption template "{given}" is incomplete: {error}. Write column names in braces.'
+        ) from None
     for _, column, form, conversion in parsed:
         if form or conversion or column == "":
-            raise UsageError(f'The caption template "{given}" may hold names of columns in braces, and nothing else.')
+            raise UsageError(f'The caption template "{given}" may have only names of columns in braces.')
         if column is not None:
             check_column(column, columns, table, "caption template")
     template = Template(given, tuple((literal, column) for literal, column, _, _ in parsed))

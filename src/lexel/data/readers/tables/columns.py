@@ -124,7 +124,7 @@ def _find_image(table: Table) -> str:
             "  Download the pictures first (img2dataset does that), then name the table that lists the files."
         )
     raise UsageError(
-        f"{table.path} has no column of image files that are there. It has: {', '.join(table.columns)}.\n"
+        f"{table.path} has no column whose image files exist. It has: {', '.join(table.columns)}.\n"
         f"  Looked beside the table, in {table.path.parent}. Name the image column: --set data.image=NAME"
     )
 

@@ -15,6 +15,7 @@ from lexel.data.readers.paths import has_image_extension
 from lexel.data.readers.tables.column_names import CAPTION_NAMES, IMAGE_NAMES, plain_name
 from lexel.data.readers.text import decode_text
 from lexel.errors import DataError
+from lexel.terminal import counted
 
 DELIMITERS = (",", "\t", ";", "|")
 MAX_FAULTY_SHARE = 0.1  # of the rows may be faulty and are left out; more means that the table is another than it seems
@@ -115,7 +116,7 @@ def _join_last_column(found: DelimitedRows, lines: Sequence[str], delimiter: str
     if not joined:
         return []
     said = f'"{delimiter}" without quotation marks taken as part of "{names[-1]}"'
-    return [f"{said} in {len(joined):,} rows, first on line {joined[0]}"]
+    return [f"{said} in {counted(len(joined), 'row')}, first on line {joined[0]}"]
 
 
 def _check_lines(lines: Sequence[str], name: str) -> None:
@@ -254,4 +255,4 @@ def _faults_note(found: DelimitedRows, whole: int, name: str) -> list[str]:
         )
     named = "; ".join(f"line {line}, {what}" for line, what in faults[:_NAMED_FAULTS])
     more = " …" if len(faults) > _NAMED_FAULTS else ""
-    return [f"{len(faults):,} of {total:,} rows left out as faulty: {named}{more}"]
+    return [f"{len(faults):,} of {counted(total, 'row')} left out as faulty: {named}{more}"]

@@ -13,6 +13,7 @@ from lexel.data.readers.tables.column_names import FOLDER_NAMES, plain_name
 from lexel.data.readers.tables.table import Table
 from lexel.data.readers.tables.values import is_embedded, path_text
 from lexel.errors import DataError
+from lexel.terminal import counted
 
 MIN_FOUND_BY_END = 0.5  # of the paths of another machine; fewer are chance
 
@@ -37,7 +38,10 @@ def read_pictures(table: Table, column: str) -> tuple[list[KeyedPicture | None],
     else:
         found, notes = _in_files(table, column, [path_text(value) for value in values])
     nameless = sum(not is_embedded(value) and not path_text(value) for value in values)
-    return found, [*notes, f"{nameless:,} rows skipped that name no image"] if nameless else notes
+    return found, [
+        *notes,
+        f"{counted(nameless, 'row')} skipped that {'names' if nameless == 1 else 'name'} no image",
+    ] if nameless else notes
 
 
 def _embedded(number: int, value: Any) -> KeyedPicture | None:
@@ -114,12 +118,13 @@ def _lookup_notes(
             share = "" if count == len(written) else f"{count:,} "
             notes.append(f"{share}images found by {way}: {written[name]} is {_shown(folder, path)}")
     if missing:
-        share = f"{len(missing):,} of {len(written):,} images are not there ({len(missing) / len(written):.0%})"
+        share = f"{len(missing):,} of {len(written):,} images do not exist ({len(missing) / len(written):.0%})"
         notes.append(f"{share}, such as {written[missing[0]]}")
     if left_out := sum(name in lookup.ambiguous for name in names):
         name, files = next(iter(lookup.ambiguous.items()))
         notes.append(
-            f"{left_out:,} rows left out that fit no single file, such as {written[name]} ({', '.join(files[:3])})"
+            f"{counted(left_out, 'row')} left out that could mean several files, such as {written[name]} "
+            f"({', '.join(files[:3])})"
         )
     return notes
 

@@ -14,6 +14,7 @@ from lexel.data.readers.tables.table import Table, read_table
 from lexel.data.readers.tables.values import NotTextError, captions_in, is_embedded, label_in
 from lexel.data.readers.text import encoding_note
 from lexel.errors import DataError
+from lexel.terminal import counted
 
 _NAMED_COLUMNS = 12  # in a note
 _NAMED_MISSING = 4  # spellings of missing values in a note
@@ -68,14 +69,18 @@ class _ReadRows:
 
     def notes(self) -> list[str]:
         """What was left out."""
-        notes = [f"{count:,} rows have no caption by the template {text}" for text, count in self.unfilled.items()]
+        notes = [
+            f"{counted(count, 'row has', 'rows have')} no caption by the template {text}"
+            for text, count in self.unfilled.items()
+        ]
         for what, missing in (("captions", self.missing_captions), ("labels", self.missing_labels)):
             if missing:
                 named = ", ".join(f'"{word}" {count:,}' for word, count in missing.most_common(_NAMED_MISSING))
                 notes.append(f"{missing.total():,} {what} left out as missing values: {named}")
         if self.contradictions:
             notes.append(
-                f"{self.contradictions:,} rows give an image another label than its first row does; the first is kept"
+                f"{counted(self.contradictions, 'row gives', 'rows give')} an image another label than its first row, "
+                "which is kept"
             )
         return notes
 

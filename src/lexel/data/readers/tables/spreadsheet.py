@@ -27,7 +27,7 @@ def read_spreadsheet(content: bytes, name: str) -> tuple[dict[str, list[str]], l
             (sheet, _rows(book.get_sheet_by_name(sheet).to_python(skip_empty_area=False))) for sheet in book.sheet_names
         ]
     except (CalamineError, ValueError, OSError, KeyError, MemoryError) as error:
-        raise DataError(f"{name} is no whole spreadsheet: {str(error)[:200]}") from None
+        raise DataError(f"{name} is not a complete spreadsheet: {str(error)[:200]}") from None
     filled = [(sheet, rows) for sheet, rows in sheets if rows]
     if not filled:
         return {}, [], []

@@ -42,7 +42,7 @@ def read_table(path: Path, encoding: str | None = None) -> Table:
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path} is not in {encoding}: byte {error.object[error.start]:#x} at {error.start:,} does not fit.\n"
-            "  Leave data.encoding out, and the encoding is found out."
+            "  Leave data.encoding out, and the encoding is detected."
         ) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
@@ -53,7 +53,7 @@ def read_table(path: Path, encoding: str | None = None) -> Table:
 
 def _read_text(path: Path) -> bytes:
     if not path.is_file():  # a pipe would block for ever
-        raise DataError(f"{path} is no regular file.")
+        raise DataError(f"{path} is not a regular file.")
     if (size := path.stat().st_size) > MAX_TEXT_TABLE_BYTES:
         raise DataError(
             f"{path} has {size:,} bytes, over the limit of {MAX_TEXT_TABLE_BYTES:,} for a table of text.\n"
@@ -79,14 +79,14 @@ def _json(path: Path, encoding: str | None) -> Table:
 
 def _parquet(path: Path, encoding: str | None) -> Table:
     if not path.is_file():
-        raise DataError(f"{path} is no regular file.")
+        raise DataError(f"{path} is not a regular file.")
     columns, notes = read_parquet(path)
     return Table(path, columns, notes=notes)
 
 
 def _arrow(path: Path, encoding: str | None) -> Table:
     if not path.is_file():
-        raise DataError(f"{path} is no regular file.")
+        raise DataError(f"{path} is not a regular file.")
     return Table(path, read_arrow(path))
 
 
