@@ -61,7 +61,16 @@ def test_a_greedy_soup_leaves_out_what_makes_it_worse(tiny_model, tmp_path, scen
 def test_what_is_there_already_is_not_replaced(tiny_model, tmp_path, scenes):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "letter.txt").touch()
-    with pytest.raises(UsageError, match="no model folder"):
+    with pytest.raises(UsageError, match="is no blend"):
         blend(tiny_model, [tiny_model], tmp_path / "out", own=scenes)
     with pytest.raises(UsageError, match="nothing to mix"):
         blend(tiny_model, [], tmp_path / "new", own=scenes)
+
+
+def test_a_model_is_not_replaced_by_what_is_mixed_from_it(tiny_model, tmp_path, scenes):
+    perturbed(tiny_model, tmp_path / "a", seed=1, size=0.5)
+    with pytest.raises(UsageError, match="is no blend"):
+        blend(tiny_model, [tmp_path / "a"], tmp_path / "a", own=scenes)
+    (tmp_path / "a" / "blend.json").touch()
+    with pytest.raises(UsageError, match="one of the models that are mixed"):
+        blend(tiny_model, [tmp_path / "a"], tmp_path / "a", own=scenes)

@@ -67,7 +67,7 @@ def test_openais_own_client_works_unchanged(live, encoder):
             answer = client.embeddings.create(model=encoder.name, input=TEXTS, **options)
             wanted = unit(encoder.embed_texts(TEXTS)[:, : options.get("dimensions")])
             np.testing.assert_allclose([item.embedding for item in answer.data], wanted, atol=ROUNDING)
-        with pytest.raises(openai.NotFoundError):
+        with pytest.raises(openai.NotFoundError, match="There is no model"):
             client.embeddings.create(model="text-embedding-3-small", input="a")
 
 

@@ -32,6 +32,19 @@ def test_words_find_what_the_library_finds(api, library):
         assert first["path"] == wanted[0].photo.name
 
 
+def test_an_address_may_filter_as_a_body_does(api):
+    filters = {"where": "name = 'navy-0.png'"}
+    wanted = ids(api.post("/v1/search", json={"text": "a circle", **filters}))
+    assert len(wanted) == 1
+    assert ids(api.get("/v1/search", params={"q": "a circle", **filters})) == wanted
+    assert "blah" in assert_problem(api.get("/v1/search", params={"q": "a", "after": "blah"}), 422, "not-possible")
+
+
+def test_a_parameter_that_is_not_known_is_refused(api):
+    answer = api.get("/v1/search", params={"q": "a circle", "afer": "2024"})
+    assert "query.afer" in assert_problem(answer, 422, "invalid-request")
+
+
 def test_pages_follow_each_other_to_the_end(api, library):
     found, offset = [], 0
     while offset is not None:

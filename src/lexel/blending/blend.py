@@ -14,7 +14,6 @@ from lexel.blending.curve import CurvePoint, Measuring, ScoreChange, choose_poin
 from lexel.blending.ingredients import check_same_kind, open_ingredient
 from lexel.blending.mixture import Mixture
 from lexel.blending.soup import SoupKind, soup_of
-from lexel.checkpoints.model_folder.folder import MANIFEST
 from lexel.data.pairs import Source
 from lexel.errors import UsageError
 from lexel.files import make_folder
@@ -86,8 +85,7 @@ def blend(
     out = Path(out)
     if not tuned:
         raise UsageError("There is nothing to mix: give the model that it began from, then what was learned from it.")
-    if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} is there already and is no model folder. Give another --output.")
+    _check_free(out, [start, *tuned])
     make_folder(out.parent)
     with TemporaryDirectory(prefix=".blend-", dir=out.parent) as folder:
         scratch = Path(folder)
@@ -114,6 +112,14 @@ def blend(
         }
         mixture.write(out, out.name, _card(found), beside)
     return found
+
+
+def _check_free(out: Path, models: Sequence[str | Path]) -> None:
+    """Raises UsageError unless `out` may be written: it is new, empty, or an earlier blend that is none of `models`."""
+    if out.exists() and not (out / CURVE).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} is there already and is no blend. Give another --output.")
+    if any(out.exists() and Path(model).exists() and out.samefile(model) for model in models):
+        raise UsageError(f"{out} is one of the models that are mixed. Give another --output.")
 
 
 def _card(found: Blend) -> str:

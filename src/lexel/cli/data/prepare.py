@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from lexel.cli.options import Json
+from lexel.terminal import counted
 
 RARE = "Storage"
 
@@ -76,7 +77,7 @@ def prepare(
         return
     shards = sum(map(len, manifest.shards.values()))
     print(
-        f"{output}: {summary['pairs']:,} pairs with {summary['captions']:,} captions in {shards:,} shards, "
+        f"{output}: {summary['pairs']:,} pairs with {summary['captions']:,} captions in {counted(shards, 'shard')}, "
         f"{manifest.bytes / 1e6:,.1f} MB"
     )
     for split, of_split in manifest.shards.items():

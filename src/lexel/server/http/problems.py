@@ -26,6 +26,14 @@ class WrongPlace(BaseModel):
     why: str
 
 
+class OpenAIError(BaseModel):
+    """What is wrong, where OpenAI's clients look for it."""
+
+    message: str
+    type: str
+    code: str
+
+
 class Problem(BaseModel):
     """A problem document (RFC 9457)."""
 
@@ -37,6 +45,7 @@ class Problem(BaseModel):
     errors: list[WrongPlace] | None = Field(
         default=None, description="the places, where the request does not fit its schema"
     )
+    error: OpenAIError = Field(description="the same for clients of OpenAI's API")
 
 
 class ProblemError(Exception):
@@ -62,6 +71,7 @@ class ProblemError(Exception):
             "status": self.status,
             "detail": self.detail,
             "request_id": request_id,
+            "error": {"message": self.detail, "type": "invalid_request_error", "code": self.kind},
         }
         if self.places:
             document["errors"] = [place.model_dump() for place in self.places]
@@ -108,7 +118,10 @@ def install_problems(app: FastAPI) -> None:
 
 def _invalid(errors: Sequence[Mapping[str, Any]]) -> ProblemError:
     """Names the places of a request that do not fit its schema, without their content."""
-    places = [WrongPlace(where=".".join(map(str, one["loc"])) or "body", why=one["msg"]) for one in errors[:MAX_PLACES]]
+    places = [
+        WrongPlace(where=".".join(map(str, one["loc"])) or "body", why=one["msg"].removeprefix("Value error, "))
+        for one in errors[:MAX_PLACES]
+    ]
     more = f" There are {len(errors) - len(places):,} more." if len(errors) > len(places) else ""
     said = "; ".join(f"{place.where}: {place.why}" for place in places[:3])
     return ProblemError(422, "invalid-request", f"The request does not fit its schema: {said}.{more}", places=places)

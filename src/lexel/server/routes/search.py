@@ -12,7 +12,7 @@ from lexel.server.http.bodies import PROBLEMS, described, read_body
 from lexel.server.http.problems import ProblemError, too_many
 from lexel.server.routes.limits import check_images, check_lengths
 from lexel.server.routes.shown_photos import as_hits, find_photo, library_of
-from lexel.server.schemas.searching import Filters, Number, SearchAnswer, SearchRequest
+from lexel.server.schemas.searching import Filters, Number, SearchAnswer, SearchRequest, WordSearch
 from lexel.server.service import Service
 
 MAX_PARTS = 32  # of what is combined
@@ -28,15 +28,11 @@ def search_routes(service: Service) -> APIRouter:
         return await find(await read_body(request, SearchRequest, service.settings))
 
     @router.get("/v1/search", summary="Search the library by words")
-    async def search_words(
-        q: Annotated[str, Query(min_length=1, description="what is to be seen", examples=["a dog"])],
-        top: Annotated[int, Query(ge=1)] = 20,
-        offset: Annotated[int, Query(ge=0)] = 0,
-    ) -> SearchAnswer:
-        """The photos that fit the words best."""
-        if not q.strip():
+    async def search_words(asked: Annotated[WordSearch, Query()]) -> SearchAnswer:
+        """The photos that fit the words best and pass the filters."""
+        if not asked.q.strip():
             raise ProblemError(422, "no-words", "The words to search for are empty.")
-        return await find(SearchRequest(text=q, top=top, offset=offset))
+        return await find(asked.request())
 
     @router.get("/v1/similar/{id}", summary="Photos like one of the library")
     async def similar(

@@ -70,6 +70,19 @@ class SearchRequest(Filters):
     offset: NonNegativeInt = 0
 
 
+class WordSearch(Filters):
+    """What an address may ask: words and filters."""
+
+    q: str = Field(min_length=1, description="what is to be seen", examples=["a dog"])
+    least: Literal["strong", "possible", "any"] = Field(default="any", description="how well words have to fit")
+    top: PositiveInt = 20
+    offset: NonNegativeInt = 0
+
+    def request(self) -> SearchRequest:
+        """The same as a body would ask it."""
+        return SearchRequest(text=self.q, **self.model_dump(exclude={"q"}))
+
+
 class PhotoSummary(BaseModel):
     """What the library knows of a photo."""
 
