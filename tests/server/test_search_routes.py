@@ -45,6 +45,13 @@ def test_a_parameter_that_is_not_known_is_refused(api):
     assert "query.afer" in assert_problem(answer, 422, "invalid-request")
 
 
+def test_a_part_that_says_nothing_is_refused_in_plain_words(api):
+    answer = api.post("/v1/search", json={"combine": [{"text": "a circle", "weight": 0}]})
+    detail = assert_problem(answer, 422, "invalid-request")
+    assert detail.endswith("a weight of 0 says nothing.")
+    assert "Value error" not in detail
+
+
 def test_pages_follow_each_other_to_the_end(api, library):
     found, offset = [], 0
     while offset is not None:

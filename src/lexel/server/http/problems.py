@@ -65,13 +65,14 @@ class ProblemError(Exception):
 
     def response(self, request_id: str) -> Response:
         """The response for this problem."""
+        whose = "invalid_request_error" if self.status < HTTPStatus.TOO_MANY_REQUESTS else "server_error"
         document: dict[str, Any] = {
             "type": f"{KIND_PREFIX}{self.kind}",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": self.detail,
             "request_id": request_id,
-            "error": {"message": self.detail, "type": "invalid_request_error", "code": self.kind},
+            "error": {"message": self.detail, "type": whose, "code": self.kind},
         }
         if self.places:
             document["errors"] = [place.model_dump() for place in self.places]
