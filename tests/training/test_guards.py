@@ -93,7 +93,7 @@ def test_without_guards_it_is_said_how_far_the_embeddings_have_moved(tiny_model,
     run = train(fine_tuning_recipe(tiny_model), tmp_path / "run")
     card = (run.model / "README.md").read_text()
     assert "mean cosine of 0." in card
-    assert "this is all that is known" in card
+    assert "nothing else about forgetting was measured" in card
 
 
 def test_guards_that_cannot_be_meant_are_refused(tiny_model, tmp_path):

@@ -84,7 +84,9 @@ def blend(
     """
     out = Path(out)
     if not tuned:
-        raise UsageError("There is nothing to mix: give the model that it began from, then what was learned from it.")
+        raise UsageError(
+            "There is nothing to mix: give the starting model, then one or more models fine-tuned from it."
+        )
     _check_free(out, [start, *tuned])
     make_folder(out.parent)
     with TemporaryDirectory(prefix=".blend-", dir=out.parent) as folder:
@@ -140,7 +142,7 @@ The weighted mean of models, made by Lexel:
 |---|---|---|---|---|---|
 {rows}
 
-The weight was chosen on these sources, so expect slightly less of new data.
+The weight was chosen on these sources, so expect slightly lower scores on new data.
 
 ![own data against guards over the mixing weight]({PICTURE})
 """

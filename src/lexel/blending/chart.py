@@ -39,7 +39,9 @@ def draw_curve(curve: Sequence[CurvePoint], chosen: CurvePoint, most_lost: float
         axes.set_ylabel(f"{own[0].source}: {own[0].name}, %")
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle("From the start (0) to what was learned (1); the star is taken, green is allowed", fontsize=9)
+    figure.suptitle(
+        "From the starting model (0) to the tuned one (1); the star is chosen, green is allowed", fontsize=9
+    )
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=120)
     return picture.getvalue()

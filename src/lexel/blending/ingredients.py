@@ -38,7 +38,9 @@ def open_ingredient(model: str, scratch: Path) -> Ingredient:
         path = convert(model, scratch)
     folder = open_model_folder(path)
     if folder.is_exported:
-        raise UsageError(f"{model} is exported and holds no weights to mix. Give the folder that it was made from.")
+        raise UsageError(
+            f"{model} is an exported model without weights to mix. Give the model folder that it was exported from."
+        )
     return Ingredient(model, folder)
 
 

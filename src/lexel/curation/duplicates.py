@@ -99,7 +99,7 @@ def write_duplicates(path: Path, groups: list[Duplicates], records: Records) -> 
 
 
 def summary(groups: list[Duplicates]) -> str:
-    """What was found, in a sentence."""
+    """A summary of the groups in a sentence."""
     others = [other for group in groups for other in group.others]
     if not groups:
         return "No duplicates found."
@@ -241,7 +241,7 @@ class _Prints:
     known: dict[int, np.ndarray] = field(default_factory=dict)
 
     def likeness(self, id: int, others: Sequence[int]) -> np.ndarray:
-        """Correlations (N,) with the others; a mirrored picture is as like."""
+        """Correlations (N,) with the others; the larger of the picture's and its mirror image's."""
         return print_likeness(self._print(id), np.stack([self._print(other) for other in others]))
 
     def _print(self, id: int) -> np.ndarray:

@@ -53,7 +53,7 @@ def remove_tag(records: Records, word: str) -> TakenBack:
 
 
 def undo_last(records: Records) -> tuple[Labelling, TakenBack]:
-    """Take back all that the last labelling did; the same again takes back the one before it.
+    """Undo the last labelling; a second call undoes the one before it.
 
     Cut off, the same call goes on. Side-cars that cannot be changed stay noted, so that the same call tries them again;
     one that comes to nothing forgets them. Raises UsageError when there is nothing to undo.

@@ -61,7 +61,7 @@ def write_sidecars(records: Records, given: Sequence[Labelled]) -> tuple[int, li
 def edit_sidecars(
     history: LabelHistory, number: int, planned: Sequence[Planned], change: int
 ) -> tuple[int, list[SkippedFile]]:
-    """Note the edits as part of a labelling, then carry them out; how many were, and what was left alone."""
+    """Record the edits as part of a labelling and carry them out; how many were done, and the files left alone."""
     noted = history.note_sidecars(number, _changes(planned, change))
     skipped: list[SkippedFile] = []
     left_alone: set[str] = set()

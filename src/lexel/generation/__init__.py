@@ -1,4 +1,4 @@
-"""What can be made from the shared space, beside vectors?
+"""What can be generated from the shared space?
 
 In reading order: `heat_maps` (where a model looks in a picture, and at which words of a text).
 """

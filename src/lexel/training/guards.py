@@ -1,4 +1,4 @@
-"""Guards: what the starting model could do must not be lost while it learns something else.
+"""Guards: data sets that measure forgetting, on which a fine-tuned model must not fall below the starting model.
 
 Each guard is a source that is not learned from. It is measured on the starting model and on the running one; where it
 falls by more points than the recipe allows, the run stops and its best earlier state becomes the model. Without guards
@@ -32,7 +32,7 @@ PICTURES_COMPARED = 500  # of those that are learned from: how far their embeddi
 
 @dataclass(frozen=True)
 class Kept:
-    """What a finished run has kept of what the starting model knew."""
+    """The guards of a finished run: scores of the starting model and of the result."""
 
     changes: list[ScoreChange]  # of each guard
     moved: float | None  # mean cosine of the pictures' embeddings before and after; None where none could be read
@@ -51,7 +51,7 @@ class Kept:
         if not self.changes and self.moved is not None:
             said.append(
                 f"The embeddings of pictures that were learned from have a mean cosine of {self.moved:.3f} with those "
-                "of the starting model. No guard was given, so this is all that is known of what it has forgotten."
+                "of the starting model. No guard was given, so nothing else about forgetting was measured."
             )
         return said
 
@@ -82,7 +82,7 @@ class Guards:
             say(f"Guard {score.source}, {score.name}: {score.points:.1f} % before")
 
     def resume(self, optimizer: Optimizer) -> None:
-        """Remember how the guards stood when the run was cut off, or keep the first state as the best one so far."""
+        """Restore the guards' state of an interrupted run, or keep the first state as the best one so far."""
         state = self.inputs.world.once(self._read)
         if state is None and self.sources:
             with optimizer.averaged():
@@ -112,7 +112,7 @@ class Guards:
         return {f"guard/{score.source}": score.metric.value for score in scores}
 
     def kept(self) -> Kept:
-        """What the model that comes out has kept, for the report and the card."""
+        """The final comparison with the starting model, for the report and the card."""
         scores, vectors = self._scores(self.inputs.steps), self._embedded(self.inputs.steps)
         moved = float((self._first * vectors).sum(axis=1).mean()) if len(vectors) else None
         changes = [score_change(before, after) for before, after in zip(self.before, scores, strict=True)]

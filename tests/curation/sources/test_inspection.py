@@ -92,7 +92,7 @@ def test_what_is_found_is_plain_json_with_the_model_beneath(source):
     found = json.loads(json.dumps(inspect_source(source, source, ReadingEncoder()).to_json()))
     assert (found["images"], found["bad"]) == (7, 1)
     assert found["model"]["fingerprint"] == "c010c010"
-    assert any("lose their end" in warning for warning in found["warnings"])
+    assert any("cut at the end" in warning for warning in found["warnings"])
     assert json.loads(json.dumps(inspect_source(source).to_json()))["model"] is None
 
 

@@ -135,7 +135,7 @@ def flag_vectors(judge: Judge, vectors: np.ndarray) -> tuple[np.ndarray, float, 
 
 
 def _say_if_useless(library: Library | None, encoder: Encoder | None) -> bool:
-    """Whether the model is surely of no use for a library's photos; what is known of it is said to the user."""
+    """Whether the model is certainly of no use for a library's photos; prints what was measured."""
     if library is not None:
         return say_if_model_tells_nothing(library)
     if warning := about_drawn_scenes(_there(encoder)):
@@ -146,7 +146,7 @@ def _say_if_useless(library: Library | None, encoder: Encoder | None) -> bool:
 def train_from(
     name: str, yes: str, no: str, choice: ModelChoice, rate: float = FALSE_POSITIVE_RATE
 ) -> tuple[Head, list[str]]:
-    """A head from two folders or sources of examples, and what in them could not be read. Raises UsageError."""
+    """Train a head on two folders or sources of examples; also returns the unreadable ones. Raises UsageError."""
     given = pictures_of(yes), pictures_of(no)
     encoder = choice.load()
     vectors, bad = [], []

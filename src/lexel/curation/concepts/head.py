@@ -31,7 +31,7 @@ INVERSE_PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)  # inverse penalties that ar
 
 
 class HeadFacts(Config):
-    """What is known of a head, as in head.json."""
+    """The contents of head.json: the model, the training examples and the measured rates."""
 
     kind: str = "lexel concept head"
     name: str

@@ -1,4 +1,4 @@
-"""From which score a concept counts as seen: by how often pictures that do not show it may be flagged."""
+"""The score threshold of a concept, set by the allowed false-positive rate."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Finding what a concept is seen in, by words alone: sentences that say it, against sentences of what it is not.
+"""Judging a concept by words alone: sentences that describe it against sentences that describe the opposite.
 
 The score is the log-odds that a picture is one of the first kind rather than of the second, all sentences of a kind
 being as likely. Any model can be asked; how far it can be trusted only examples show (`threshold`).
@@ -29,7 +29,7 @@ CONCEPT_PRIOR = 0.1  # share of the pictures that are assumed to show the concep
 
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """What is said of pictures that show a concept, and of the likest ones that do not."""
+    """Sentences about pictures that show a concept, and about the most similar pictures that do not."""
 
     shown: tuple[str, ...]
     not_shown: tuple[str, ...]
@@ -83,7 +83,7 @@ class Judge(Protocol):
         ...
 
     def fits(self, vectors: np.ndarray) -> np.ndarray:
-        """(N, D) unit vectors → (N,) bool: whether the concept fits a picture at all, not merely others less."""
+        """(N, D) unit vectors → (N,) bool: whether the concept fits the picture at all."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""How well each text of a source fits its picture: the cosine of their embeddings, and the match that it means.
+"""How well each text of a source fits its picture: the cosine of their embeddings, and the match probability.
 
 A pair with captions is judged by each of them; one with a label alone by the label in prompt templates.
 """

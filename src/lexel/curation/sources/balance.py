@@ -1,4 +1,4 @@
-"""Frequent labels, words or entries kept only so often, so that a training set is not mostly about a few of them.
+"""Balancing: pairs of frequent labels, words or entries are capped, so that a few of them do not fill the training set.
 
 As MetaCLIP does it (Xu et al. 2024): each entry draws at most `cap` of the pairs that it is found in, and a pair stays
 if one of its entries draws it. Rare entries keep all they have. The draw is by a hash of seed, entry and key, so it is

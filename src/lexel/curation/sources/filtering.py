@@ -123,7 +123,7 @@ def filter_source(
     cache: EvaluationCache | None = None,
     processes: int = 0,
 ) -> FilteredSource:
-    """Apply the rules. What is in `against` too goes, pictures that look the same included.
+    """Apply the rules. Pairs that `against` has too are dropped, also if their pictures only look the same.
 
     Raises UsageError where a rule needs a model and there is none, DataError where nothing stays.
 

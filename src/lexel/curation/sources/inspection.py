@@ -1,4 +1,4 @@
-"""An audit of a source, and what a model adds to it: how well texts fit, how many are cut, what shows the same."""
+"""An audit of a source and, with a model: how well texts fit, how many are cut, which pictures show the same."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -35,7 +35,7 @@ class WeakPair:
 
 @dataclass(frozen=True, slots=True)
 class TextFit:
-    """What a model says of a source."""
+    """A model's measurements on a source."""
 
     model: str
     fingerprint: str
@@ -55,7 +55,7 @@ class TextFit:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """All that is known of a source."""
+    """The audit of a source, and the model's measurements if there is a model."""
 
     source: Source
     against: Source | None
@@ -107,7 +107,7 @@ def inspect_source(
 def judge_source(
     source: Source, looks: Looks, found: Audit, encoder: Encoder, cache: EvaluationCache | None = None
 ) -> TextFit:
-    """What the model says of the source's pictures that can be read."""
+    """The model's measurements on the readable pictures of the source."""
     readable = looks.readable
     pairs = [source.pairs[index] for index in readable.tolist()]
     keys = [pair.key for pair in pairs]

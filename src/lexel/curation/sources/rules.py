@@ -1,4 +1,4 @@
-"""What a filter of a source is asked for; what is None asks for nothing."""
+"""The rules of a source's filter; a rule that is None is not applied."""
 
 from pathlib import Path
 from typing import Literal, Self
@@ -45,7 +45,7 @@ class FilterRules(Config):
 
     @classmethod
     def checked(cls, **given: object) -> Self:
-        """The rules, or a UsageError that says which one cannot be meant."""
+        """The rules. Raises UsageError for one that makes no sense."""
         try:
             rules = cls.model_validate(given)
         except ValidationError as error:
@@ -63,11 +63,11 @@ class FilterRules(Config):
 
     @property
     def needs_model(self) -> bool:
-        """Whether a rule asks a model."""
+        """Whether a rule needs a model."""
         return self.match is not None or self.top is not None or self.without is not None or self.copies == "semantic"
 
     def encoder(self, choice: ModelChoice | None) -> Encoder | None:
-        """The model that the rules ask, loaded; None where none does. A trained concept remembers its own.
+        """The model that the rules need, loaded; None if none does. A trained concept knows its own model.
 
         Raises UsageError where one is needed and none is named, or the other way round.
         """
@@ -84,5 +84,5 @@ class FilterRules(Config):
 
     @property
     def near_likeness(self) -> float:
-        """From which likeness of prints a picture is a near copy."""
+        """The likeness of prints from which a picture counts as a near copy."""
         return LIKENESS if self.likeness is None else self.likeness

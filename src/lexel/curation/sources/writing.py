@@ -1,4 +1,4 @@
-"""What a filter leaves, written as a new folder: a table that points at the original files, and a record of what went.
+"""Writes the filtered source as a new folder: a table that points at the original files, and a record of dropped pairs.
 
     metadata.jsonl    file_name (relative to the folder), captions, label, and the other columns of the source's table;
                       metadata.parquet with the pictures inside, where they lie in no files of their own

@@ -24,7 +24,7 @@ def rows_in(path: Path) -> list[Row]:
     if path.suffix.lower() == ".json":
         return _rows_of(read_json(path), path)
     if path.suffix.lower() not in READERS:
-        raise UsageError(f"{path} is no table. Give .json, .jsonl, .csv, .tsv or .parquet.")
+        raise UsageError(f"{path} is not a table. Give .json, .jsonl, .csv, .tsv or .parquet.")
     columns = read_table(path).columns
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
@@ -32,7 +32,9 @@ def rows_in(path: Path) -> list[Row]:
 def read_json(path: Path) -> Any:
     """What a JSON file holds. Raises DataError where it is none."""
     if path.stat().st_size > MAX_ANNOTATION_BYTES:
-        raise DataError(f"{path} has more than {MAX_ANNOTATION_BYTES:,} bytes: those are no captions of a probe.")
+        raise DataError(
+            f"{path} has more than {MAX_ANNOTATION_BYTES:,} bytes: that is too large for the captions of a probe."
+        )
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:

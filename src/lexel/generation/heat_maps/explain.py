@@ -117,7 +117,7 @@ def check_wanted(texts: Sequence[str]) -> list[str]:
     """The texts to look for as a list. Raises UsageError where there is none, or one is empty or no str."""
     texts = check_texts(texts)
     if not texts:
-        raise UsageError("No texts were given: there is nothing to look for.")
+        raise UsageError("No texts were given. Give one or more texts to look for.")
     for number, text in enumerate(texts, start=1):
         if not text.strip():
             raise UsageError(f"Text {number} of {len(texts)} is empty: it names nothing that could be looked for.")

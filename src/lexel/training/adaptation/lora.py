@@ -1,4 +1,4 @@
-"""LoRA (Hu et al. 2021; for CLIP, Zanella and Ben Ayed 2024): beside a large matrix W a small product learns.
+"""LoRA (Hu et al. 2021; for CLIP, Zanella and Ben Ayed 2024): a small product is trained beside a large matrix W.
 
     y = W x + b + scale · up (down x)        up (out, rank) begins at 0, down (rank, in) drawn at random
 

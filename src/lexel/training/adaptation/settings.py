@@ -48,7 +48,7 @@ class AdaptSettings(Config):
         return self
 
     def frozen(self) -> dict[str, Any]:
-        """What of `[freeze]` follows from the way that was chosen."""
+        """The `[freeze]` settings that the kind of adaptation implies."""
         if self.kind == "locked":
             return {"image": True}
         if self.kind == "lora" and set(self.towers) != {"image", "text"}:
