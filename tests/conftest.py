@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """What the imports have made stays, so that the garbage collector need not look through it again and again."""
     gc.enable()
-    gc.freeze()
+    if sys.version_info < (3, 13):  # whose 3.13.0 crashes in processes that are forked after it
+        gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

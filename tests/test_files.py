@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from lexel.files import new_folder, write_atomically
+from lexel.errors import UsageError
+from lexel.files import check_replaceable, new_folder, write_atomically
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
@@ -50,3 +51,17 @@ def test_a_new_folder_may_lie_deep(tmp_path):
     with new_folder(tmp_path / "a" / "b") as folder:
         Path(folder / "x").touch()
     assert (tmp_path / "a" / "b" / "x").exists()
+
+
+def test_a_folder_is_replaceable_when_it_is_new_empty_or_known_by_its_marker(tmp_path):
+    check_replaceable(tmp_path / "new", "model.json")
+    folder = tmp_path / "there"
+    folder.mkdir()
+    check_replaceable(folder, "model.json")
+    (folder / "photo.jpg").touch()
+    with pytest.raises(UsageError, match=r"it has no model\.json"):
+        check_replaceable(folder, "model.json")
+    with pytest.raises(UsageError, match="exists"):
+        check_replaceable(folder / "photo.jpg", "model.json")
+    (folder / "model.json").touch()
+    check_replaceable(folder, "model.json")

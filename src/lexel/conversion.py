@@ -16,7 +16,7 @@ from lexel.checkpoints.onnx.export import ExportReport, ExportSample, export_onn
 from lexel.data.pairs import Source
 from lexel.encoder import Encoder
 from lexel.errors import BadImageError, UsageError, did_you_mean
-from lexel.files import make_folder
+from lexel.files import check_replaceable, make_folder
 from lexel.loading import load, read_model
 from lexel.progress import say, track
 
@@ -69,6 +69,7 @@ def export(
     """
     chosen = _number_formats(formats)
     out = Path(out)
+    check_replaceable(out, MANIFEST)
     make_folder(out.parent)
     path = Path(model).expanduser()
     with TemporaryDirectory(prefix=".convert-", dir=out.parent) as scratch:

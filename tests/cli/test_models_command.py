@@ -30,3 +30,12 @@ def test_a_blend_of_models_that_do_not_belong_together_is_refused(lexel, tiny_mo
     assert done.status == 2
     assert "other did not begin from" in done.err
     assert not (here / "out").exists()
+
+
+def test_a_folder_that_holds_something_else_is_never_replaced_by_a_model(refused, tiny_model, here):
+    (here / "pictures").mkdir()
+    (here / "red.png").rename(here / "pictures" / "red.png")
+    for verb in ("export", "convert"):
+        said = refused("models", verb, tiny_model, "pictures")
+        assert "pictures exists and is no folder of this kind" in said
+        assert [file.name for file in (here / "pictures").iterdir()] == ["red.png"]

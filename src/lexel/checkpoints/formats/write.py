@@ -18,7 +18,7 @@ from lexel.checkpoints.formats.tensor_tables import to_theirs
 from lexel.checkpoints.formats.tokenizer import tokenizer_advice, write_tokenizer
 from lexel.checkpoints.model_folder.folder import MANIFEST, save_model_folder
 from lexel.errors import UsageError
-from lexel.files import new_folder
+from lexel.files import check_replaceable, new_folder
 
 OPEN_CLIP_WEIGHTS, HUGGINGFACE_WEIGHTS = "open_clip_model.safetensors", "model.safetensors"
 
@@ -34,7 +34,7 @@ def write_open_clip(model: ForeignModel, out: Path) -> None:
         config[NOTE]["text_rules"] = model.tokenizer.rules.model_dump(mode="json")
         config["model_cfg"]["text_cfg"] |= _tokenizer_settings(model)
     rows = open_clip_rows(architecture, model.weights, flat=is_flat(architecture))
-    _check_target(out, CONFIGS["open_clip"])
+    check_replaceable(out, CONFIGS["open_clip"])
     with new_folder(out) as folder:
         _write_json(folder / CONFIGS["open_clip"], config)
         write_safetensors(folder / OPEN_CLIP_WEIGHTS, to_theirs(rows, _as_stored(model)))
@@ -53,7 +53,7 @@ def write_huggingface(model: ForeignModel, out: Path) -> None:
     if model.tokenizer is not None:
         config[NOTE]["text_rules"] = model.tokenizer.rules.model_dump(mode="json")
     rows = huggingface_rows(model.architecture, model.weights)
-    _check_target(out, CONFIGS["huggingface"])
+    check_replaceable(out, CONFIGS["huggingface"])
     with new_folder(out) as folder:
         _write_json(folder / CONFIGS["huggingface"], config)
         _write_json(folder / PROCESSOR, processor)
@@ -69,7 +69,7 @@ def to_lexel(model: ForeignModel, out: Path) -> None:
             f"{model.source} comes without a tokenizer, which a model folder must have.\n"
             f"  {tokenizer_advice(model.architecture)}: --tokenizer PATH, or tokenizer= in Python."
         )
-    _check_target(out, MANIFEST)
+    check_replaceable(out, MANIFEST)
     notes = "".join(f"\n{note}\n" for note in (*model.warnings, *model.notes))
     save_model_folder(
         out,
@@ -101,12 +101,6 @@ def _tokenizer_settings(model: ForeignModel) -> dict[str, Any]:
     if rules.drop_end:
         settings["strip_sep_token"] = True
     return {"hf_tokenizer_name": model.name} | ({"tokenizer_kwargs": settings} if settings else {})
-
-
-def _check_target(out: Path, marker: str) -> None:
-    if not out.exists() or (out / marker).is_file() or (out.is_dir() and not any(out.iterdir())):
-        return
-    raise UsageError(f"{out} exists and is no folder of this kind (it has no {marker}). Give another name.")
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ from lexel.checkpoints.model_folder.soundness import check_finite
 from lexel.checkpoints.model_folder.training_pictures import TrainingPictures, read_training_pictures
 from lexel.config import Config
 from lexel.errors import ModelError, UsageError
-from lexel.files import new_folder
+from lexel.files import check_replaceable, new_folder
 from lexel.identity import sha256_of
 from lexel.safetensors_bytes import safetensors_bytes
 
@@ -60,7 +60,8 @@ class Adapter:
         return merged(weights, self.tensors, self.facts.scale)
 
     def save(self, path: Path) -> None:
-        """Write the adapter's folder, whole or not at all."""
+        """Write the adapter's folder, whole or not at all. Raises UsageError where something else is at `path`."""
+        check_replaceable(path, DESCRIPTION)
         with new_folder(path) as folder:
             (folder / TENSORS).write_bytes(safetensors_bytes(self.tensors))
             facts = self.facts.model_copy(update={"sha256": sha256_of(folder / TENSORS)})

@@ -30,7 +30,7 @@ from lexel.checkpoints.model_folder.soundness import check_sizes, check_weights
 from lexel.checkpoints.model_folder.training_pictures import TrainingPictures, read_training_pictures
 from lexel.config import Config
 from lexel.errors import ModelError, UsageError, did_you_mean
-from lexel.files import new_folder, write_atomically
+from lexel.files import check_replaceable, new_folder, write_atomically
 from lexel.identity import sha256_of
 from lexel.images import Preprocessing
 from lexel.progress import say
@@ -160,7 +160,11 @@ def save_model_folder(
     calibration: Calibration | None = None,
     training_pictures: TrainingPictures | None = None,
 ) -> None:
-    """Write a model folder whole, or leave what was at `path` as it was. Raises OSError (a full disk, say)."""
+    """Write a model folder whole, or leave what was at `path` as it was.
+
+    Raises OSError (a full disk, say), and UsageError where something else is at `path`.
+    """
+    check_replaceable(path, MANIFEST)
     with new_folder(path) as folder:
         (folder / WEIGHTS).write_bytes(safetensors_bytes(weights))
         (folder / TOKENIZER).write_text(tokenizer.to_json(), encoding="utf-8")

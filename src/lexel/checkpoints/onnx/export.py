@@ -35,7 +35,7 @@ from lexel.checkpoints.model_folder.folder import (
 from lexel.checkpoints.onnx.agreement import Inputs, TowerFunction, compare, why_refused
 from lexel.checkpoints.onnx.graph import files_of, needs, quantise, round_weights, write_graph
 from lexel.errors import ModelError, UsageError
-from lexel.files import new_folder
+from lexel.files import check_replaceable, new_folder
 from lexel.identity import sha256_of
 from lexel.models.clip import CLIP
 from lexel.terminal import counted
@@ -118,6 +118,7 @@ def export_onnx(
         needs("nncf")
     if "int8" in formats and sample is None:
         raise UsageError("int8 is offered only after a check on real images: give some (a few hundred, with captions).")
+    check_replaceable(out, MANIFEST)
     seen, *judged = _inputs(source, sample)
     clip = clip.eval()
     towers = _torch(clip.image), _torch(clip.text)
