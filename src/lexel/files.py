@@ -55,14 +55,15 @@ def check_new_file(path: Path) -> None:
         raise UsageError(f"There is no folder {path.parent} to write {path.name} into. Make it first, or name another.")
 
 
-def check_replaceable(folder: Path, marker: str) -> None:
-    """Raise UsageError where something is at `folder` that is not of the kind that is to be written there.
+def is_replaceable(folder: Path, marker: str) -> bool:
+    """Whether `folder` is new, empty, or holds the file `marker`, by which the kind that is written there is known."""
+    return not folder.exists() or (folder / marker).is_file() or (folder.is_dir() and not any(folder.iterdir()))
 
-    A folder may be replaced when it is empty, or holds the file `marker` by which its kind is known.
-    """
-    if not folder.exists() or (folder / marker).is_file() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    raise UsageError(f"{folder} exists and is no folder of this kind (it has no {marker}). Give another name.")
+
+def check_replaceable(folder: Path, marker: str) -> None:
+    """Raise UsageError where something is at `folder` that is not of the kind that is to be written there."""
+    if not is_replaceable(folder, marker):
+        raise UsageError(f"{folder} exists and is no folder of this kind (it has no {marker}). Give another name.")
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:

@@ -16,7 +16,7 @@ from lexel.blending.mixture import Mixture
 from lexel.blending.soup import SoupKind, soup_of
 from lexel.data.pairs import Source
 from lexel.errors import UsageError
-from lexel.files import make_folder
+from lexel.files import is_replaceable, make_folder
 
 CURVE, PICTURE = "blend.json", "blend.png"
 
@@ -118,7 +118,7 @@ def blend(
 
 def _check_free(out: Path, models: Sequence[str | Path]) -> None:
     """Raises UsageError unless `out` may be written: it is new, empty, or an earlier blend that is none of `models`."""
-    if out.exists() and not (out / CURVE).is_file() and (not out.is_dir() or any(out.iterdir())):
+    if not is_replaceable(out, CURVE):
         raise UsageError(f"{out} is there already and is no blend. Give another --output.")
     if any(out.exists() and Path(model).exists() and out.samefile(model) for model in models):
         raise UsageError(f"{out} is one of the models that are mixed. Give another --output.")
