@@ -64,17 +64,16 @@ def judging_routes(service: Service) -> APIRouter:
         asked = await read_body(request, RankRequest, settings)
         texts = asked.captions or [asked.caption or ""]
         images = asked.images or [asked.image or b""]
-        fit = await _compare(images, texts)
+        compared = await _compare(images, texts)
         # One row or one column: of either the probabilities compare those that were given.
-        cosines = np.ravel(fit.cosines)
-        chances = np.ravel(encoder.probabilities_of(cosines[None])).tolist()
-        matches = np.ravel(fit.matches).tolist()
+        cosines, matches = (values.ravel() for values in compared)
+        chances = encoder.probabilities_of(cosines[None])[0]
         ranked = [
             RankedFit(
                 index=i,
                 caption=asked.captions[i] if asked.captions else None,
-                probability=chances[i],
-                match=matches[i],
+                probability=float(chances[i]),
+                match=float(matches[i]),
                 cosine=float(cosines[i]),
             )
             for i in np.argsort(-cosines, kind="stable").tolist()
@@ -85,19 +84,21 @@ def judging_routes(service: Service) -> APIRouter:
     async def similarity(request: Request) -> SimilarityAnswer:
         """Cosines, probabilities and matches of every picture with every text."""
         asked = await read_body(request, SimilarityRequest, settings)
-        return await _compare(asked.images, asked.texts)
+        cosines, matches = await _compare(asked.images, asked.texts)
+        return SimilarityAnswer(
+            cosines=cosines.tolist(),
+            probabilities=encoder.probabilities_of(cosines).tolist(),
+            matches=matches.tolist(),
+            logit_scale=encoder.logit_scale,
+            logit_bias=encoder.logit_bias,
+        )
 
-    async def _compare(images: list[bytes], texts: list[str]) -> SimilarityAnswer:
+    async def _compare(images: list[bytes], texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Cosines and matches, each (images, texts)."""
         check_images(images, settings)
         check_lengths(texts, settings)
         of_texts, of_images = await service.embedder.both(texts, images)
         cosines = of_images @ of_texts.T
-        return SimilarityAnswer(
-            cosines=cosines.tolist(),
-            probabilities=encoder.probabilities_of(cosines).tolist(),
-            matches=match_of(encoder, of_images, cosines).tolist(),
-            logit_scale=encoder.logit_scale,
-            logit_bias=encoder.logit_bias,
-        )
+        return cosines, match_of(encoder, of_images, cosines)
 
     return router
