@@ -32,7 +32,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class MapGroup:
-    """Photos of one group: what it is called, and where its name stands."""
+    """Photos of one group, with the group's name and where it is drawn."""
 
     names: tuple[str, ...]
     count: int

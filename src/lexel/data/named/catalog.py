@@ -34,7 +34,7 @@ class NamedDataset(Config):
     files: tuple[PublishedFile, ...] = ()
     root: str = ""  # of the pictures within what is unpacked
     lists: dict[str, str] = Field(default_factory=dict)  # split → the list of its pictures
-    labels: dict[str, str] = Field(default_factory=dict)  # the publisher's name of a class → what it is called
+    labels: dict[str, str] = Field(default_factory=dict)  # the publisher's name of a class → the label
     how: str = ""  # to get it, where it may not be fetched by a program
 
 

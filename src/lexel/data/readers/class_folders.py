@@ -12,7 +12,7 @@ _SPLIT = re.compile(r"([a-z]+)[-_]?(?:\d{4})?(?:[-_]?images)?", re.IGNORECASE)
 
 @dataclass(slots=True)
 class ClassFolders:
-    """The label of each picture, None where folders give none, and what to tell of it."""
+    """The label of each picture, None where folders give none, and notes for the user."""
 
     labels: list[str | None]
     notes: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Which encoding bytes that are no UTF-8 are in: charset-normalizer tells scripts apart, letters tell Latin ones apart.
+"""The encoding of bytes that are not UTF-8: charset-normalizer finds the script, the letters say which Latin encoding.
 
 Short texts are guesses, so whoever reads one shows it, and `data.encoding` names another.
 """
@@ -31,7 +31,7 @@ SAMPLE_BYTES = 65536  # that are looked at
 MIN_ZEROS = 0.2  # share of the bytes of one side; fewer are stray ones
 LATIN_PRIOR = 0.02  # by which another encoding must explain more letters than Windows-1252, which most tables are in
 MIN_HEBREW_SHARE = 0.98  # of the letters; the rest are points and quotation marks
-MIN_BYTES = 4  # beyond ASCII; fewer tell nothing, and most such texts are Western
+MIN_BYTES = 4  # beyond ASCII; fewer do not suffice, and most such texts are Western
 MIN_HEBREW_LETTERS = 30  # fewer could be Russian without its last five letters
 _HEBREW = re.compile(rb"[\xe0-\xfa]+")
 _BETWEEN_LETTERS = re.compile(r"(?<=[a-z])[¹³¿£¥¶¼¾](?=[a-z])")  # Polish letters, read as Windows-1252
