@@ -70,8 +70,8 @@ class Batch:
     bad: tuple[tuple[str, str], ...]  # key and reason of each picture left out
     image_vectors: Tensor | None = None  # (B, E) float32 of unit length, in place of pixels
     text_vectors: Tensor | None = None  # (B, E) float32 of unit length, in place of ids
-    first_image_vectors: Tensor | None = None  # (B, E) that the starting model gave the pictures, if remembered
-    first_text_vectors: Tensor | None = None  # (B, E) that it gave the texts
+    teacher_image_vectors: Tensor | None = None  # (B, D) of another model, that embeddings are to be near
+    teacher_text_vectors: Tensor | None = None  # (B, D) of the same model
     picture_hashes: np.ndarray | None = None  # (B,) uint64 (see picture_hash); None where no picture was read
 
     def pin_memory(self) -> "Batch":
@@ -91,8 +91,8 @@ class BatchMaker(Dataset[Batch]):
     augmentation: Augmentation
     pictures: EmbeddedPictures | None = None  # in place of pixels
     texts: EmbeddedTexts | None = None  # in place of ids
-    first_pictures: EmbeddedPictures | None = None  # of the starting model, beside the pixels
-    first_texts: EmbeddedTexts | None = None  # of the starting model, beside the ids
+    teacher_pictures: EmbeddedPictures | None = None  # of another model, beside the pixels
+    teacher_texts: EmbeddedTexts | None = None  # of the same model, beside the ids
     share: Share = ALONE  # of the batch
     size_at: Callable[[int], int] | None = None  # pixels a side in a step, as preprocessing says at most; None: always
     decoded: DecodedCache | None = None  # pictures are kept there for later epochs
@@ -110,8 +110,8 @@ class BatchMaker(Dataset[Batch]):
             caption, meaning = draw_caption(pair, source.templates, source.label_share, random)
             try:
                 image, picture_hash = self._image(sample, pair.picture, caption, preprocessing, random)
-                if self.first_pictures:
-                    first.append(self.first_pictures.find(sample))
+                if self.teacher_pictures:
+                    first.append(self.teacher_pictures.find(sample))
             except BadImageError as error:
                 bad.append((pair.key, str(error)))
                 continue
@@ -134,8 +134,8 @@ class BatchMaker(Dataset[Batch]):
             bad=tuple(bad),
             image_vectors=stacked if self.pictures else None,
             text_vectors=torch.from_numpy(self.texts.find(captions)) if self.texts else None,
-            first_image_vectors=torch.from_numpy(self._stacked(first)) if self.first_pictures else None,
-            first_text_vectors=torch.from_numpy(self.first_texts.find(captions)) if self.first_texts else None,
+            teacher_image_vectors=torch.from_numpy(self._stacked(first)) if self.teacher_pictures else None,
+            teacher_text_vectors=torch.from_numpy(self.teacher_texts.find(captions)) if self.teacher_texts else None,
             picture_hashes=None if self.pictures else np.array(hashes, np.uint64),
         )
 
@@ -174,8 +174,8 @@ class BatchMaker(Dataset[Batch]):
 
     def _stacked(self, first: list[np.ndarray]) -> np.ndarray:
         """(B, E), of which there may be none."""
-        assert self.first_pictures is not None
-        return np.stack(first) if first else np.empty((0, self.first_pictures.vectors.rows.shape[1]), np.float32)
+        assert self.teacher_pictures is not None
+        return np.stack(first) if first else np.empty((0, self.teacher_pictures.vectors.rows.shape[1]), np.float32)
 
     def _no_images(self, preprocessing: Preprocessing) -> np.ndarray:
         if self.pictures:

@@ -45,8 +45,8 @@ class RunInputs:
     base: tuple[str, str] | None = None  # name and fingerprint of the model that an adapter is trained for
     pictures: EmbeddedPictures | None = None  # where a frozen tower has embedded them already
     texts: EmbeddedTexts | None = None
-    first_pictures: EmbeddedPictures | None = None  # of the starting model, where it is to be remembered
-    first_texts: EmbeddedTexts | None = None
+    teacher_pictures: EmbeddedPictures | None = None  # of the model that embeddings are to be near
+    teacher_texts: EmbeddedTexts | None = None
 
     @cached_property
     def steps(self) -> int:
@@ -72,8 +72,8 @@ def make_batches(inputs: RunInputs, start: int) -> Iterator[Batch]:
         augmentation=recipe.augmentation,
         pictures=inputs.pictures,
         texts=inputs.texts,
-        first_pictures=inputs.first_pictures,
-        first_texts=inputs.first_texts,
+        teacher_pictures=inputs.teacher_pictures,
+        teacher_texts=inputs.teacher_texts,
         share=inputs.world.share,
         decoded=_decoded_cache(inputs),
         size_at=ImageSizes(recipe.ramp, inputs.steps, inputs.clip.config.image),

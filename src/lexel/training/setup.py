@@ -117,8 +117,8 @@ def _with_embeddings(inputs: RunInputs) -> RunInputs:
         encoder, why = live_encoder(inputs, 0), "What the starting model makes of the {} is computed once, to be kept."
         return replace(
             inputs,
-            first_pictures=embed_pictures(folder, encoder, training_data, why.format("pictures")),
-            first_texts=embed_texts(folder, encoder, training_data, why.format("texts")),
+            teacher_pictures=embed_pictures(folder, encoder, training_data, why.format("pictures")),
+            teacher_texts=embed_texts(folder, encoder, training_data, why.format("texts")),
         )
     return inputs
 

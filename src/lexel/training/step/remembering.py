@@ -44,7 +44,7 @@ class RememberingObjective:
 
     def loss(self, batch: Batch, outputs: Mapping[str, Tensor]) -> BatchLoss:
         found = self.inner.loss(batch, outputs)
-        first = {"image": batch.first_image_vectors, "text": batch.first_text_vectors}
+        first = {"image": batch.teacher_image_vectors, "text": batch.teacher_text_vectors}
         moved = sum(mean_distance(outputs[name], vectors) for name, vectors in first.items() if vectors is not None) / 2
         assert isinstance(moved, Tensor)
         return BatchLoss(found.loss + self.weight * moved, {**found.numbers, "moved": moved.detach()})
