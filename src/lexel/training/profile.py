@@ -220,7 +220,7 @@ class _Profiling:
                 result = self.optimizer.step(step, loss.loss, batch.keys)
             times.done()
             with phase("log"):
-                log.step(step, batch, loss, result, times)
+                log.step(step, len(batch.keys), loss, result, times)
             flops.append(loss.work.flops)
         known = [one for one in flops if one is not None]
         return self.inputs.world.size * sum(known) if len(known) == count else None

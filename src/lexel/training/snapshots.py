@@ -67,7 +67,7 @@ class Snapshots:
 
         with Snapshots(folder, keep=2) as snapshots:
             ...
-            snapshots.save(step, clip, optimizer, facts)
+            snapshots.save(step, model, optimizer, facts)
 
     Where the state is sharded over processes, all of them call `save`; only the one that `writes` touches the disk. A
     disk that is full or fails ends no run: there is a line on standard error for each snapshot that was not written,
@@ -88,10 +88,10 @@ class Snapshots:
         if kind is None or issubclass(kind, Exception):  # a second Ctrl-C does not wait
             self.wait()
 
-    def save(self, step: int, clip: nn.Module, optimizer: Optimizer, facts: Facts) -> None:
+    def save(self, step: int, model: nn.Module, optimizer: Optimizer, facts: Facts) -> None:
         """Take the state after `step` steps, and write it in the background. Waits for the one before."""
         self.wait()
-        state = {f"clip.{name}": value for name, value in _learning(clip).items()} | optimizer.state_tensors()
+        state = {f"clip.{name}": value for name, value in _learning(model).items()} | optimizer.state_tensors()
         copied = self._copy(state)
         if self.writes:
             facts = facts | {"step": step, "skipped_in_a_row": optimizer.skipped_in_a_row}
@@ -180,13 +180,13 @@ class Snapshot:
     facts: Facts
 
     @torch.no_grad()
-    def restore(self, clip: nn.Module, optimizer: Optimizer) -> None:
+    def restore(self, model: nn.Module, optimizer: Optimizer) -> None:
         """Put parameters, buffers and the optimizer's state back. Raises ModelError when they are another model's."""
         weights = {
             name.removeprefix("clip."): value for name, value in self.tensors.items() if name.startswith("clip.")
         }
-        current = _learning(clip)
-        for frozen in clip.state_dict().keys() - current.keys():  # which older snapshots hold too
+        current = _learning(model)
+        for frozen in model.state_dict().keys() - current.keys():  # which older snapshots hold too
             weights.pop(frozen, None)
         if {name: value.shape for name, value in current.items()} != {n: value.shape for n, value in weights.items()}:
             raise ModelError(
@@ -198,10 +198,10 @@ class Snapshot:
         optimizer.skipped_in_a_row = self.facts["skipped_in_a_row"]
 
 
-def _learning(clip: nn.Module) -> dict[str, Tensor]:
+def _learning(model: nn.Module) -> dict[str, Tensor]:
     """The part of the state dict that changes in a run. What is frozen is that of the starting model."""
-    frozen = {name for name, parameter in clip.named_parameters() if not parameter.requires_grad}
-    return {name: value for name, value in clip.state_dict().items() if name not in frozen}
+    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    return {name: value for name, value in model.state_dict().items() if name not in frozen}
 
 
 def _write(stem: Path, tensors: dict[str, Tensor], facts: Facts) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from lexel.checkpoints.model_folder.training_pictures import TrainingPictures
 from lexel.data.bad_images import BadImages
-from lexel.errors import LexelError
 from lexel.evaluation.embedded_source import embed_source
 from lexel.evaluation.evaluate import evaluate
 from lexel.evaluation.report.report import Report
@@ -25,7 +24,7 @@ from lexel.training.recipe import Recipe
 from lexel.training.run.folder import RunFolder
 from lexel.training.run.growth import SEEN_PAIRS, Growth
 from lexel.training.run.held_out_loss import held_out_loss
-from lexel.training.run.interruption import Interruption
+from lexel.training.run.interruption import InterruptedRunError, Interruption
 from lexel.training.run.log import RunLog, SilentLog, StepTimes, is_evaluated, seconds_in_log
 from lexel.training.run_inputs import RunInputs, live_encoder, make_batches, open_log, open_picture_memory
 from lexel.training.setup import deterministic, restore_best, resume, set_up, watch
@@ -35,12 +34,6 @@ from lexel.training.step.gradients import Gradients
 from lexel.training.step.remembering import RememberingObjective
 
 PAIRS_MEASURED_IN_RUN = 1000  # of the held-out ones, at most; all of them are measured at the end
-
-
-class InterruptedRunError(LexelError):
-    """The run was asked to stop, and did after saving a snapshot."""
-
-    exit_status = 130
 
 
 @dataclass(frozen=True)
@@ -143,7 +136,7 @@ def _steps(
                 loss = gradients(batch, step)
                 result = optimizer.step(step, loss.loss, batch.keys)
                 times.done()
-                log.step(step, batch, loss, result, times)
+                log.step(step, len(batch.keys), loss, result, times)
                 if result.skipped:
                     log.skipped(step, [key for keys in world.gather(batch.keys) for key in keys])
 

@@ -57,6 +57,12 @@ class Average:
         finally:
             self._swap()
 
+    @torch.no_grad()
+    def put_in_place(self) -> None:
+        """Give the model the averaged weights for good."""
+        for averaged, current in zip(*self._pairs(), strict=True):
+            current.copy_(averaged)
+
     def state_tensors(self) -> dict[str, Tensor]:
         """What a snapshot must hold, by name."""
         return {"updates": torch.tensor(self.updates)} | self._averaged

@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from lexel.config import Config
 from lexel.errors import LexelError
@@ -48,21 +48,22 @@ class StepResult:
 
 
 class Optimizer:
-    """Takes one step on `clip` after gradients have been computed; parameters without a gradient do not change.
+    """Takes one step on `model` after gradients have been computed; parameters without a gradient do not change.
 
-    Make it after the choice of frozen towers and after sharding.
+    The model may be any module; Muon and `layer_decay` want a CLIP. Make it after the choice of frozen towers and after
+    sharding.
     """
 
     def __init__(
         self,
-        clip: CLIP,
+        model: nn.Module,
         settings: OptimizerSettings,
         schedule: Schedule,
         steps: int,
         average: Average | None = None,
         precision: Precision = "auto",
     ) -> None:
-        self.clip = clip
+        self.model = model
         self.settings = settings
         self.schedule = schedule
         self.steps = steps
@@ -70,7 +71,7 @@ class Optimizer:
         self.skipped_in_a_row = 0
         self.remember_buffers()
         for_adamw, for_muon = parameter_groups(
-            clip,
+            model,
             muon=settings.kind == "muon",
             weight_decay=settings.weight_decay,
             layer_decay=settings.layer_decay,
@@ -84,28 +85,31 @@ class Optimizer:
         )
         self._rules: dict[str, torch.optim.Optimizer] = {"adamw": self.adamw}
         if for_muon:
-            number_format = precision_on(clip.logit_scale.device, precision)
+            number_format = precision_on(next(model.parameters()).device, precision)
             self._rules["muon"] = Muon(for_muon, lr=settings.learning_rate, precision=number_format)
 
     def step(self, step: int, loss: float, keys: Sequence[str]) -> StepResult:
         """Apply the gradients of step `step`, or skip it when the loss or a gradient is not finite.
 
-        `keys` name the samples of the batch. Raises LexelError after `patience` skipped steps in a row.
+        `keys` name the samples of the batch, where they have names. Raises LexelError after `patience` skipped steps in
+        a row.
         """
         learning_rate = self.settings.learning_rate * self.schedule.factor(step, self.steps)
-        norm = clip_gradients(self.clip.parameters(), self.settings.clip_norm)
+        norm = clip_gradients(self.model.parameters(), self.settings.clip_norm)
         finite = math.isfinite(loss) and math.isfinite(norm)
         if finite:
             self._move(learning_rate)
         else:
             self._restore_buffers()
-        self.clip.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         self.skipped_in_a_row = 0 if finite else self.skipped_in_a_row + 1
         if self.skipped_in_a_row >= self.settings.patience:
+            what = f"Loss or gradient was not finite in {self.skipped_in_a_row} steps in a row, last at step {step}"
+            if not keys:
+                raise LexelError(f"{what}.\nLower the learning rate.")
             raise LexelError(
-                f"Loss or gradient was not finite in {self.skipped_in_a_row} steps in a row, last at step {step} with "
-                f"{', '.join(keys[:3])}, …\nLower optimizer.learning_rate, or look at the samples of these batches: "
-                "log.jsonl in the run folder names them."
+                f"{what} with {', '.join(keys[:3])}, …\nLower optimizer.learning_rate, or look at the samples of these "
+                "batches: log.jsonl in the run folder names them."
             )
         return StepResult(learning_rate, norm, skipped=not finite)
 
@@ -124,7 +128,7 @@ class Optimizer:
         """
         found = {}
         for rule, optimizer in self._rules.items():
-            for name, parameter in self.clip.named_parameters():
+            for name, parameter in self.model.named_parameters():
                 state = optimizer.state.get(parameter, {})
                 found |= {f"{rule}.{name}.{moment}": value for moment, value in state.items()}
         if self.average is not None:
@@ -136,7 +140,7 @@ class Optimizer:
         """Put back what `state_tensors` gave, whole and on any device. Raises KeyError where an average is missing."""
         for rule, optimizer in self._rules.items():
             optimizer.state.clear()
-            for name, parameter in self.clip.named_parameters():
+            for name, parameter in self.model.named_parameters():
                 # The fused AdamW keeps its count of steps beside the parameter, and the moments in its memory format.
                 if moments := _below(f"{rule}.{name}", tensors):
                     optimizer.state[parameter] = {
@@ -151,10 +155,10 @@ class Optimizer:
 
     def remember_buffers(self) -> None:
         """Keep BatchNorm's running statistics: a forward pass over a bad batch would spoil them for good."""
-        self._buffers = [buffer.clone() for buffer in self.clip.buffers()]
+        self._buffers = [buffer.clone() for buffer in self.model.buffers()]
 
     def _restore_buffers(self) -> None:
-        for buffer, kept in zip(self.clip.buffers(), self._buffers, strict=True):
+        for buffer, kept in zip(self.model.buffers(), self._buffers, strict=True):
             buffer.copy_(kept)
 
     def _move(self, learning_rate: float) -> None:
@@ -162,7 +166,8 @@ class Optimizer:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate * group["share"]
             optimizer.step()
-        self.clip.clamp_logit_scale()
+        if isinstance(self.model, CLIP):
+            self.model.clamp_logit_scale()
         if self.average is not None:
             self.average.update()
         self.remember_buffers()

@@ -27,19 +27,26 @@ class Treatment(NamedTuple):
 
 
 def parameter_groups(
-    clip: CLIP, *, muon: bool, weight_decay: float, layer_decay: float
+    model: nn.Module, *, muon: bool, weight_decay: float, layer_decay: float
 ) -> tuple[list[Group], list[Group]]:
-    """AdamW's and Muon's groups of all parameters that are trained. Raises UsageError where a tower is unknown."""
-    place_of = places(clip) if muon or layer_decay != 1 else {}
+    """AdamW's and Muon's groups of all parameters that are trained.
+
+    Muon and a `layer_decay` other than 1 want a CLIP. Raises UsageError where a tower is unknown.
+    """
+    if muon or layer_decay != 1:
+        assert isinstance(model, CLIP)
+        place_of = places(model)
+    else:
+        place_of = {}
     members: defaultdict[Treatment, list[nn.Parameter]] = defaultdict(list)
-    for name, parameter in clip.named_parameters():
+    for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
         place = place_of.get(name, TOP)
-        by_muon = muon and place.is_hidden and _is_linear(clip, name)
+        by_muon = muon and place.is_hidden and _is_linear(model, name)
         treatment = Treatment(
             by_muon,
-            _decays(clip, name, parameter),
+            _decays(model, name, parameter),
             layer_decay**place.below_top,
             is_sharded(parameter),
         )
@@ -53,15 +60,15 @@ def parameter_groups(
     return for_adamw, for_muon
 
 
-def _is_linear(clip: CLIP, name: str) -> bool:
+def _is_linear(model: nn.Module, name: str) -> bool:
     owner, _, leaf = name.rpartition(".")
-    return leaf == "weight" and isinstance(clip.get_submodule(owner), nn.Linear)
+    return leaf == "weight" and isinstance(model.get_submodule(owner), nn.Linear)
 
 
-def _decays(clip: CLIP, name: str, parameter: nn.Parameter) -> bool:
+def _decays(model: nn.Module, name: str, parameter: nn.Parameter) -> bool:
     """Whether it is a matrix or kernel. Norms, biases, embeddings, logit scale and bias would only be distorted."""
     owner, _, leaf = name.rpartition(".")
-    is_embedding = isinstance(clip.get_submodule(owner), nn.Embedding) or leaf in {
+    is_embedding = isinstance(model.get_submodule(owner), nn.Embedding) or leaf in {
         "position_embedding",
         "class_embedding",
         "queries",

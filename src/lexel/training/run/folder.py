@@ -54,14 +54,7 @@ class RunFolder:
     def alone(self, recipe: Recipe) -> Iterator[None]:
         """Keep other processes from training here for as long as the block lasts, write down the recipe, and clear
         away what a killed process left half written. Raises UsageError when one is at it already, or was meanwhile."""
-        with open(self.path / LOCK, "w") as lock:
-            try:
-                # Unlike flock's, these locks are not the loader's workers' too, which outlive a killed trainer a while.
-                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except (BlockingIOError, PermissionError):
-                raise UsageError(
-                    f"Another process is training in {self.path}. Wait for it, or give another --output."
-                ) from None
+        with alone_in(self.path):
             self._check_recipe(recipe)  # again: only now nobody else can begin another run here
             write_atomically(self.path / RECIPE, recipe.model_dump_json(indent=2) + "\n")
             for folder in (self.path, self.snapshots, self.embeddings):
@@ -74,9 +67,9 @@ class RunFolder:
             there -= {EMBEDDINGS}
         if there > {RECIPE}:
             earlier = Recipe.load(self.path / RECIPE)
-            if differences := _differences(earlier.decisive(), recipe.decisive()):
+            if changed := differences(earlier.decisive(), recipe.decisive()):
                 raise UsageError(
-                    f"{self.path} holds a run of another recipe: {'; '.join(differences[:3])}.\n"
+                    f"{self.path} holds a run of another recipe: {'; '.join(changed[:3])}.\n"
                     "Give another --output, or delete that folder to start again."
                 )
         elif there - {RECIPE}:
@@ -147,12 +140,26 @@ class RunFolder:
             )
 
 
-def _differences(before: Any, now: Any, path: str = "") -> list[str]:
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes from training in `folder` for as long as the block lasts. Raises UsageError when one is."""
+    with open(folder / LOCK, "w") as lock:
+        try:
+            # Unlike flock's, these locks are not the loader's workers' too, which outlive a killed trainer a while.
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            raise UsageError(
+                f"Another process is training in {folder}. Wait for it, or give another --output."
+            ) from None
+        yield
+
+
+def differences(before: Any, now: Any, path: str = "") -> list[str]:
     """`path: before → now` for every value that differs."""
     if isinstance(before, dict) and isinstance(now, dict):
         return [
             line
             for key in sorted(before.keys() | now.keys())
-            for line in _differences(before.get(key), now.get(key), f"{path}.{key}".lstrip("."))
+            for line in differences(before.get(key), now.get(key), f"{path}.{key}".lstrip("."))
         ]
     return [] if before == now else [f"{path} was {json.dumps(before)} and is now {json.dumps(now)}"]

@@ -8,7 +8,15 @@ import time
 from types import FrameType
 from typing import Self
 
+from lexel.errors import LexelError
+
 SAME_WISH = 1.0  # seconds
+
+
+class InterruptedRunError(LexelError):
+    """The run was asked to stop, and did after saving a snapshot."""
+
+    exit_status = 130
 
 
 class Interruption:

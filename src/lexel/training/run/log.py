@@ -20,7 +20,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
-from lexel.data.loader import Batch
 from lexel.evaluation.report.phrases import metric_in_words
 from lexel.files import write_atomically
 from lexel.progress import PLAIN_LINE_EVERY, duration
@@ -75,8 +74,8 @@ class RunLog:
         self._file.close()
         self._events.close()
 
-    def step(self, step: int, batch: Batch, loss: StepLoss, result: StepResult, times: "StepTimes") -> None:
-        """Note one training step."""
+    def step(self, step: int, pairs: int, loss: StepLoss, result: StepResult, times: "StepTimes") -> None:
+        """Note one training step, on so many pairs of this process."""
         self.seconds += times.total
         line = {
             "loss": loss.loss,
@@ -84,7 +83,7 @@ class RunLog:
             "learning_rate": result.learning_rate,
             "gradient_norm": result.gradient_norm,
             "data_wait": times.waiting / times.total,
-            **asdict(self._meter.use(loss.work, len(batch.keys), times.total)),
+            **asdict(self._meter.use(loss.work, pairs, times.total)),
         }
         self._write({"step": step, **line, "seconds": self.seconds})
         for name, value in line.items():
