@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lexel.generation.learning.batches import RowOrder, torch_random
-from lexel.generation.learning.learn import Learned, learn
+from lexel.generation.learning.learn import Trained, learn
 from lexel.generation.learning.settings import LearningSettings
 
 IDENTITY = {"data": "cosines", "model": "none"}
@@ -42,7 +42,7 @@ def small_settings(**changes: object) -> LearningSettings:
     return LearningSettings.model_validate(common | changes)
 
 
-def learn_a_little(folder: Path, settings: LearningSettings | None = None) -> tuple[nn.Module, Learned]:
+def learn_a_little(folder: Path, settings: LearningSettings | None = None) -> tuple[nn.Module, Trained]:
     settings = settings or small_settings()
     learner = SmallLearner(settings)
     return learner.model, learn(learner, folder, settings, IDENTITY)

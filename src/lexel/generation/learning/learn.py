@@ -46,7 +46,7 @@ class Learner(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class Trained:
     """A finished run."""
 
     steps: int
@@ -54,7 +54,7 @@ class Learned:
     loss: float | None  # mean of the last steps; None where none was taken in this call
 
 
-def learn(learner: Learner, folder: Path, settings: LearningSettings, identity: Mapping[str, Any]) -> Learned:
+def learn(learner: Learner, folder: Path, settings: LearningSettings, identity: Mapping[str, Any]) -> Trained:
     """Train in `folder`, or go on where an earlier run in it was cut off.
 
     Afterwards the model has the averaged weights, where the settings want an average, and is in evaluation mode.
@@ -78,7 +78,7 @@ def learn(learner: Learner, folder: Path, settings: LearningSettings, identity: 
             average,
         )
         start, seconds = _resume(folder, learner.model, optimizer, settings.steps)
-        learned = Learned(settings.steps, seconds, None)
+        learned = Trained(settings.steps, seconds, None)
         if start < settings.steps:
             learned = _steps(learner, optimizer, folder, settings, start, seconds)
         if average is not None:
@@ -100,7 +100,7 @@ def _resume(folder: Path, model: nn.Module, optimizer: Optimizer, steps: int) ->
 
 def _steps(
     learner: Learner, optimizer: Optimizer, folder: Path, settings: LearningSettings, start: int, seconds: float
-) -> Learned:
+) -> Trained:
     device = next(learner.model.parameters()).device
     precision = precision_on(device, settings.precision)
     clock = SnapshotClock(settings.snapshot)
@@ -130,4 +130,4 @@ def _steps(
                 raise InterruptedRunError(
                     f"Stopped after step {done} of {settings.steps}. The same command goes on from {there}."
                 )
-        return Learned(settings.steps, log.seconds, sum(recent) / len(recent))
+        return Trained(settings.steps, log.seconds, sum(recent) / len(recent))
