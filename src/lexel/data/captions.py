@@ -17,11 +17,18 @@ def draw_caption(
     """
     says_only = {} if pair.label is None else {_folded(fill(t, pair.label)): pair.label for t in templates}
     if pair.captions and (pair.label is None or random.random() >= label_share):
-        caption = pair.captions[int(random.integers(len(pair.captions)))]
+        caption = pair.captions[_drawn(pair, random)]
         folded = _folded(caption)
         return caption, meaning_of_label(says_only[folded]) if folded in says_only else f"caption {folded}"
     label = pair.label or ""
     return fill(templates[int(random.integers(len(templates)))], label), meaning_of_label(label)
+
+
+def _drawn(pair: Pair, random: np.random.Generator) -> int:
+    if not pair.caption_weights:
+        return int(random.integers(len(pair.captions)))
+    ends = np.cumsum(pair.caption_weights)
+    return min(int(np.searchsorted(ends, random.random() * ends[-1], side="right")), len(ends) - 1)
 
 
 def fill(template: str, label: str) -> str:

@@ -105,6 +105,7 @@ class Pair:
     label: str | None = None
     # The table's other columns, where `read_source` was asked to keep them; of several rows the first one's.
     extras: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+    caption_weights: tuple[float, ...] = ()  # how often each caption is drawn, as shares; none: equally often
 
 
 @dataclass(frozen=True, slots=True)

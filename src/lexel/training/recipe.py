@@ -10,6 +10,7 @@ from lexel.architectures.config import CLIPConfig, ImageConfig, TextConfig
 from lexel.architectures.zoo import architecture
 from lexel.config import Config
 from lexel.data.augment import Augmentation
+from lexel.data.readers.column_settings import CaptionNames
 from lexel.errors import UsageError, did_you_mean
 from lexel.training.adaptation.settings import AdaptSettings, GuardSettings
 from lexel.training.distributed.sharding import ParallelSettings
@@ -105,7 +106,7 @@ class SourceSettings(Config):
     weight: PositiveFloat = 1.0  # passes over it in an epoch
     templates: str | tuple[str, ...] | None = None  # that make captions of labels; default: those of [data]
     label_share: float = Field(default=0.0, ge=0, le=1)  # how often a pair that has both shows its label, not a caption
-    caption: str | tuple[str, ...] | None = None  # column or columns of the captions; default: as in [data]
+    caption: CaptionNames = None  # where captions come from; default: as in [data]
     label: str | None = None  # column of the labels; default: as in [data]
     image: str | None = None  # column of the pictures; default: as in [data]
     encoding: str | None = None  # of a table of text, such as gb18030; default: as in [data]
@@ -116,8 +117,9 @@ class DataSettings(Config):
 
     sources: tuple[SourceSettings, ...] = Field(min_length=1)
     templates: str | tuple[str, ...] = "photo"  # that make captions of labels: the name of a set, or sentences with {}
-    caption: str | tuple[str, ...] | None = None
-    # column of the captions, several of them, or templates such as "{colour} {title}"; default: found by their names
+    caption: CaptionNames = None
+    # column of the captions, several of them, or templates such as "{colour} {title}"; with weights a table,
+    # {title = 0.7, description = 0.3}; default: found by their names
     label: str | None = None  # column of the labels; default: found by its name
     image: str | None = None  # column of the pictures; default: found by its name
     encoding: str | None = None  # of tables of text, such as gb18030 or cp1251; default: found from their bytes

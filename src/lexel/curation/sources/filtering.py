@@ -5,7 +5,7 @@ in the order of `FilterRules`.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ class _Sieve:
     source: Source
     looks: Looks
     reasons: dict[int, tuple[str, str]] = field(default_factory=dict)
-    captions: dict[int, tuple[str, ...]] = field(default_factory=dict)  # where some have been taken out
+    captions: dict[int, list[int]] = field(default_factory=dict)  # which are left, where some have been taken out
     captions_removed: Counter[str] = field(default_factory=Counter)
 
     def staying(self) -> np.ndarray:
@@ -89,7 +89,11 @@ class _Sieve:
     def pair(self, index: int) -> Pair:
         """The pair with the captions that it still has."""
         pair = self.source.pairs[index]
-        return replace(pair, captions=self.captions[index]) if index in self.captions else pair
+        if index not in self.captions:
+            return pair
+        left = self.captions[index]
+        weights = tuple(pair.caption_weights[at] for at in left) if pair.caption_weights else ()
+        return replace(pair, captions=tuple(pair.captions[at] for at in left), caption_weights=weights)
 
     def drop(self, indices: Iterable[int], reason: str, detail: str = "") -> None:
         for index in indices:
@@ -98,20 +102,18 @@ class _Sieve:
     def keep_captions(self, keep: Callable[[str], bool], reason: str) -> None:
         """Take out the captions that are not to be kept, and the pairs that have none left."""
         for index in self.staying().tolist():
-            before = self.pair(index).captions
-            kept = tuple(caption for caption in before if keep(caption))
-            if len(kept) < len(before):
-                self._set_captions(index, before, kept, reason)
+            kept = [at for at, caption in enumerate(self.pair(index).captions) if keep(caption)]
+            self.leave_captions(index, kept, reason)
 
-    def set_captions(self, index: int, kept: tuple[str, ...], reason: str) -> None:
-        """Leave the pair these captions alone."""
-        self._set_captions(index, self.pair(index).captions, kept, reason)
-
-    def _set_captions(self, index: int, before: tuple[str, ...], kept: tuple[str, ...], reason: str) -> None:
+    def leave_captions(self, index: int, kept: Sequence[int], reason: str) -> None:
+        """Leave the pair these of the captions that it still has."""
+        before = self.captions.get(index, range(len(self.source.pairs[index].captions)))
+        if len(kept) == len(before):
+            return
         self.captions_removed[reason] += len(before) - len(kept)
-        self.captions[index] = kept
+        self.captions[index] = [before[at] for at in kept]
         if not kept:
-            self.drop([index], reason, before[0])
+            self.drop([index], reason, self.source.pairs[index].captions[before[0]])
 
 
 def filter_source(
@@ -235,8 +237,7 @@ def _keep_texts(
         if not pair.captions:
             sieve.drop([index], reason, pair.label or "")
         else:
-            first = its_rows[0]
-            sieve.set_captions(index, tuple(pair.captions[row - first] for row in there if keep[row]), reason)
+            sieve.leave_captions(index, [place for place, row in enumerate(there) if keep[row]], reason)
 
 
 def _drop_copies(sieve: _Sieve, rules: FilterRules) -> None:

@@ -20,6 +20,7 @@ from lexel.curation.sources.filtering import FilteredSource
 from lexel.curation.sources.rules import FilterRules
 from lexel.data.audit.looks import content_of
 from lexel.data.pairs import ImageFile, Pair
+from lexel.data.readers.tables.column_names import WEIGHTS_COLUMN
 from lexel.errors import UsageError
 from lexel.extras import missing_library
 from lexel.files import new_folder
@@ -30,7 +31,7 @@ TABLE, EMBEDDED_TABLE = "metadata.jsonl", "metadata.parquet"
 REMOVED, RECORD = "removed.jsonl", "filter.json"
 ROWS_AT_ONCE = 256  # of a table with pictures inside, that are held
 
-_OWN_COLUMNS = ("file_name", "image", "captions", "label", "split", "key")
+_OWN_COLUMNS = ("file_name", "image", "captions", "caption_weights", "label", "split", "key")
 
 
 def check_new_output(path: Path) -> None:
@@ -80,7 +81,10 @@ def _write_with_pictures(path: Path, outcome: FilteredSource) -> None:
         raise missing_library("Writing pictures that lie in no files of their own", "pyarrow", error) from None
     picture = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     columns = [("image", picture), ("captions", pa.list_(pa.string())), ("label", pa.string()), ("split", pa.string())]
-    schema = pa.schema([*columns, ("key", pa.string()), ("others", pa.string())])
+    columns += [("key", pa.string()), ("others", pa.string())]
+    if any(pair.caption_weights for pair in outcome.kept):
+        columns.append((WEIGHTS_COLUMN, pa.list_(pa.float64())))
+    schema = pa.schema(columns)
     with parquet.ParquetWriter(path, schema) as writer:
         for rows in _in_parts(track(outcome.kept, f"Writing {path.parent.name.strip('.')}")):
             writer.write_table(pa.Table.from_pylist([_row(pair, outcome.source.split) for pair in rows], schema))
@@ -94,7 +98,7 @@ def _row(pair: Pair, split: str | None) -> dict[str, Any]:
         content = file.getvalue()
     texts = _texts(pair, split)
     others = {name: value for name, value in texts.items() if name not in _OWN_COLUMNS}
-    row = {name: texts.get(name) for name in ("captions", "label", "split")}
+    row = {name: texts.get(name) for name in ("captions", WEIGHTS_COLUMN, "label", "split")}
     extras = json.dumps(others, default=str) if others else None
     return {"image": {"bytes": content, "path": None}, **row, "key": pair.key, "others": extras}
 
@@ -104,6 +108,8 @@ def _texts(pair: Pair, split: str | None) -> dict[str, Any]:
     row: dict[str, Any] = {}
     if pair.captions:
         row["captions"] = list(pair.captions)
+    if pair.caption_weights:
+        row[WEIGHTS_COLUMN] = list(pair.caption_weights)
     if pair.label is not None:
         row["label"] = pair.label
     if split is not None:

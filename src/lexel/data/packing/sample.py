@@ -8,6 +8,7 @@ from PIL import Image
 
 from lexel.data.packing.settings import PackSettings
 from lexel.data.pairs import EmbeddedImage, ImageFile, Pair, Picture, ShardImage
+from lexel.data.readers.tables.column_names import WEIGHTS_COLUMN
 from lexel.data.shards.samples import PAIR_KEY
 from lexel.errors import BadImageError
 from lexel.images import decode, describe, read_file
@@ -46,6 +47,8 @@ def pack_sample(pair: Pair, settings: PackSettings) -> PackedSample | Dropped:
         reason = detail.removeprefix(f"{path}: ").rpartition(": ")[2] if path is not None else detail
         return Dropped(pair.key, reason.partition(" (")[0], detail)
     facts = {PAIR_KEY: pair.key, "captions": list(pair.captions), "width": width, "height": height}
+    if pair.caption_weights:
+        facts[WEIGHTS_COLUMN] = list(pair.caption_weights)
     if pair.label is not None:
         facts["label"] = pair.label
     text = pair.captions[0].encode("utf-8", "replace") if pair.captions else b""

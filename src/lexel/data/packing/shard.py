@@ -39,7 +39,7 @@ def origin_of(pairs: Sequence[Pair], first: int, settings: PackSettings) -> str:
     """A hash of all that decides a shard: its pairs, their files as they are now, and the settings."""
     digest = hashlib.blake2b(f"{FORMAT} {first} {settings.model_dump_json()}".encode(), digest_size=16)
     for pair in pairs:
-        said = (pair.key, _state(pair), pair.label, *pair.captions)
+        said = (pair.key, _state(pair), pair.label, *pair.captions, *pair.caption_weights)
         digest.update(repr(said).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 

@@ -23,7 +23,7 @@ VERSION = 1
 DIGEST_PLACES = 16
 DIGEST_BYTES = 4096  # that are read at each place
 
-_DTYPES = {"I64": np.int64, "I32": np.int32, "U8": np.uint8}
+_DTYPES = {"I64": np.int64, "I32": np.int32, "U8": np.uint8, "F64": np.float64}
 
 
 class Texts:
@@ -65,6 +65,14 @@ class ShardIndex:
         until = self.arrays["captions_until"]
         texts = Texts(self.arrays["captions"], self.arrays["caption_ends"])
         return tuple(texts[number] for number in range(int(until[row - 1]) if row else 0, int(until[row])))
+
+    def caption_weights(self, row: int) -> tuple[float, ...]:
+        """Of its captions; none where they are equal."""
+        if "caption_weights" not in self.arrays:
+            return ()
+        until = self.arrays["captions_until"]
+        weights = self.arrays["caption_weights"][int(until[row - 1]) if row else 0 : int(until[row])]
+        return () if np.isnan(weights).any() else tuple(weights.tolist())
 
     def label(self, row: int) -> str | None:
         code = int(self.arrays["labels"][row])

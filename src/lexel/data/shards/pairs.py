@@ -41,6 +41,7 @@ class Shard:
             self.index.captions(row),
             self.index.label(row),
             self._extras(row) if keep_fields else None,
+            self.index.caption_weights(row),
         )
 
     def _extras(self, row: int) -> Mapping[str, Any]:

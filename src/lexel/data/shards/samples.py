@@ -13,7 +13,8 @@ from typing import Any
 
 from lexel.data.readers.paths import IMAGE_EXTENSIONS
 from lexel.data.readers.tables.caption_columns import CaptionColumns, Captions, Template, caption_columns
-from lexel.data.readers.tables.values import NotTextError, captions_in, label_in
+from lexel.data.readers.tables.column_names import WEIGHTS_COLUMN
+from lexel.data.readers.tables.values import NotTextError, captions_in, label_in, weights_in
 
 CAPTION_EXTENSIONS = ("txt", "caption", "text")
 LABEL_EXTENSIONS = ("cls", "label")
@@ -33,7 +34,11 @@ class Fields:
     image: str | None = None  # the extension of the picture
 
     def __str__(self) -> str:
-        caption = self.caption if self.caption is None or isinstance(self.caption, str) else list(self.caption)
+        caption = self.caption
+        if isinstance(caption, Mapping):
+            caption = dict(caption)
+        elif caption is not None and not isinstance(caption, str):
+            caption = list(caption)
         return json.dumps([caption, self.label, self.image])
 
 
@@ -73,6 +78,7 @@ class SampleText:
     captions: list[str]
     label: str | None
     pair_key: str | None = None
+    weights: tuple[float, ...] = ()  # of the captions; none: equal ones
 
 
 def picture_member(extensions: Sequence[str], fields: Fields) -> str | None:
@@ -95,10 +101,10 @@ def read_text(key: str, members: Mapping[str, bytes], fields: Fields, problems: 
     texts = {name: _decoded(key, content, problems) for name, content in members.items() if name != "json"}
     stored = _object(key, members["json"], problems) if "json" in members else {}
     try:
-        captions = _captions(texts, stored, fields)
+        captions, weights = _captions(texts, stored, fields)
     except NotTextError:
         problems.add("samples whose caption is not a text", key)
-        captions = []
+        captions, weights = [], ()
     try:
         label = _label(texts, stored, fields)
     except NotTextError:
@@ -109,6 +115,7 @@ def read_text(key: str, members: Mapping[str, bytes], fields: Fields, problems: 
         [_cut(key, caption, problems) for caption in captions],
         label,
         pair_key if isinstance(pair_key, str) and pair_key else None,
+        weights,
     )
 
 
@@ -121,28 +128,35 @@ def json_object(content: bytes) -> dict[str, Any]:
     return stored if isinstance(stored, dict) else {}
 
 
-def _captions(texts: Mapping[str, str], stored: Mapping[str, Any], fields: Fields) -> list[str]:
+def _captions(
+    texts: Mapping[str, str], stored: Mapping[str, Any], fields: Fields
+) -> tuple[list[str], tuple[float, ...]]:
+    """The captions of a sample, and their weights."""
     if fields.caption is not None:
         row = {**stored, **texts}
         rules = _rules(fields.caption, row)
-        return [caption for rule in (rules.rules if rules else ()) for caption in _by_rule(rule, row)]
+        said = [_by_rule(rule, row) for rule in rules.rules] if rules else []
+        origins = [number for number, of_rule in enumerate(said) for _ in of_rule]
+        return [caption for of_rule in said for caption in of_rule], rules.weigh(origins) if rules else ()
     if PAIR_KEY in stored:  # not searched for missing values: the pair's captions are what they are
         listed = stored.get("captions")
-        return [caption for caption in listed if isinstance(caption, str)] if isinstance(listed, list) else []
+        captions = [caption for caption in listed if isinstance(caption, str)] if isinstance(listed, list) else []
+        return captions, weights_in(stored.get(WEIGHTS_COLUMN), len(captions)) or ()
     for extension in CAPTION_EXTENSIONS:
         if extension in texts:
-            return [text] if (text := texts[extension].strip()) else []
-    return captions_in(stored, Counter(), typed=True) if stored else []
+            return [text] if (text := texts[extension].strip()) else [], ()
+    return captions_in(stored, Counter(), typed=True) if stored else [], ()
 
 
 def _rules(named: Captions, row: Mapping[str, Any]) -> CaptionColumns | None:
     """The fields and templates that this sample has: samples need not have the same fields."""
     given = [named] if isinstance(named, str) else list(named or ())
     known = [one for one in given if "{" in one or one in row]
+    weights = {one: named[one] for one in known} if isinstance(named, Mapping) else None
     columns = list(row)
     for one in known:
         columns += [name for name in _names_in(one) if name not in row]
-    return caption_columns(known, columns, "shards") if known else None
+    return caption_columns(weights or known, columns, "shards") if known else None
 
 
 def _names_in(template: str) -> list[str]:

@@ -144,5 +144,8 @@ def _index(samples: dict[str, _Members], fields: Fields, problems: Problems, fac
         "captions_until": np.cumsum([len(text.captions) for text in said], dtype=np.int64),
         "labels": np.array([-1 if text.label is None else code[text.label] for text in said], np.int32),
     }
+    if any(text.weights for text in said):
+        weights = [weight for text in said for weight in text.weights or [np.nan] * len(text.captions)]
+        arrays["caption_weights"] = np.array(weights, np.float64)  # NaN: the sample has none
     facts |= {"labels": labels, "own_keys": own_keys, "problems": problems.to_json()}
     return ShardIndex(arrays, facts)

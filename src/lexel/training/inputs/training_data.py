@@ -221,5 +221,6 @@ def _merged(sources: list[Source]) -> Source:
 def _fingerprint(pairs: Iterable[Pair]) -> str:
     digest = hashlib.blake2b(digest_size=8)
     for pair in pairs:
-        digest.update("\0".join((pair.key, pair.label or "", *pair.captions, "")).encode())
+        weights = map(repr, pair.caption_weights)
+        digest.update("\0".join((pair.key, pair.label or "", *pair.captions, *weights, "")).encode())
     return digest.hexdigest()

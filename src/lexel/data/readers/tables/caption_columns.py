@@ -1,6 +1,10 @@
-"""Where the captions of a row come from: a column, several columns, or templates such as "{colour} {title}"."""
+"""Where the captions of a row come from: a column, several columns, or templates such as "{colour} {title}".
 
-from collections.abc import Sequence
+Several may have weights, which say how often training draws a caption of each.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
 from typing import Any
@@ -8,7 +12,8 @@ from typing import Any
 from lexel.data.readers.tables.values import NotTextError, describe, is_missing_word
 from lexel.errors import UsageError, did_you_mean
 
-Captions = str | Sequence[str] | None  # as a user names them: a column, a template, or several of these
+# As a user names them: a column, a template, several of these, or several with their weights.
+Captions = str | Sequence[str] | Mapping[str, float] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,7 @@ class CaptionColumns:
     """The columns and the templates that captions come from, in the order in which the user gave them."""
 
     rules: tuple[str | Template, ...]
+    weights: tuple[float, ...] = ()  # of each rule; none: each caption is as likely
 
     @property
     def columns(self) -> list[str]:
@@ -46,8 +52,20 @@ class CaptionColumns:
         named = [rule.columns if isinstance(rule, Template) else (rule,) for rule in self.rules]
         return list(dict.fromkeys(column for columns in named for column in columns))
 
+    def weigh(self, origins: Sequence[int]) -> tuple[float, ...]:
+        """The weight of each caption, given the numbers of the rules that they are of; none without weights.
+
+        A rule's captions share its weight, and the weight of a rule that gave none falls to the others.
+        """
+        count = Counter(origins)
+        return tuple(self.weights[rule] / count[rule] for rule in origins) if self.weights else ()
+
     def __str__(self) -> str:
-        return ", ".join(f'the template "{r.text}"' if isinstance(r, Template) else f'"{r}"' for r in self.rules)
+        names = [f'the template "{r.text}"' if isinstance(r, Template) else f'"{r}"' for r in self.rules]
+        if self.weights:
+            total = sum(self.weights)
+            names = [f"{name} ({weight / total:.3g})" for name, weight in zip(names, self.weights, strict=True)]
+        return ", ".join(names)
 
 
 def caption_columns(given: Captions, columns: Sequence[str], table: str) -> CaptionColumns | None:
@@ -62,7 +80,12 @@ def caption_columns(given: Captions, columns: Sequence[str], table: str) -> Capt
     rules = tuple(_rule(one, columns, table) for one in ([given] if isinstance(given, str) else given))
     if not rules:
         raise UsageError(f"{table}: the list of caption columns is empty. It has: {', '.join(columns)}.")
-    return CaptionColumns(rules)
+    if not isinstance(given, Mapping):
+        return CaptionColumns(rules)
+    for name, weight in given.items():
+        if not 0 < weight < float("inf"):
+            raise UsageError(f'{table}: the weight of the caption "{name}" is {weight:g}; give a number above 0.')
+    return CaptionColumns(rules, tuple(map(float, given.values())))
 
 
 def check_column(name: str, columns: Sequence[str], table: str, role: str) -> str:

@@ -32,6 +32,7 @@ LABEL_NAMES = (
     *("klasse", "kategorie", "categorie", "categoria", "kategoria"),
 )
 SPLIT_NAMES = ("split",)
+WEIGHTS_COLUMN = "caption_weights"  # a list of numbers beside the list of captions, as lexel data filter writes it
 # Columns that hold the number or the bare name of a picture's file: 42 for 000042.jpg.
 ID_NAMES = (
     *("image_id", "img_id", "imageid", "imgid", "photo_id", "picture_id", "file_id", "id", "key", "uid", "uuid"),

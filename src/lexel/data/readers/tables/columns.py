@@ -15,6 +15,7 @@ from lexel.data.readers.tables.column_names import (
     IMAGE_NAMES,
     LABEL_NAMES,
     SPLIT_NAMES,
+    WEIGHTS_COLUMN,
     plain_name,
     several_of,
 )
@@ -46,6 +47,7 @@ class Roles:
     captions: CaptionColumns | None
     label: str | None
     split: str | None
+    weights: str | None = None  # of the captions, beside their column
 
     def __str__(self) -> str:
         taken = [f'image from "{self.image}"']
@@ -55,7 +57,7 @@ class Roles:
 
     def untaken(self, table: Table) -> list[str]:
         """The columns that hold something else."""
-        taken = {self.image, self.label, self.split, *(self.captions.columns if self.captions else ())}
+        taken = {self.image, self.label, self.split, self.weights, *(self.captions.columns if self.captions else ())}
         return [column for column in table.columns if column not in taken]
 
 
@@ -81,7 +83,8 @@ def choose_columns(table: Table, wanted: Wanted) -> Roles:
                 f'  It has: {", ".join(table.columns)}. Took "{image}" for the image.\n'
                 "  Name the caption column: --set data.caption=NAME"
             )
-    return Roles(image, captions, label, split)
+    alone = captions is not None and len(captions.rules) == 1 and isinstance(captions.rules[0], str)
+    return Roles(image, captions, label, split, _named(table, (WEIGHTS_COLUMN,), taken=()) if alone else None)
 
 
 def _several_captions(table: Table, taken: Sequence[str | None]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from lexel.data.readers.tables.caption_columns import Template
 from lexel.data.readers.tables.columns import Roles, Wanted, choose_columns
 from lexel.data.readers.tables.picture_column import KeyedPicture, read_pictures
 from lexel.data.readers.tables.table import Table, read_table
-from lexel.data.readers.tables.values import NotTextError, captions_in, is_embedded, label_in
+from lexel.data.readers.tables.values import NotTextError, captions_in, describe, is_embedded, label_in, weights_in
 from lexel.data.readers.text import encoding_note
 from lexel.errors import DataError
 from lexel.terminal import counted
@@ -25,6 +25,8 @@ class _Entry:
     picture: Picture
     label: str | None
     captions: list[str] = field(default_factory=list)
+    origins: list[int] = field(default_factory=list)  # the rule that each caption is of
+    weights: list[float] = field(default_factory=list)  # as the table says them
     extras: dict[str, Any] | None = None
 
 
@@ -40,19 +42,40 @@ class _ReadRows:
     unfilled: Counter[str] = field(default_factory=Counter)  # templates, by rows without one of their values
     contradictions: int = 0
 
-    def captions(self, row: int) -> list[str]:
-        """The captions of a row. Raises DataError naming a value that is no text, and its place."""
+    def captions(self, row: int) -> tuple[list[str], list[int]]:
+        """The captions of a row, and which rule each is of. Raises DataError for a value that is no text."""
         captions: list[str] = []
-        for rule in self.roles.captions.rules if self.roles.captions else ():
+        origins: list[int] = []
+        for number, rule in enumerate(self.roles.captions.rules if self.roles.captions else ()):
             try:
                 captions += self._of_template(rule, row) if isinstance(rule, Template) else self._of_column(rule, row)
+                origins += [number] * (len(captions) - len(origins))
             except NotTextError as error:
                 raise DataError(
                     f"{self.table.place(row)}: the caption in {_quoted(rule)} is {error}.\n"
                     "  A caption is a text, an object with the text in a field of it, or a list of these.\n"
                     "  Another column is named by --set data.caption=NAME"
                 ) from None
-        return captions
+        return captions, origins
+
+    def weights(self, entry: _Entry) -> tuple[float, ...]:
+        """How often each caption of a pair is drawn, where the user or the table gives weights."""
+        if any(weight != 1 for weight in entry.weights):
+            return tuple(entry.weights)
+        return self.roles.captions.weigh(entry.origins) if self.roles.captions else ()
+
+    def said_weights(self, row: int, captions: int) -> list[float]:
+        """The weights that the table has beside so many captions of a row. Raises DataError."""
+        if self.roles.weights is None:
+            return []
+        value = self.table.columns[self.roles.weights][row]
+        weights = weights_in(value, captions, typed=self.table.typed)
+        if weights is None:
+            raise DataError(
+                f'{self.table.place(row)}: "{self.roles.weights}" is {describe(value)}.\n'
+                f"  It has to be a list with a number above 0 for each of the row's captions, {captions:,} here."
+            )
+        return list(weights) or [1.0] * captions
 
     def label(self, row: int) -> str | None:
         return self._name(self.roles.label, row, self.missing_labels)
@@ -121,7 +144,8 @@ def read_table_pairs(path: Path, wanted: Wanted) -> Reading:
     said = (str(roles), *written, *table.notes, *notes, *rows.notes(), *_others_note(rows))
     reading = Reading(notes=[f"{path.name}: {note}" for note in said])
     for (key, split), entry in entries.items():
-        reading.pairs.append(Pair(key, entry.picture, tuple(entry.captions), entry.label, entry.extras))
+        captions = tuple(entry.captions)
+        reading.pairs.append(Pair(key, entry.picture, captions, entry.label, entry.extras, rows.weights(entry)))
         reading.splits.append(split)
     return reading
 
@@ -138,7 +162,10 @@ def _merge(rows: _ReadRows, pictures: list[KeyedPicture | None]) -> dict[tuple[s
             entry = entries[place] = _Entry(found.picture, label, extras=rows.extras(row))
         entry.label = entry.label or label
         rows.contradictions += int(label is not None and label != entry.label)
-        entry.captions += rows.captions(row)
+        captions, origins = rows.captions(row)
+        entry.captions += captions
+        entry.origins += origins
+        entry.weights += rows.said_weights(row, len(captions))
     return entries
 
 

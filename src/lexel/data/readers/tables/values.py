@@ -51,6 +51,22 @@ def captions_in(value: Any, missing: Counter[str], *, typed: bool) -> list[str]:
     return list(_known(items, missing))
 
 
+def weights_in(value: Any, captions: int, *, typed: bool = True) -> tuple[float, ...] | None:
+    """How often each of so many captions is drawn, none where nothing is said; None where the value says no such thing.
+
+    weights_in([0.7, 0.3], 2)  →  (0.7, 0.3)
+    """
+    if isinstance(value, str) and not typed:
+        value = _parsed(value) or None
+    if _is_nothing(value):
+        return ()
+    if not isinstance(value, list | tuple) or len(value) != captions:
+        return None
+    numbers = [weight for weight in value if isinstance(weight, int | float) and not isinstance(weight, bool)]
+    fit = len(numbers) == captions and all(0 < weight < float("inf") for weight in numbers)
+    return tuple(map(float, numbers)) if fit else None
+
+
 def label_in(value: Any, missing: Counter[str]) -> str | None:
     """The label in a value: a name, or the number of a class; None where it is missing."""
     if _is_nothing(value):
