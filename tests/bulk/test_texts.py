@@ -35,7 +35,7 @@ def test_a_column_becomes_rows_of_texts_with_the_other_columns_beside(shop, tmp_
     expected = QuickEncoder().embed_texts(table["text"].to_pylist())
     np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), expected)
     assert (done.kind, done.images, done.unreadable) == ("texts", 4, [("2", "it has no text")])
-    assert "1 rows have no text" in " ".join(source.notes)
+    assert "1 row has no text" in " ".join(source.notes)
 
 
 def test_each_line_of_a_file_is_a_text_and_its_number_the_key(tmp_path):
@@ -61,7 +61,7 @@ def test_texts_that_are_cut_off_go_on_where_they_were(shop, tmp_path, monkeypatc
     with pytest.raises(PowerCut):
         embed_source(Fragile(), source, tmp_path / "out.parquet")
     done = embed_source(QuickEncoder(), source, tmp_path / "out.parquet")
-    assert "1 of 3 shards are there already" in capsys.readouterr().err
+    assert "1 of 3 shards kept from before" in capsys.readouterr().err
     assert (done.images, len(done.unreadable)) == (4, 1)
 
 

@@ -52,7 +52,7 @@ def test_verify_says_when_all_is_whole_and_fails_when_it_is_not(lexel, library, 
     assert "have no vector" in json.loads(done.out)["damages"][0]["what"]
     mended = lexel("library", "verify", library, "--repair")
     assert mended.status == 0
-    assert mended.out.startswith(f"2 photos are to be read from their files again: lexel index {library}\n")
+    assert mended.out.startswith(f"2 photos are to be read again: lexel index {library}\n")
     assert "2 photos; 2 new" in lexel("index", library).out
     assert lexel("library", "verify", library, "--json").json["damages"] == []
 

@@ -79,7 +79,7 @@ def test_a_contact_sheet_and_copies_are_written(lexel, library, tmp_path):
         (["x", "--where", "nonsense ="], "cannot be used"),
         (["x", "--like", "nowhere.jpg"], "no picture nowhere.jpg"),
         (["x", "--like", "²"], "no picture ²"),
-        (["x", "--weights", "1,2"], "1 texts and pictures to weigh, but 2 weights"),
+        (["x", "--weights", "1,2"], "2 weights for 1 text or picture"),
         (["x", "--weights", "a"], "takes numbers"),
         (["x", "--preview"], "draws in a terminal"),
         (["x", "--after", "soon"], "is no day"),

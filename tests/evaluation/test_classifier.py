@@ -113,7 +113,7 @@ def test_a_classifier_that_has_learned_comes_back_from_its_file(tmp_path):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (["warm"], "4 images and 1 labels"),
+        (["warm"], "4 images and 1 label"),
         (["warm", "warm", "cold", "colt"], 'image 4, "colt", is not one of the 2 labels .* Did you mean "cold"'),
         ("warm", "give one for each"),
     ],

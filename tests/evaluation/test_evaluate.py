@@ -85,11 +85,11 @@ def test_warnings_say_what_is_wrong_with_the_data():
     ]
     [source] = evaluate(ColourEncoder(), Source("s", pairs), labels=[*ALL_BUT_RED, "violet"]).sources
     said = "\n".join(source.all_warnings)
-    assert "1 of 17 images could not be read and were left out (torn: the file ends in the middle)" in said
-    assert "1 of 2 captions are longer" in said
+    assert "Unreadable and left out: 1 of 17 images (torn: the file ends in the middle)" in said
+    assert "Longer than the model reads, and cut off at its end: 1 of 2 captions" in said
     assert "2 images have no label" in said
-    assert "2 images carry labels that were not to choose from (red)" in said
-    assert "1 of the 7 labels to choose from never occur in the images (violet)" in said
+    assert "Left out, as their label is not to choose from: 2 images (red)" in said
+    assert "1 label to choose from occurs in none of the images (violet)" in said
     assert "12 labelled images: its interval is" in said
     assert source.unreadable == 1
 
@@ -150,7 +150,7 @@ def test_images_with_neither_label_nor_caption_are_counted():
     source = labelled_source()
     pairs = [*source.pairs, painted("bare", "red")]
     [found] = evaluate(ColourEncoder(), Source("some bare", pairs)).sources
-    assert found.warnings == ["1 images have neither label nor caption and were left out."]
+    assert found.warnings == ["1 image has neither label nor caption: left out."]
 
 
 def test_embeddings_of_another_number_than_the_pairs_are_refused():

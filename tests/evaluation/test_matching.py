@@ -69,5 +69,5 @@ def test_a_collapsed_model_finds_that_nothing_fits():
 def test_empty_texts_are_refused():
     with pytest.raises(UsageError, match="Caption 2 of 2 is empty"):
         judge_captions(ColourEncoder(), Painted(("red",)), ["red", ""])
-    with pytest.raises(UsageError, match="1 of the 2 labels are empty"):
+    with pytest.raises(UsageError, match="Empty: 1 of 2 labels"):
         check_labels(["red", " "])

@@ -113,6 +113,12 @@ def test_what_is_no_picture_is_refused_here(client, given):
         client.embed_images([given])
 
 
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://localhost", ""])
+def test_an_address_that_is_none_of_a_server_is_refused(url):
+    with pytest.raises(UsageError, match="with http:// or https:// before it"):
+        Client(url)
+
+
 def test_no_server_is_said_plainly():
     with Client("http://127.0.0.1:9") as client:
         assert not client.is_ready()

@@ -24,6 +24,7 @@ from lexel.bulk.table import TRUNCATED, as_lines, embedding_table, unreadable_in
 from lexel.encoder import Encoder
 from lexel.errors import DataError
 from lexel.progress import say
+from lexel.terminal import counted
 
 MANIFEST, BAD_IMAGES = "_manifest.json", "_bad-images.jsonl"
 FOOTERS_AT_ONCE = 16
@@ -99,7 +100,7 @@ def lacking_shards(
 
     kept = {number for number in there if is_kept(number)}
     if kept:
-        say(f"{len(kept):,} of {len(among):,} shards are there already and are kept.")
+        say(f"{len(kept):,} of {counted(len(among), 'shard')} kept from before.")
     if len(kept) < len(among):
         folder.remove(MANIFEST)  # nothing is finished now
     return [number for number in among if number not in kept]

@@ -12,6 +12,7 @@ from lexel.data.readers.tables.table import READERS, Table, read_table
 from lexel.data.readers.tables.values import NotTextError, captions_in
 from lexel.data.readers.text import decode_text
 from lexel.errors import DataError, UsageError
+from lexel.terminal import counted
 
 MAX_TEXT_FILE_BYTES = 4 << 30
 LINE_END = re.compile(r"\r\n|\r|\n")  # unlike `splitlines`, which also cuts a text at form feeds and U+2028
@@ -38,7 +39,8 @@ def read_texts(given: str, source: str | None) -> TextSource:
     rows = list(_rows(table, column, missing))
     words = f" ({', '.join(missing)})" if missing else ""
     empty = sum(row.text is None for row in rows)
-    notes = (f'{path.name}: texts from "{column}"', *([f"{empty:,} rows have no text{words}"] if empty else []))
+    without = [f"{counted(empty, 'row has', 'rows have')} no text{words}"] if empty else []
+    notes = (f'{path.name}: texts from "{column}"', *without)
     return TextSource(f"{source}:{column}", rows, (*notes, *(f"{path.name}: {note}" for note in table.notes)))
 
 

@@ -18,7 +18,7 @@ from lexel.cli.options import (
     chosen_templates,
 )
 from lexel.errors import UsageError
-from lexel.terminal import one_line
+from lexel.terminal import counted, one_line
 
 if TYPE_CHECKING:
     from lexel.data.pairs import Source
@@ -261,6 +261,6 @@ def _write(
         columns["predicted_error"] = failed.get(number)
         written.append(columns)
     left_out = write_rows(output, written)
-    say(f"Wrote {output}: {len(written):,} rows, {len(answers):,} with a label")
+    say(f"Wrote {output}: {counted(len(written), 'row')}, {len(answers):,} with a label")
     for column in left_out:
         say(f'Left out of {output.name}: "{column}", which holds the pictures themselves; Parquet keeps it')

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lexel.cli.options import Json, NumberFormat, Runtime, chosen_model
+from lexel.terminal import counted
 
 concept = typer.Typer(help="Learn concepts from examples, for lexel filter.", no_args_is_help=True)
 
@@ -66,7 +67,7 @@ def train(
         print_json(facts.model_dump(mode="json"))
         return
     print(
-        f"{name}, trained on {facts.trained_on[0]:,} examples with it and {facts.trained_on[1]:,} without, "
+        f"{name}, trained on {counted(facts.trained_on[0], 'example')} with it and {facts.trained_on[1]:,} without, "
         f"is in {output}.\nOn examples kept apart, {facts.false_positives}.\n"
         f"Of {facts.recall_examples:,} with it, {facts.recall:.1%} are found "
         f"(95 % interval {facts.recall_low:.1%} to {facts.recall_high:.1%})."

@@ -7,6 +7,7 @@ import typer
 
 from lexel.cli.options import Json, Model, NumberFormat, Runtime
 from lexel.errors import UsageError
+from lexel.terminal import counted
 
 if TYPE_CHECKING:
     from lexel.bulk.items import ItemSource
@@ -216,10 +217,10 @@ def _show_part(done: "PartDone", output: str, part: str | None, json: bool) -> N
         )
     elif manifest is None:
         of_part = f" of part {part}" if part else ""
-        print(f"{done.written + done.kept:,} files{of_part} in {folder}/; {done.to_come:,} of others are to come")
+        print(f"{counted(done.written + done.kept, 'file')}{of_part} in {folder}/; {done.to_come:,} of others to come")
     else:
         count = f"{manifest.images:,} embeddings of {done.plan.dimensions} numbers"
-        print(f"{count} in {manifest.shards:,} files in {folder}/")
+        print(f"{count} in {counted(manifest.shards, 'file')} in {folder}/")
         if manifest.unreadable:
             print(f"{manifest.unreadable:,} could not be read; {folder}/{BAD_IMAGES} names them")
         _note_truncated(manifest.truncated)
@@ -229,4 +230,4 @@ def _note_truncated(count: int) -> None:
     from lexel.progress import say
 
     if count:
-        say(f"{count:,} texts are longer than the model reads, and their ends were left out.")
+        say(f"{counted(count, 'text is', 'texts are')} longer than the model reads: what is beyond was left out.")

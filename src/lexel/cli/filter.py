@@ -8,7 +8,7 @@ import typer
 
 from lexel.cli.options import Json, NumberFormat, Paths, Runtime, Zero, checked_file, chosen_model
 from lexel.errors import UsageError
-from lexel.terminal import one_line
+from lexel.terminal import counted, one_line
 
 if TYPE_CHECKING:
     from lexel.curation.concepts.filtering import Filtered
@@ -116,4 +116,4 @@ def _show(found: "Filtered", *, paths: bool, zero: bool, json: bool) -> None:
     else:
         for one in flagged:
             print(f"{one.score:7.2f}  {one_line(readable(one.name))}")
-        print(f"{len(flagged):,} of {len(found.judged):,} pictures are flagged. {found.measured}")
+        print(f"Flagged: {len(flagged):,} of {counted(len(found.judged), 'picture')}. {found.measured}")

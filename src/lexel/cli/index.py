@@ -93,7 +93,8 @@ def _bring_up_to_date(library: "Library", given: list[str], watch: bool, vanishe
         else:
             added = library.refresh(vanished=vanished)
     except KeyboardInterrupt:
-        say(f"\nStopped. {library.records.count:,} photos are in {library.path}; the same command goes on.")
+        there = counted(library.records.count, "photo is", "photos are")
+        say(f"\nStopped. {there} in {library.path}; the same command goes on.")
         raise typer.Exit(1) from None
     _show_added(library, added, json)
     if watch:
@@ -135,7 +136,7 @@ def _fill_cluster(address: str, given: list[str], json: bool) -> None:
     if json:
         print_json({"filled": count})
     else:
-        print(f"{count:,} photos put into {address}")
+        print(f"{counted(count, 'photo')} put into {address}")
 
 
 def _show_added(library: "Library", added: "Added", json: bool) -> None:

@@ -22,6 +22,7 @@ from lexel.cli.options import (
 )
 from lexel.errors import UsageError
 from lexel.files import check_new_file
+from lexel.terminal import counted
 
 if TYPE_CHECKING:
     from lexel.curation.labelling import Labelled
@@ -154,7 +155,8 @@ def _take_back(path: Path, tag: str | None, json: bool) -> None:
         skipped = [asdict(one) for one in done.skipped]
         print_json({"photos": done.tags, "sidecars": done.sidecars, "left_alone": skipped})
     else:
-        print(f"{what} {done.tags:,} photos have other tags now, {done.sidecars:,} side-cars other keywords.")
+        tagged = counted(done.tags, "photo has", "photos have")
+        print(f"{what} {tagged} other tags now, {counted(done.sidecars, 'side-car')} other keywords.")
     _end_with(done.skipped)
 
 
@@ -171,17 +173,15 @@ def _write(library: "Library", given: "Sequence[Labelled]", into: str) -> None:
     from lexel.progress import say
 
     if into == "tags":
-        say(
-            f"{write_tags(library.records, given):,} photos have got a new tag. To take them back: "
-            f"lexel label {library.path} --undo"
-        )
+        tagged = counted(write_tags(library.records, given), "photo has", "photos have")
+        say(f"{tagged} got a new tag. To take them back: lexel label {library.path} --undo")
     elif into == "xmp":
         written, skipped = write_sidecars(library.records, given)
         say(f"{written:,} side-cars written. To take them back: lexel label {library.path} --undo")
         _end_with(skipped)
     else:
         write_csv(Path(into), library.records, given)
-        say(f"{len(given):,} labels in {into}")
+        say(f"{counted(len(given), 'label')} in {into}")
 
 
 def _end_with(skipped: "Sequence[SkippedFile]") -> None:

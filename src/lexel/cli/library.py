@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lexel.cli.options import Json, LibraryFolder, NumberFormat, Runtime, chosen_model
+from lexel.terminal import counted
 
 if TYPE_CHECKING:
     from lexel.library.upkeep.relocation import Relocation
@@ -63,7 +64,7 @@ def check(path: LibraryFolder, json: Json = False) -> None:
     part = f"{recall.approximate_recall_at_10:.1%} where it scans a part"
     print(
         f"Search finds {recall.recall_at_10:.1%} of the ten nearest that an exact one does, {part}: "
-        f"{recall.queries:,} queries,\n{recall.vectors:,} vectors, {recall.kind}."
+        f"{counted(recall.queries, 'query', 'queries')},\n{counted(recall.vectors, 'vector')}, {recall.kind}."
     )
 
 
@@ -94,9 +95,9 @@ def verify(
             found = {"library": str(path), "damages": [asdict(damage) for damage in damages]}
             print_json(found if repaired is None else found | {"repaired": repaired})
         elif repaired is not None:
-            print(f"{repaired:,} photos are to be read from their files again: lexel index {path}")
+            print(f"{counted(repaired, 'photo is', 'photos are')} to be read again: lexel index {path}")
         if not damages and not json:
-            print(f"{path} is whole: {records.count:,} photos.")
+            print(f"{path} is whole: {counted(records.count, 'photo')}.")
     for damage in () if json else damages:
         print(f"{damage.what}\n  {damage.remedy}")
     if damages:
@@ -170,7 +171,7 @@ def reembed(
     if json:
         print_json(result)
     else:
-        print(f"{result['library']}: {result['photos']:,} photos are embedded by {result['model']}")
+        print(f"{result['library']}: {result['photos']:,} photos embedded by {result['model']}")
 
 
 @library.command()
@@ -207,7 +208,7 @@ def relocate(
 
 def _describe(done: "Relocation", path: Path, new: str, dry_run: bool) -> str:
     counts = f"{done.found:,} found, {done.changed:,} changed, {done.missing:,} missing"
-    described = f"Of {done.photos:,} photos, in {new}: {counts}"
+    described = f"Of {counted(done.photos, 'photo')}, in {new}: {counts}"
     if done.joined:
         described += f"; {done.joined:,} were there twice and have one entry now"
     if dry_run:

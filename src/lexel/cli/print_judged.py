@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lexel.terminal import one_line
+from lexel.terminal import counted, one_line
 
 if TYPE_CHECKING:
     from lexel.evaluation.ranking import JudgedText
@@ -40,5 +40,5 @@ def note_on_percentages(answers: "Iterable[Sequence[JudgedText]]", compared: int
     if len(listed) == 1:
         result = f"None of the {what}s fits well."
     else:
-        result = f"No {what} fits {without:,} of {len(listed):,} images well."
+        result = f"No {what} fits {without:,} of {counted(len(listed), 'image')} well."
     return f"{result} Percentages only compare the {what}s given; match says if one fits."

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from lexel.terminal import counted
+
 if TYPE_CHECKING:
     from lexel.evaluation.few_shot.learned import Learned
 
@@ -11,9 +13,9 @@ def learned_in_words(learned: "Learned") -> str:
     from lexel.evaluation.report.phrases import interval, percent
 
     examples, seen, classes = learned.counts
-    of_labels = f"{classes:,} labels" if seen == classes else f"{seen:,} of {classes:,} labels"
+    of_labels = counted(classes, "label") if seen == classes else f"{seen:,} of {counted(classes, 'label')}"
     zero_shot = f"{percent(learned.zero_shot.value)} ({interval(learned.zero_shot)})"
-    said = f"Learned from {examples:,} pictures of {of_labels}.\n"
+    said = f"Learned from {counted(examples, 'picture')} of {of_labels}.\n"
     if learned.expected is None:
         return (
             f"{said}Zero-shot names {zero_shot} of them right. One picture a label leaves none to check by: "

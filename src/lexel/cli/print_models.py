@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from lexel.terminal import counted
+
 if TYPE_CHECKING:
     from lexel.architectures.cost import ArchitectureCost
     from lexel.blending.blend import Blend
@@ -36,8 +38,8 @@ def print_calibration(calibration: "Calibration") -> None:
     print(f"strong    from cosine {calibration.cosine(STRONG):.3f} (probability {STRONG:.0%})")
     print(f"possible  from cosine {calibration.cosine(POSSIBLE):.3f} (probability {POSSIBLE:.0%})")
     print(
-        f"Fitted on {calibration.pairs:,} pairs of {calibration.source}; on pairs left out of the fit the probability "
-        f"is off by {calibration.expected_calibration_error:.1%} on average."
+        f"Fitted on {counted(calibration.pairs, 'pair')} of {calibration.source}; on pairs left out of the fit the "
+        f"probability is off by {calibration.expected_calibration_error:.1%} on average."
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import fields
 
 from lexel.progress import duration
+from lexel.terminal import counted
 from lexel.training.planning.plan import Plan
 
 
@@ -12,10 +13,10 @@ def print_plan(plan: Plan) -> None:
     millions = "unknown" if plan.parameters is None else f"{plan.parameters / 1e6:,.1f} million"
     print(
         f"{plan.name}: {millions} parameters, {plan.steps:,} steps of {plan.batch_size:,}, "
-        f"{plan.pairs_seen:,} pairs seen ({plan.pairs_seen / data.epoch:.3g} epochs)"
+        f"{counted(plan.pairs_seen, 'pair')} seen ({plan.pairs_seen / data.epoch:.3g} epochs)"
     )
     lines = {
-        "data": f"{data.pairs:,} pairs of {_size(data.pair_bytes)}: {_size(data.bytes)}; "
+        "data": f"{counted(data.pairs, 'pair')} of {_size(data.pair_bytes)}: {_size(data.bytes)}; "
         f"{data.tokens:.1f} tokens a caption ({data.origin})",
         "computation": "not known: a tower is another library's, which alone could count it",
     }
@@ -64,10 +65,8 @@ def _memory(plan: Plan) -> str:
         else ""
     )
     fits = "" if plan.fits else ": MORE THAN THERE IS"
-    return (
-        f"{_size(plan.memory.total)}{fits}, with {plan.micro_batch:,} of {plan.local_batch:,} pairs at a time{again}\n"
-        f"{'':15}{held}"
-    )
+    part = f"{plan.micro_batch:,} of {counted(plan.local_batch, 'pair')} at a time"
+    return f"{_size(plan.memory.total)}{fits}, with {part}{again}\n{'':15}{held}"
 
 
 def _size(count: float) -> str:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from lexel.terminal import one_line
+from lexel.terminal import counted, one_line
 
 if TYPE_CHECKING:
     from lexel.evaluation.metrics.metric import Metric
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def print_metrics(report: "Report") -> None:
     """A line for each number of each task: value, 95 % interval, chance; then what to know before believing them."""
     for source in report.sources:
-        print(f"{one_line(source.title)}: {source.images:,} images")
+        print(f"{one_line(source.title)}: {counted(source.images, 'image')}")
         for section in source.sections:
             _print_section(section)
         for warning in source.all_warnings:

@@ -9,7 +9,7 @@ import typer
 
 from lexel.cli.options import Html, Json, NumberFormat, Paths, Runtime, Zero, checked_folder, chosen_model
 from lexel.errors import UsageError
-from lexel.terminal import one_line
+from lexel.terminal import counted, one_line
 
 if TYPE_CHECKING:
     from lexel.library.cluster.library import ClusterLibrary
@@ -194,7 +194,7 @@ def _say_what_to_know(hits: "Sequence[Hit]", query: "Query", *, left_out: bool) 
         say("Nothing fits well: these are only the nearest.")
     gone = [hit for hit in hits if not hit.is_there]
     if gone:
-        are = "1 photo is" if len(gone) == 1 else f"{len(gone):,} photos are"
+        are = counted(len(gone), "photo is", "photos are")
         verdict = f"{are} left out: not" if left_out else f"{are} not"
         say(f"{verdict} on the disk now, such as {one_line(gone[0].photo.shown)}.")
 
@@ -249,7 +249,7 @@ def _copy(hits: "Sequence[Hit]", folder: Path) -> None:
             target.unlink(missing_ok=True)
             raise UsageError(f"Cannot copy {hit.photo.shown} to {folder}: {error.strerror}.") from None
     if gone:
-        raise UsageError(f"{len(gone):,} of {len(hits):,} photos are gone and not copied, such as {gone[0]}.")
+        raise UsageError(f"Gone and not copied: {len(gone):,} of {counted(len(hits), 'photo')}, such as {gone[0]}.")
 
 
 def _is_copy(target: Path, source: Path) -> bool:
@@ -275,5 +275,8 @@ def _weights(given: str | None, count: int) -> list[float]:
     except ValueError:
         raise UsageError(f'--weights takes numbers with commas between them, such as 1,0.5, not "{given}".') from None
     if len(weights) != count:
-        raise UsageError(f"There are {count} texts and pictures to weigh, but {len(weights)} weights.")
+        raise UsageError(
+            f"{counted(len(weights), 'weight')} for {counted(count, 'text or picture', 'texts and pictures')}: "
+            "give one for each."
+        )
     return weights

@@ -92,7 +92,9 @@ def write_duplicates(path: Path, groups: list[Duplicates], records: Records) -> 
             said = "the same content" if other.hash == group.keep.hash else f"likeness {likeness:.3f}"
             cells.append(photo_cell(other, records.thumbnail(other.id), other.shown, said))
         sections.append(
-            PictureSection(f"{number}. {len(cells)} files", "exact copies" if group.exact else "near copies", cells)
+            PictureSection(
+                f"{number}. {counted(len(cells), 'file')}", "exact copies" if group.exact else "near copies", cells
+            )
         )
     more = f" The first {GROUPS_ON_PAGE} are shown." if len(groups) > GROUPS_ON_PAGE else ""
     write_page(path, "Duplicates", f"{summary(groups)} Nothing has been deleted.{more}", sections)
@@ -105,8 +107,8 @@ def summary(groups: list[Duplicates]) -> str:
         return "No duplicates found."
     exact = sum(group.exact for group in groups)
     size = sum(other.size for other in others)
-    pictures = "1 picture is" if len(groups) == 1 else f"{len(groups):,} pictures are"
-    surplus = "1 file" if len(others) == 1 else f"{len(others):,} files"
+    pictures = counted(len(groups), "picture is", "pictures are")
+    surplus = counted(len(others), "file")
     return (
         f"{pictures} there more than once ({exact:,} as exact copies only): {surplus} too many, {size / 1e6:,.1f} MB."
     )
@@ -215,7 +217,7 @@ class _OnDisk:
     def notes(self, library: "Library") -> list[str]:
         notes = []
         if self.absent:
-            subject = "1 photo is" if self.absent == 1 else f"{self.absent:,} photos are"
+            subject = counted(self.absent, "photo is", "photos are")
             as_known = "it, so it counts as no copy" if self.absent == 1 else "them, so they count as no copies"
             notes.append(
                 f"{subject} not on the disk as the library knows {as_known}.\n"

@@ -19,6 +19,7 @@ from lexel.library.index.codes import load_faiss
 from lexel.library.index.vectors import Vectors
 from lexel.library.pages.picture_page import PictureSection, photo_cell, write_page
 from lexel.library.search.model_check import say_if_model_tells_nothing
+from lexel.terminal import counted
 from lexel.unit_vectors import unit
 
 if TYPE_CHECKING:
@@ -72,9 +73,14 @@ def write_groups(path: Path, groups: Sequence[PhotoGroup], library: "Library") -
         photos = library.records.photos(group.ids[:PHOTOS_PER_GROUP_ON_PAGE])
         cells = [photo_cell(photo, library.records.thumbnail(photo.id)) for photo in photos]
         also = f"; also {', '.join(group.names[1:])}" if group.names[1:] else ""
-        sections.append(PictureSection(group.names[0], f"{len(group.ids):,} photos{also}", cells))
+        sections.append(PictureSection(group.names[0], f"{counted(len(group.ids), 'photo')}{also}", cells))
     total = sum(len(group.ids) for group in groups)
-    write_page(path, "Groups", f"{total:,} photos in {len(groups)} groups, the most typical of each.", sections)
+    write_page(
+        path,
+        "Groups",
+        f"{counted(total, 'photo')} in {counted(len(groups), 'group')}, the most typical of each.",
+        sections,
+    )
 
 
 def find_centres(vectors: np.ndarray, count: int) -> np.ndarray:

@@ -21,6 +21,7 @@ from lexel.errors import UsageError, did_you_mean
 from lexel.library.store.label_history import REMOVED, LabelHistory, Labelling, SidecarChange
 from lexel.library.store.records import Records
 from lexel.progress import track
+from lexel.terminal import counted
 
 
 @dataclass
@@ -87,8 +88,8 @@ def _check_known(history: LabelHistory, records: Records, word: str) -> None:
         return
     if count := history.count_labelled_by_source(word):
         raise UsageError(
-            f'"{word}" is no tag: {count:,} photos have it as the label of the table or folder that they were added '
-            "from.\nChange it there, then: lexel index " + str(records.folder)
+            f'"{word}" is no tag: {counted(count, "photo has", "photos have")} it as the label of the table or folder '
+            "that was added.\nChange it there, then: lexel index " + str(records.folder)
         )
     raise UsageError(f'No photo of {records.folder} has the tag "{word}".{did_you_mean(word, tags)}')
 

@@ -13,6 +13,7 @@ from lexel.library.disk.present import why_absent
 from lexel.library.index.vectors import Vectors
 from lexel.library.store.records import Photo
 from lexel.progress import say
+from lexel.terminal import counted
 
 if TYPE_CHECKING:
     from lexel.library.library import Library
@@ -56,7 +57,7 @@ def absent_note(library: "Library", absent: list[Photo]) -> str:
     """A note for the user on photos that are left out."""
     names = ", ".join(photo.shown for photo in absent[:NAMED_PHOTOS])
     more = f" and {len(absent) - NAMED_PHOTOS:,} more" if len(absent) > NAMED_PHOTOS else ""
-    subject = "1 photo is" if len(absent) == 1 else f"{len(absent):,} photos are"
+    subject = counted(len(absent), "photo is", "photos are")
     return (
         f"{subject} left out, not on the disk as the library knows them: {names}{more}.\n"
         f"Bring it up to date: lexel index {library.path}"

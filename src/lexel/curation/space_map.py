@@ -15,6 +15,7 @@ import numpy as np
 from lexel.curation.groups import PhotoGroup, group_library
 from lexel.errors import UsageError
 from lexel.extras import missing_library
+from lexel.terminal import counted
 
 if TYPE_CHECKING:
     from lexel.library.library import Library
@@ -91,7 +92,7 @@ def map_library(library: "Library", on_progress: Progress = lambda _: None) -> S
     photos = library.records.photos(ids)
     captions = [(row, photo.caption.splitlines()[0]) for row, photo in enumerate(photos) if photo.caption]
     captions = captions[:: max(1, -(-len(captions) // MAX_TEXTS))]
-    on_progress(f"Arranging {len(ids):,} photos so that neighbours stay together")
+    on_progress(f"Arranging {counted(len(ids), 'photo')} so that neighbours stay together")
     return draw_map(
         ids,
         [photo.name for photo in photos],

@@ -24,6 +24,7 @@ from lexel.evaluation.texts.prompts import Prompts, PromptsLike, read_prompts
 from lexel.evaluation.texts.wording import WordingLike
 from lexel.files import write_atomically
 from lexel.safetensors_bytes import safetensors_bytes
+from lexel.terminal import counted
 from lexel.unit_vectors import check_finite, unit
 
 if TYPE_CHECKING:
@@ -126,13 +127,15 @@ class ZeroShotClassifier:
     def _columns(self, labels: Sequence[str], images: int) -> np.ndarray:
         """(N,) which of the classifier's labels each is."""
         if isinstance(labels, str) or len(labels) != images:
-            raise UsageError(f"There are {images:,} images and {len(labels):,} labels: give one for each.")
+            raise UsageError(
+                f"There are {counted(images, 'image')} and {counted(len(labels), 'label')}: give one for each."
+            )
         column = {label: number for number, label in enumerate(self.labels)}
         for number, label in enumerate(labels, start=1):
             if label not in column:
                 raise UsageError(
-                    f'The label of image {number}, "{label}", is not one of the {len(self.labels):,} labels of the '
-                    f"classifier.{did_you_mean(label, self.labels)}"
+                    f'The label of image {number}, "{label}", is not one of the {counted(len(self.labels), "label")} '
+                    f"of the classifier.{did_you_mean(label, self.labels)}"
                 )
         return np.array([column[label] for label in labels], np.int64)
 

@@ -12,6 +12,7 @@ import numpy as np
 from lexel.data.pairs import Pair, Source
 from lexel.errors import DataError, ModelError, UsageError
 from lexel.evaluation.published.probe_source import ProbeSource
+from lexel.terminal import counted
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
@@ -67,7 +68,9 @@ def embed_source(
     asked = isinstance(source, ProbeSource)  # of all its pictures, whether or not they have words of their own
     pairs = [pair for pair in source.pairs if asked or pair.label is not None or pair.captions]
     if not pairs:
-        raise DataError(f"{source.name}: none of its {len(source.pairs)} images has a label or a caption to test with.")
+        raise DataError(
+            f"{source.name}: none of its {counted(len(source.pairs), 'image')} has a label or a caption to test with."
+        )
     pictures, what = [pair.picture for pair in pairs], f"Embedding {source.name}"
     embed = encoder.embed_readable if cache is None else partial(cache.embed_readable, encoder)
     vectors, kept, bad = embed(pictures, what=what)

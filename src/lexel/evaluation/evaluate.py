@@ -26,6 +26,7 @@ from lexel.evaluation.texts.prompts import Prompts
 from lexel.evaluation.texts.templates import DEFAULT_TEMPLATES
 from lexel.evaluation.texts.templates import templates as read_templates
 from lexel.evaluation.texts.wording import WordingLike, read_wording
+from lexel.terminal import counted
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
@@ -118,7 +119,7 @@ def _plan(request: TaskRequest, wanted: Sequence[Task]) -> list[Task]:
         needs = "; ".join(f"{task.name} needs {task.needs}" for task in meant)
         raise UsageError(
             f"{source.name} has {len(source.labels)} distinct labels, and {len(captions)} distinct captions of "
-            f"{len(captioned)} images: not enough for {' or '.join(task.name for task in meant)}.\n"
+            f"{counted(len(captioned), 'image')}: not enough for {' or '.join(task.name for task in meant)}.\n"
             f"  {needs[0].upper()}{needs[1:]}."
         )
     return plan

@@ -12,6 +12,7 @@ from lexel.evaluation.embedded_source import embed_source
 from lexel.evaluation.evaluation_cache import EvaluationCache
 from lexel.evaluation.report.caveats import about_reading
 from lexel.evaluation.texts.prompts import PromptsLike
+from lexel.terminal import counted
 from lexel.unit_vectors import check_finite
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def fit_on_source(
     classifier.fit_vectors(embedded.vectors, [str(pair.label) for pair in embedded.pairs])
     remarks = about_reading(embedded)
     if len(labelled) < len(source.pairs):
-        remarks.append(f"{len(source.pairs) - len(labelled):,} pictures without a label were left out.")
+        remarks.append(f"Left out: {counted(len(source.pairs) - len(labelled), 'picture')} without a label.")
     return classifier, remarks
 
 

@@ -103,10 +103,12 @@ class Client:
             import httpx
         except ImportError as error:
             raise missing_library("lexel.Client", "httpx", error) from None
+        if not url.startswith(("http://", "https://")):
+            raise UsageError(f'"{url}" is not the address of a server. Write it with http:// or https:// before it.')
         headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
         try:
             self._http = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=timeout)
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        except httpx.InvalidURL as error:
             raise UsageError(f'"{url}" is not the address of a server: {error}') from None
         self.url = url
         self.patience = patience

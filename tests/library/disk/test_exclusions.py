@@ -77,7 +77,7 @@ def test_photos_that_a_new_pattern_leaves_out_are_found_no_more_and_come_back_wi
     library.exclude(["*.png", "2019"])
     added = library.refresh()
     assert (added.vanished, added.unchanged, library.records.count) == (0, 2, 2)
-    assert "4 photos of the library are found no more: their files are now left out" in added.notes
+    assert "No longer found, as now left out: 4 photos of the library" in added.notes
     assert library.refresh().notes == ["Left out by --exclude: 2 files and folders"]
     library.exclude(["2019"], replace=True)
     added = library.refresh()

@@ -459,7 +459,7 @@ def test_an_empty_root_marks_nothing_and_on_return_nothing_is_new(library, pictu
     pictures.mkdir()
     added = library.refresh()
     assert counts(added) == {}
-    assert "5 of 5 photos are not there; none was marked as vanished" in added.notes[0]
+    assert "not there are 5 of 5 photos; none was marked as vanished" in added.notes[0]
     assert library.records.count == 5
     pictures.rmdir()
     away.rename(pictures)

@@ -23,6 +23,7 @@ from lexel.evaluation.metrics.metric import wilson
 from lexel.extras import missing_library
 from lexel.files import new_folder
 from lexel.safetensors_bytes import safetensors_bytes
+from lexel.terminal import counted
 
 DESCRIPTION, WEIGHTS = "head.json", "head.safetensors"
 HELD_OUT_SHARE = 0.3  # of the examples of each kind
@@ -121,8 +122,8 @@ def train_head(
     """
     if min(len(yes), len(no)) < MIN_EXAMPLES:
         raise UsageError(
-            f"{len(yes)} examples with {name} and {len(no)} without are too few: {MIN_EXAMPLES} of each are the least, "
-            "hundreds are better."
+            f"{counted(len(yes), 'example')} with {name} and {len(no)} without are too few: {MIN_EXAMPLES} of each "
+            "are the least, hundreds are better."
         )
     random = np.random.default_rng(0)
     (yes, kept_yes), (no, kept_no) = _split(yes, random), _split(no, random)

@@ -13,6 +13,7 @@ from lexel.images import decode
 from lexel.library.disk.file_picture import MAX_THUMBNAIL_SIDE, make_thumbnail
 from lexel.library.pages.picture_page import Cell, PictureSection, write_page
 from lexel.library.store.records import Records
+from lexel.terminal import counted
 
 MAX_FLAGGED_ON_PAGE = 1000  # flagged pictures
 NEARLY_FLAGGED_ON_PAGE = 24  # of the others, those that came nearest
@@ -26,14 +27,14 @@ def write_review(path: Path, found: Filtered) -> None:
     flagged = [one for one in judged if one.flagged]
     others = [one for one in judged if not one.flagged][:NEARLY_FLAGGED_ON_PAGE]
     more = f" The first {MAX_FLAGGED_ON_PAGE:,} are shown." if len(flagged) > MAX_FLAGGED_ON_PAGE else ""
-    note = f"{len(flagged):,} pictures, the surest first.{more}"
+    note = f"{counted(len(flagged), 'picture')}, the surest first.{more}"
     sections = [
         PictureSection("Flagged", note, _cells(flagged[:MAX_FLAGGED_ON_PAGE], records), MARKS_OF_FLAGGED),
         PictureSection("Nearly", "These came nearest and are not flagged.", _cells(others, records), MARKS_OF_OTHERS),
     ]
     summary = (
-        f"{len(judged):,} pictures. {found.measured} Click one to see it. Nothing has been moved or deleted: what you "
-        "decide is only written into the CSV that you download."
+        f"{counted(len(judged), 'picture')}. {found.measured} Click one to see it. Nothing has been moved or deleted: "
+        "what you decide is only written into the CSV that you download."
     )
     write_page(path, f"Filter: {found.name}", summary, sections, veiled=True)
 

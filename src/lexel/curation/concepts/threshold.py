@@ -7,6 +7,7 @@ import numpy as np
 from lexel.calibration import STRONG, log_odds_of
 from lexel.errors import UsageError
 from lexel.evaluation.metrics.metric import wilson
+from lexel.terminal import counted
 
 FALSE_POSITIVE_RATE = 0.01
 MIN_PICTURES = 50  # with fewer, no picture can be said to stand out
@@ -26,7 +27,7 @@ class FalsePositives:
     def __str__(self) -> str:
         flagged = round(self.measured * self.examples)
         return (
-            f"{flagged:,} of {self.examples:,} examples without it are flagged: "
+            f"{flagged:,} of {counted(self.examples, 'example')} without it are flagged: "
             f"{self.measured:.1%}, 95 % interval {self.low:.1%} to {self.high:.1%}"
         )
 

@@ -20,6 +20,7 @@ from lexel.evaluation.published.annotations import (
     text_of,
 )
 from lexel.evaluation.published.probe_source import CaptionChoice, ProbeSource
+from lexel.terminal import counted
 
 FILES = {
     "visual_genome_relation.json": "relation",
@@ -47,7 +48,7 @@ def read_aro(path: Path, images: Path | None, name: str) -> ProbeSource:
             caption, wrong = _captions(row, place)
             choices.append(CaptionChoice(key, caption, wrong, FILES.get(file.name, file.stem), _detail(row)))
     folder.check(name)
-    note = f"{len(choices):,} choices on {len(pairs):,} images from {', '.join(file.name for file in files)}"
+    note = f"{len(choices):,} choices on {counted(len(pairs), 'image')} from {', '.join(file.name for file in files)}"
     return ProbeSource(name, list(pairs.values()), (note,), choices=tuple(choices))
 
 

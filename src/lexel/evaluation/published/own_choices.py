@@ -7,6 +7,7 @@ from lexel.data.pairs import ImageFile, Pair
 from lexel.errors import DataError
 from lexel.evaluation.published.annotations import PictureFolder, Row, image_folders, rows_in, text_of
 from lexel.evaluation.published.probe_source import CaptionChoice, ProbeSource
+from lexel.terminal import counted
 
 WRONG_COLUMNS = ("negative_caption", "negative_captions", "wrong", "wrong_caption", "wrong_captions", "false_caption")
 ADVICE = "Paths in the table start at its own folder."
@@ -24,7 +25,7 @@ def read_own_choices(path: Path, images: Path | None, name: str) -> ProbeSource:
         caption = text_of(row, ("caption", "true_caption"), place)
         choices.append(CaptionChoice(picture, caption, _wrong(row, place), str(row.get("kind") or "")))
     folder.check(name)
-    return ProbeSource(name, list(pairs.values()), (f"{len(choices):,} choices",), choices=tuple(choices))
+    return ProbeSource(name, list(pairs.values()), (counted(len(choices), "choice"),), choices=tuple(choices))
 
 
 def _wrong(row: Row, place: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from lexel.data.pairs import ImageFile, Pair
 from lexel.evaluation.published.annotations import PictureFolder, files_of_folder, image_folders, rows_in, text_of
 from lexel.evaluation.published.probe_source import CaptionChoice, ProbeSource
+from lexel.terminal import counted
 
 KINDS = ("add_att", "add_obj", "replace_att", "replace_obj", "replace_rel", "swap_att", "swap_obj")
 ADVICE = "They are those of COCO's val2017."
@@ -28,5 +29,5 @@ def read_sugarcrepe(path: Path, images: Path | None, name: str) -> ProbeSource:
             caption, wrong = text_of(row, ("caption",), place), text_of(row, ("negative_caption",), place)
             choices.append(CaptionChoice(picture, caption, (wrong,), file.stem))
     folder.check(name)
-    note = f"{len(choices):,} choices on {len(pairs):,} images from {', '.join(file.name for file in files)}"
+    note = f"{len(choices):,} choices on {counted(len(pairs), 'image')} from {', '.join(file.name for file in files)}"
     return ProbeSource(name, list(pairs.values()), (note,), choices=tuple(choices))

@@ -18,6 +18,7 @@ from lexel.evaluation.published.annotations import (
     text_of,
 )
 from lexel.evaluation.published.probe_source import CaptionTwin, ProbeSource
+from lexel.terminal import counted
 
 FILES = ("examples.jsonl", "winoground.jsonl", "examples.json", "test.parquet", "examples.csv")
 ADVICE = "Unpack images.zip of facebook/winoground beside the captions."
@@ -35,7 +36,7 @@ def read_winoground(path: Path, images: Path | None, name: str) -> ProbeSource:
         pairs += [Pair(key, _picture(row.get(f"image_{side}"), row, folder, place)) for side, key in enumerate(keys)]
         twins.append(CaptionTwin(keys, captions, _kind(row)))
     folder.check(name)
-    return ProbeSource(name, pairs, (f"{len(twins):,} pairs of images from {file.name}",), twins=tuple(twins))
+    return ProbeSource(name, pairs, (f"{counted(len(twins), 'pair')} of images from {file.name}",), twins=tuple(twins))
 
 
 def _picture(value: Any, row: Row, folder: PictureFolder, place: str) -> Picture:

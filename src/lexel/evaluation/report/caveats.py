@@ -7,6 +7,7 @@ import numpy as np
 
 from lexel.evaluation.embedded_source import EmbeddedSource
 from lexel.evaluation.metrics.metric import Metric
+from lexel.terminal import counted
 
 WIDE_INTERVAL = 0.10  # an interval of ten percentage points hides most differences between models
 NAMED_EXAMPLES = 3  # in a sentence
@@ -16,7 +17,7 @@ SAME_EMBEDDING = 1e-6  # difference in any dimension, below which it is rounding
 def about_reading(embedded: EmbeddedSource) -> list[str]:
     """Images that could not be read, that have nothing to be tested with, or that the model cannot tell apart."""
     silent = len(embedded.source.pairs) - len(embedded.pairs) - len(embedded.unreadable)
-    said = [f"{silent:,} images have neither label nor caption and were left out."] if silent > 0 else []
+    said = [f"{counted(silent, 'image has', 'images have')} neither label nor caption: left out."] if silent > 0 else []
     if len(embedded.vectors) > 1 and np.ptp(embedded.vectors, axis=0).max() < SAME_EMBEDDING:
         said.append("The model gives all images the same embedding: whatever it scores here says nothing.")
     return said + _about_unreadable(embedded)
@@ -27,14 +28,14 @@ def _about_unreadable(embedded: EmbeddedSource) -> list[str]:
         return []
     examples = "; ".join(f"{key}: {reason}" for key, reason in embedded.unreadable[:NAMED_EXAMPLES])
     total = len(embedded.unreadable) + len(embedded.pairs)
-    return [f"{len(embedded.unreadable):,} of {total:,} images could not be read and were left out ({examples})."]
+    return [f"Unreadable and left out: {len(embedded.unreadable):,} of {counted(total, 'image')} ({examples})."]
 
 
 def about_cut_captions(cut: int, captions: int) -> list[str]:
     """Captions that the model sees only in part."""
     if not cut:
         return []
-    return [f"{cut:,} of {captions:,} captions are longer than the model reads; their ends were cut off."]
+    return [f"Longer than the model reads, and cut off at its end: {cut:,} of {counted(captions, 'caption')}."]
 
 
 def about_wide_interval(name: str, metric: Metric, sample: str) -> list[str]:

@@ -19,6 +19,7 @@ from lexel.evaluation.report import phrases
 from lexel.evaluation.report.charts import draw_chart
 from lexel.evaluation.report.sections import Classes, ClassScore, Confusion, Numbers, SimilarityGrid
 from lexel.extras import missing_library
+from lexel.terminal import counted
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -123,7 +124,7 @@ def best_and_worst(block: Classes) -> tuple[list[TableRow], list[TableRow]]:
 
 
 def _images(score: ClassScore) -> str:
-    return f"{score.images:,} images" if score.images != 1 else "1 image"
+    return counted(score.images, "image")
 
 
 def matrix_view(block: Confusion) -> MatrixView:

@@ -17,6 +17,7 @@ from lexel.errors import ModelError
 from lexel.evaluation.metrics.metric import JACKKNIFE_GROUPS, Metric, jackknife, score_blocks
 from lexel.evaluation.report.sections import Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
+from lexel.terminal import counted
 
 MAX_PAIRS = 2000  # that are looked at, drawn at random
 MIN_PAIRS = 20
@@ -53,7 +54,7 @@ class Geometry:
                 f"Images and texts lie {gap.value:.2f} apart on average (0 to 2); images fill about "
                 f"{width.value:.0f} of the {images.shape[1]:,} dimensions."
             ),
-            blocks=[Numbers(title=f"Of {len(images):,} pairs", metrics=metrics, words=WORDS)],
+            blocks=[Numbers(title=f"Of {counted(len(images), 'pair')}", metrics=metrics, words=WORDS)],
             method=(
                 f"Geometry: at most {MAX_PAIRS:,} pairs, each an image with its first caption or its label in the "
                 f"first prompt; intervals by a jackknife over {JACKKNIFE_GROUPS} groups.",

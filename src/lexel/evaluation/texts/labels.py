@@ -9,6 +9,7 @@ from lexel.data.readers.paths import has_image_extension
 from lexel.data.readers.tables.columns import LABEL_NAMES
 from lexel.data.readers.tables.table import READERS, read_table
 from lexel.errors import UsageError
+from lexel.terminal import counted
 
 LABEL_COLUMNS = (*LABEL_NAMES, "name", "names", "phrase", "phrases")
 TABLE_SUFFIXES = frozenset(READERS) - {".txt", ".json"}  # files in which a column may hold labels
@@ -55,7 +56,9 @@ def check_labels(labels: Sequence[str]) -> None:
         raise UsageError("No labels were given: there is nothing to choose between.")
     empty = sum(isinstance(label, str) and not label.strip() for label in labels)
     if empty:
-        raise UsageError(f"{empty} of the {len(labels)} labels are empty: they say nothing that could fit.")
+        raise UsageError(
+            f"Empty: {empty:,} of {counted(len(labels), 'label')}. An empty one says nothing that could fit."
+        )
     twice = [label for label, count in Counter(labels).items() if count > 1]
     if twice:
         raise UsageError(f"Labels given more than once: {', '.join(twice)}. Each may stand in the list only once.")

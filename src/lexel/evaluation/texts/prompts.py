@@ -7,6 +7,7 @@ from lexel.data.captions import fill
 from lexel.errors import UsageError
 from lexel.evaluation.texts.templates import templates as read_templates
 from lexel.evaluation.texts.wording import LabelWords, WordingLike, read_wording
+from lexel.terminal import counted
 
 SHOWN_LABELS = 3  # in a message
 
@@ -39,7 +40,8 @@ class Prompts:
         if len(missing) == len(labels):
             mine, theirs = (", ".join(list(names)[:SHOWN_LABELS]) for names in (self.wording, labels))
             raise UsageError(
-                f"The wording says nothing of any of the {len(labels):,} labels ({theirs} …): it is about {mine} …"
+                f"The wording says nothing of any of the {counted(len(labels), 'label')} ({theirs} …): "
+                f"it is about {mine} …"
             )
         return missing
 

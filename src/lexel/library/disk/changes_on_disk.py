@@ -250,7 +250,7 @@ def describe_left_out(disk: DiskChanges, library: Path) -> list[str]:
     """Sentences on drives, files and folders that were not looked at."""
     notes = [f"{describe_absent(path, count, library)} (Or its drive is not mounted.)" for path, count in disk.kept]
     if disk.exclude_matches:
-        notes.append(f"Left out by --exclude: {disk.exclude_matches:,} files and folders")
+        notes.append(f"Left out by --exclude: {counted(disk.exclude_matches, 'file')} and folders")
     if disk.excluded:
-        notes.append(f"{len(disk.excluded):,} photos of the library are found no more: their files are now left out")
+        notes.append(f"No longer found, as now left out: {counted(len(disk.excluded), 'photo')} of the library")
     return notes + disk.left_out.notes(readable)

@@ -26,6 +26,7 @@ from lexel.library.store.changes import Changes, PhotoFacts
 from lexel.library.store.database.paths import is_below, readable
 from lexel.library.store.records import STORED_DTYPE, Records
 from lexel.progress import track
+from lexel.terminal import counted
 from lexel.unit_vectors import check_finite
 
 SECONDS_PER_CHUNK = 3.0  # that are aimed at
@@ -235,8 +236,8 @@ class Indexing:
             for id in kept:
                 del self.disk.vanished[id]
             self.added.notes.append(
-                f"{readable(root)}: {len(kept):,} of {self.disk.root_counts[root]:,} photos are not there; none was "
-                "marked as vanished, for a drive may not be mounted.\n"
+                f"{readable(root)}: not there are {len(kept):,} of {counted(self.disk.root_counts[root], 'photo')}; "
+                "none was marked as vanished, for a drive may not be mounted.\n"
                 f"If they are gone for good, confirm it: lexel index {self.records.folder} --vanished. "
                 f"If the folder lies elsewhere now: lexel library relocate {self.records.folder} {readable(root)} NEW"
             )

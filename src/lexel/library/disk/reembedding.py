@@ -27,6 +27,7 @@ from lexel.library.store.next_vectors import (
 )
 from lexel.library.store.records import Records
 from lexel.progress import say, track
+from lexel.terminal import counted
 from lexel.unit_vectors import check_finite
 
 PICTURES_PER_TRANSACTION = 128
@@ -64,7 +65,7 @@ def reembed(records: Records, model: LibraryModel) -> None:
     begin_next_vectors(records, encoder.fingerprint)
     left = contents_left(records)
     if kept := next_vector_count(records):
-        say(f"{kept:,} pictures are embedded by the new model already; {len(left):,} are left.")
+        say(f"{counted(kept, 'picture is', 'pictures are')} embedded by the new model already; {len(left):,} to go.")
     for _ in track(_embedded(records, encoder, left), "Embedding again", len(left)):
         pass
     _put_in_place(records, model)
@@ -88,4 +89,4 @@ def _put_in_place(records: Records, model: LibraryModel) -> None:
         model.write(changes)
     if lost:
         first = readable(lost[0])
-        say(f"{len(lost):,} photos could not be read, such as {first}: they come back when they are found again.")
+        say(f"Unreadable: {counted(len(lost), 'photo')}, such as {first}. What is found again comes back.")

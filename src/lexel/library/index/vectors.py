@@ -18,6 +18,7 @@ from lexel.library.index.codes import DISK_FULL_ERRORS, MAX_SCANNED_VECTORS, bui
 from lexel.library.index.index_files import Cached, read_cache, write_cache
 from lexel.library.store.records import ROWS_PER_BLOCK, Records
 from lexel.progress import say, track
+from lexel.terminal import counted
 from lexel.unit_vectors import unit
 
 MAX_EXACT_VECTORS = 2_000_000  # a whole scan of so many takes some 200 ms on a core; beyond, approximate is the default
@@ -211,7 +212,7 @@ def _build(records: Records) -> tuple[Cached, str]:
 
     steps = blocks()
     if count >= PROGRESS_FROM_VECTORS:
-        say(f"Building the index of {count:,} vectors.")
+        say(f"Building the index of {counted(count, 'vector')}.")
         steps = track(steps, "Indexing vectors", ceil_div(count, ROWS_PER_BLOCK))
     training = random.permutation(_unit(sample))
     index = build_index(count, dimensions, training, steps)

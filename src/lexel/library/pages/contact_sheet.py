@@ -5,12 +5,13 @@ from pathlib import Path
 
 from lexel.library.pages.picture_page import Cell, PictureSection, write_page
 from lexel.library.search.query import Hit
+from lexel.terminal import counted
 
 
 def write_sheet(path: Path, hits: Sequence[Hit], thumbnail: Callable[[int], bytes], title: str) -> None:
     """Write the page. `thumbnail` gives a photo's JPEG by its number. Raises OSError or UsageError."""
     cells = [_cell(place, hit, thumbnail(hit.photo.id)) for place, hit in enumerate(hits, start=1)]
-    count = f"{len(hits):,} photos" if len(hits) > 1 else "1 photo" if hits else "Nothing found"
+    count = counted(len(hits), "photo") if hits else "Nothing found"
     if hits and not any(hit.is_match for hit in hits):
         count += ", of which none fits well"
     write_page(path, title, count, [PictureSection("", "", cells)])

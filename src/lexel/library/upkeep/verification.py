@@ -12,6 +12,7 @@ from lexel.library.store.database.locking import only_writer
 from lexel.library.store.database.paths import readable
 from lexel.library.store.records import Records
 from lexel.library.upkeep.row_checks import LENGTH_TOLERANCE, DamagedRows, look_at_rows
+from lexel.terminal import counted
 
 MAX_PHOTOS_NAMED = 3  # in one damage
 MAX_PHOTOS_SEARCHED_FOR = 200  # each by its own vector
@@ -69,7 +70,7 @@ def _of_the_file(records: Records) -> list[Damage]:
         return [Damage(f"records.sqlite is damaged: {found[0]}", _COPY)]
     strays = integrity.stray_row_count(records)
     if strays:
-        return [Damage(f"{strays:,} rows refer to what is not there.", _COPY)]
+        return [Damage(f"{counted(strays, 'row refers', 'rows refer')} to what is not there.", _COPY)]
     changed = integrity.changed_tables(records)
     if changed:
         return [Damage(f"The table {changed[0]} is not as Lexel makes it.", _COPY)]
@@ -112,7 +113,7 @@ def _of_the_rows(records: Records, rows: DamagedRows) -> Iterator[Damage]:
 
 def _name_photos(records: Records, ids: Sequence[int], path_of: Callable[[Records, int], str], what: str) -> str:
     first = [readable(path_of(records, id)) for id in ids[:MAX_PHOTOS_NAMED]]
-    return f"{len(ids):,} photos {what}: {', '.join(first)}{' …' if len(ids) > MAX_PHOTOS_NAMED else ''}"
+    return f"{counted(len(ids), 'photo')} {what}: {', '.join(first)}{' …' if len(ids) > MAX_PHOTOS_NAMED else ''}"
 
 
 def _of_the_index(records: Records) -> list[Damage]:

@@ -41,7 +41,7 @@ def test_images_of_labels_that_cannot_be_learned_count_as_wrong():
     test = labelled_source(["red", "blue", "white"], each=4)
     [section] = evaluate(ColourEncoder(), test, tasks=["linear_probe"], training=training).sources[0].sections
     assert section.metrics["top1"].value == pytest.approx(8 / 12)
-    assert any("1 labels have no image to learn from (white)" in warning for warning in section.warnings)
+    assert any("1 label has no image to learn from (white)" in warning for warning in section.warnings)
     assert np.array_equal(section.outcomes["top1"].values, [1] * 8 + [0] * 4)
 
 

@@ -19,6 +19,7 @@ from lexel.evaluation.report.phrases import chance, interval, percent
 from lexel.evaluation.report.sections import Gallery, Guess, NamedImage, Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 from lexel.evaluation.tasks.compositional.luck import about_luck
+from lexel.terminal import counted
 
 IMAGES_SHOWN = 8
 MOST_WRONG_SHOWN = 2  # captions under an image
@@ -44,7 +45,7 @@ class CaptionChoices:
                 f"The true caption is told from the wrong ones {percent(found.overall.value)} of the time "
                 f"({interval(found.overall)}); guessing would give {chance(found.overall)}."
             ),
-            facts=(f"{len(found.choices):,} choices",),
+            facts=(counted(len(found.choices), "choice"),),
             warnings=found.warnings,
             blocks=[*found.tables, found.gallery],
             method=(
@@ -92,13 +93,13 @@ class MeasuredChoices:
         words = {"accuracy": "The true caption is nearest"}
         metrics = {"accuracy": self.overall}
         if len(self.kinds) < 2 and not any(choice.detail for choice in self.choices):
-            return [Numbers(title=f"Of {len(self.choices):,} choices", metrics=metrics, words=words)]
+            return [Numbers(title=f"Of {counted(len(self.choices), 'choice')}", metrics=metrics, words=words)]
         by_kind: dict[str, Metric] = {}
         said: dict[str, str] = {}
         for kind in self.kinds:
             which = self._of_kind(kind)
             by_kind[kind] = self._metric(which)
-            said[kind] = f"{kind.replace('_', ' ') or 'of no kind'}, {len(which):,} choices"
+            said[kind] = f"{kind.replace('_', ' ') or 'of no kind'}, {counted(len(which), 'choice')}"
             details = [self.choices[i].detail for i in which]
             names, classes = np.unique(details, return_inverse=True)
             if len(names) > 1:
@@ -111,7 +112,7 @@ class MeasuredChoices:
             metrics["mean_over_kinds"] = mean_per_class(self.scores, codes, guess)
             words["mean_over_kinds"] = f"Mean over {len(self.kinds)} kinds"
         return [
-            Numbers(title=f"Of {len(self.choices):,} choices", metrics=metrics, words=words),
+            Numbers(title=f"Of {counted(len(self.choices), 'choice')}", metrics=metrics, words=words),
             Numbers(key="kind", title="By what the captions differ in", metrics=by_kind, words=said),
         ]
 
@@ -128,10 +129,10 @@ class MeasuredChoices:
         cut = self.given.encoder.count_truncated(distinct)
         if cut:
             said.append(
-                f"{cut:,} of {len(distinct):,} captions are longer than the model reads; their ends were cut off."
+                f"Longer than the model reads, and cut off at its end: {cut:,} of {counted(len(distinct), 'caption')}."
             )
         said += about_luck("Telling captions apart", self.overall)
-        said += about_wide_interval("Telling captions apart", self.overall, f"{len(self.choices):,} choices")
+        said += about_wide_interval("Telling captions apart", self.overall, counted(len(self.choices), "choice"))
         return tuple(said)
 
     @property

@@ -16,6 +16,7 @@ from lexel.evaluation.report.phrases import chance, interval, percent
 from lexel.evaluation.report.sections import Gallery, Guess, NamedImage, Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 from lexel.evaluation.tasks.compositional.luck import about_luck
+from lexel.terminal import counted
 
 IMAGES_SHOWN = 8
 WORDS = {
@@ -57,7 +58,7 @@ def twins_section(given: TaskInput, task: str, title: str, name: str) -> TaskSec
     scores = twin_scores(given.embedded.vectors[rows], texts)
     metrics = _metrics(scores)
     found = metrics["captions"]
-    tables = [Numbers(title=f"Of {len(twins):,} pairs of images", metrics=metrics, words=WORDS)]
+    tables = [Numbers(title=f"Of {counted(len(twins), 'pair')} of images", metrics=metrics, words=WORDS)]
     section = TaskSection(
         task=task,
         title=title,
@@ -98,7 +99,9 @@ def _by_kind(scores: TwinScores, kinds: Sequence[str]) -> list[Numbers]:
         part = TwinScores(*(values[which] for values in (scores.caption, scores.captions, scores.images, scores.group)))
         said = name or "no kind"
         tables.append(
-            Numbers(key=f"kind/{said}", title=f"{said}: {which.sum():,} pairs", metrics=_metrics(part), words=WORDS)
+            Numbers(
+                key=f"kind/{said}", title=f"{said}: {counted(which.sum(), 'pair')}", metrics=_metrics(part), words=WORDS
+            )
         )
     return tables
 

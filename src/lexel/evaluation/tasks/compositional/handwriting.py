@@ -17,6 +17,7 @@ from lexel.evaluation.report.sections import Gallery, Guess, NamedImage, Numbers
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 from lexel.evaluation.tasks.compositional.luck import about_luck
 from lexel.evaluation.texts.templates import templates
+from lexel.terminal import counted
 
 DIGITS = [str(digit) for digit in range(10)]
 IMAGES_SHOWN = 8
@@ -61,7 +62,7 @@ class Handwriting:
                 f"{percent(printed.value)} of printed ones ({interval(printed)}) in the same few cells; guessing would "
                 f"give {chance(written)}."
             ),
-            facts=(f"{len(pairs):,} pictures of digits",),
+            facts=(f"{counted(len(pairs), 'picture')} of digits",),
             warnings=about_luck("Reading handwritten digits", written),
             blocks=[
                 Numbers(title=f"Of {len(rows['written']):,} digits each", metrics=metrics, words=WORDS),

@@ -17,6 +17,7 @@ from lexel.evaluation.report.phrases import chance, interval, percent
 from lexel.evaluation.report.sections import TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 from lexel.evaluation.tasks.compositional.caption_choices import measure_choices
+from lexel.terminal import counted
 
 MAX_IMAGES = 2_000  # drawn at random
 FEWEST_WORDS = 4
@@ -41,7 +42,7 @@ class WordOrder:
                 f"A caption is told from the same words in another order {percent(found.overall.value)} of the time "
                 f"({interval(found.overall)}); guessing would give {chance(found.overall)}."
             ),
-            facts=(f"{len(found.choices):,} captions in another order",),
+            facts=(f"{counted(len(found.choices), 'caption')} in another order",),
             warnings=found.warnings,
             blocks=[*found.tables, found.gallery],
             method=(

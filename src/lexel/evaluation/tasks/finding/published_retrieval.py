@@ -23,6 +23,7 @@ from lexel.evaluation.metrics.outcomes import Outcome
 from lexel.evaluation.report.phrases import interval, percent
 from lexel.evaluation.report.sections import Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
+from lexel.terminal import counted
 
 RECALL_AT = (1, 5, 10)
 WORDS = {
@@ -62,8 +63,8 @@ class PublishedRetrieval:
             title="Retrieval by the published protocol",
             headline=(
                 f"By the published protocol, text to image recall@1 is {percent(first.value)} ({interval(first)}) and "
-                f"image to text recall@1 {percent(back.value)} ({interval(back)}), with {len(rows):,} images and "
-                f"{len(captions):,} captions."
+                f"image to text recall@1 {percent(back.value)} ({interval(back)}), with {counted(len(rows), 'image')} "
+                f"and {counted(len(captions), 'caption')}."
             ),
             blocks=[
                 Numbers(key="text_to_image", title="From caption to image", metrics=to_image, words=WORDS),

@@ -39,6 +39,7 @@ from lexel.evaluation.report.sections import (
     TaskSection,
 )
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
+from lexel.terminal import counted
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
@@ -178,8 +179,8 @@ def _warnings(result: RetrievalResult) -> list[str]:
     """Too few pairs, and results that may be luck."""
     said = []
     for name, metrics, queries in (
-        ("Image → text", result.image_to_text, f"{len(result.pairs):,} images"),
-        ("Text → image", result.text_to_image, f"{len(result.captions):,} captions"),
+        ("Image → text", result.image_to_text, counted(len(result.pairs), "image")),
+        ("Text → image", result.text_to_image, counted(len(result.captions), "caption")),
     ):
         said += about_wide_interval(f"{name} recall@1", metrics["recall@1"], queries)
         recalls = [(m, m.chance) for key, m in metrics.items() if key.startswith("recall@") and m.chance is not None]

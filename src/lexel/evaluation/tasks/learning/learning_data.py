@@ -15,6 +15,7 @@ import numpy as np
 from lexel.data.pairs import Source
 from lexel.evaluation.few_shot.folds import few_of_each, stratified_folds
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
+from lexel.terminal import counted
 
 FOLDS = 5  # of a source without a training split; also the number of draws of a few shots
 VALIDATION_SHARE = 0.2  # of what is learned from, to choose a penalty on
@@ -59,7 +60,7 @@ class LearningData:
     def origin(self) -> str:
         """Where was learned, as a sentence for the report."""
         if self.folds is None:
-            return f"Learned from {len(self.vectors):,} images of the training split; tested on all others."
+            return f"Learned from {counted(len(self.vectors), 'image')} of the training split; tested on all others."
         return (
             f"There is no training split: the images were cut into {FOLDS} folds, and each was answered by what was "
             "learned from the other folds."

@@ -28,6 +28,7 @@ from lexel.evaluation.tasks.learning.learning_data import (
     learning_data,
 )
 from lexel.evaluation.tasks.learning.probe import as_hits, choose_penalty, fit_probe
+from lexel.terminal import counted
 
 SHOTS = (1, 2, 4, 8, 16)
 MAX_SWEEP_IMAGES = 5000  # to choose the penalty on; more change it by less than its steps
@@ -183,16 +184,17 @@ def _warnings(given: TaskInput, result: ProbeResult, top1: Metric) -> list[str]:
     )
     if unknown:
         said.append(
-            f"{len(unknown):,} labels have no image to learn from ({some(unknown)}); their images count as wrong."
+            f"{counted(len(unknown), 'label has', 'labels have')} no image to learn from ({some(unknown)}), so what "
+            "carries one counts as wrong."
         )
     if data.left_out:
-        said.append(f"{data.left_out:,} images are the only ones of their label and were left out of the probe.")
+        said.append(f"Left out of the probe, as the only one of its label: {counted(data.left_out, 'image')}.")
     most = max(result.shot_hits, default=0)
     small = int((data.class_sizes < most).sum())
     if small:
         said.append(
-            f"{small:,} of {len(data.labels):,} classes have fewer than {most} images to learn from; they give what "
-            "they have."
+            f"{counted(small, 'class has', 'classes have')} fewer than {most} images to learn from, of "
+            f"{len(data.labels):,}: all they have is taken."
         )
     if most < max(SHOTS):
         said.append(f"Half of the classes have too few images for {max(SHOTS)} shots: the curve is short.")
@@ -200,7 +202,7 @@ def _warnings(given: TaskInput, result: ProbeResult, top1: Metric) -> list[str]:
 
 
 def _blocks(metrics: dict[str, Metric], shots: dict[str, Metric], result: ProbeResult) -> list:
-    title = f"Of {len(result.data.test_vectors):,} images"
+    title = f"Of {counted(len(result.data.test_vectors), 'image')}"
     blocks: list = [
         Numbers(title=title, metrics=metrics, words=WORDS),
         Paragraph(text=f"The penalty chosen is {result.penalty:.3g} (C = {1 / result.penalty:.3g})."),

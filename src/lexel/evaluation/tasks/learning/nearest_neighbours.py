@@ -15,6 +15,7 @@ from lexel.evaluation.report.sections import Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 from lexel.evaluation.tasks.learning.learning_data import LearningData, can_learn, learning_data
 from lexel.evaluation.tasks.learning.probe import as_hits
+from lexel.terminal import counted
 
 NEIGHBOURS = 20
 TEMPERATURE = 0.07
@@ -52,7 +53,7 @@ class NearestNeighbours:
                 f"({interval(top1)}); guessing would give {chance(top1)}."
             ),
             warnings=tuple(about_wide_interval("Nearest neighbours", top1, f"{len(data.test_vectors):,} test images")),
-            blocks=[Numbers(title=f"Of {len(data.test_vectors):,} images", metrics=metrics, words=WORDS)],
+            blocks=[Numbers(title=f"Of {counted(len(data.test_vectors), 'image')}", metrics=metrics, words=WORDS)],
             method=(
                 f"Nearest neighbours: each of the {NEIGHBOURS} nearest images {where} votes for its label with the "
                 f"weight exp(cosine / {TEMPERATURE}).",

@@ -15,6 +15,7 @@ from lexel.evaluation.metrics.metric import Metric, best_positions, bootstrap
 from lexel.evaluation.report.phrases import interval, percent
 from lexel.evaluation.report.sections import Chart, Line, Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
+from lexel.terminal import counted
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
@@ -72,7 +73,7 @@ class Confidence:
             ),
             warnings=_warnings(given, len(result.right)),
             blocks=[
-                Numbers(title=f"Of {len(result.right):,} images", metrics=metrics, words=WORDS),
+                Numbers(title=f"Of {counted(len(result.right), 'image')}", metrics=metrics, words=WORDS),
                 _diagram(result),
             ],
             method=(

@@ -13,6 +13,7 @@ from lexel.evaluation.report.phrases import interval, percent
 from lexel.evaluation.report.sections import Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 from lexel.evaluation.texts.label_structure import is_hierarchy, label_path
+from lexel.terminal import counted
 from lexel.unit_vectors import unit
 
 
@@ -48,7 +49,7 @@ class Hierarchy:
                 f"exactly right {percent(exact.value)} ({interval(exact)})."
             ),
             facts=(f"{len({path[0] for path in paths}):,} top-level kinds",),
-            blocks=[Numbers(title=f"Of {len(rows):,} images", metrics=metrics, words=_words(metrics))],
+            blocks=[Numbers(title=f"Of {counted(len(rows), 'image')}", metrics=metrics, words=_words(metrics))],
             method=(
                 "Hierarchy: the guess is the nearest of the most special names; a level counts as right when the guess "
                 "and the truth share all names down to it.",

@@ -12,6 +12,7 @@ from lexel.evaluation.report.phrases import chance, interval, percent
 from lexel.evaluation.report.sections import Examples, Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 from lexel.evaluation.texts.label_structure import holds_several_labels, label_parts
+from lexel.terminal import counted
 
 LISTED_LABELS = 40
 WORDS = {
@@ -55,12 +56,12 @@ class MultiLabel:
             task=self.name,
             title="Images with several labels",
             headline=(
-                f"Each of {len(labels):,} labels ranks the images with a mean average precision of "
+                f"Each of {counted(len(labels), 'label')} ranks the images with a mean average precision of "
                 f"{percent(found.value)} ({interval(found)}); a random order would give {chance(found)}."
             ),
-            facts=(f"{len(labels):,} labels, {truth.sum() / len(rows):.1f} an image",),
+            facts=(f"{counted(len(labels), 'label')}, {truth.sum() / len(rows):.1f} an image",),
             blocks=[
-                Numbers(title=f"Of {len(rows):,} images", metrics=metrics, words=WORDS),
+                Numbers(title=f"Of {counted(len(rows), 'image')}", metrics=metrics, words=WORDS),
                 _by_label(labels, truth, precisions),
             ],
             method=(

@@ -10,6 +10,7 @@ from lexel.evaluation.metrics.outcomes import Outcome
 from lexel.evaluation.report.phrases import interval, percent
 from lexel.evaluation.report.sections import Examples, Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
+from lexel.terminal import counted
 
 WORDS = {
     "best": "The best single prompt",
@@ -56,7 +57,7 @@ class PromptSensitivity:
                 f"label {percent(metrics['bare'].value)}."
             ),
             blocks=[
-                Numbers(title=f"Of {len(rows):,} images", metrics=metrics, words=WORDS),
+                Numbers(title=f"Of {counted(len(rows), 'image')}", metrics=metrics, words=WORDS),
                 Examples(
                     title="Prompt by prompt",
                     columns=["prompt", "right", "95 % interval"],

@@ -15,6 +15,7 @@ from lexel.evaluation.report.phrases import interval, percent
 from lexel.evaluation.report.sections import Chart, Line, Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 from lexel.progress import track
+from lexel.terminal import counted
 
 MAX_IMAGES = 500  # each of which is damaged and embedded thirty times
 WORDS = {
@@ -54,7 +55,7 @@ class Robustness:
             ),
             warnings=_about_sample(given, len(rows)),
             blocks=[
-                Numbers(title=f"Of {len(rows):,} images", metrics=metrics, words=WORDS),
+                Numbers(title=f"Of {counted(len(rows), 'image')}", metrics=metrics, words=WORDS),
                 Chart(
                     title="Accuracy by the strength of the damage",
                     explanation="Strength 0 is the undamaged picture.",

@@ -17,6 +17,7 @@ from lexel.evaluation.report.gallery import varied
 from lexel.evaluation.report.phrases import interval, percent
 from lexel.evaluation.report.sections import Gallery, Guess, NamedImage, Numbers, TaskSection
 from lexel.evaluation.tasks.base import TaskInput, TaskRequest
+from lexel.terminal import counted
 
 MAX_IMAGES = 500
 IMAGES_SHOWN = 8
@@ -98,10 +99,12 @@ class Typography:
                 f"named as the word says {percent(metrics['misled'].value)} instead of "
                 f"{percent(metrics['as_word_before'].value)}."
             ),
-            facts=(f"{len(chosen):,} pictures with words",),
-            warnings=tuple(about_wide_interval("Naming with a word", metrics["attacked"], f"{len(chosen):,} images")),
+            facts=(f"{counted(len(chosen), 'picture')} with words",),
+            warnings=tuple(
+                about_wide_interval("Naming with a word", metrics["attacked"], counted(len(chosen), "image"))
+            ),
             blocks=[
-                Numbers(title=f"Of {len(chosen):,} images", metrics=metrics, words=WORDS),
+                Numbers(title=f"Of {counted(len(chosen), 'image')}", metrics=metrics, words=WORDS),
                 _gallery(given, labels, chosen[shown], words[shown], vectors[shown], texts),
             ],
             method=(

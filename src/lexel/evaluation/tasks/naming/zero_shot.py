@@ -43,6 +43,7 @@ from lexel.evaluation.tasks.base import TaskInput, TaskRequest
 from lexel.evaluation.texts.label_structure import holds_several_labels
 from lexel.evaluation.texts.labels import check_labels
 from lexel.evaluation.texts.prompts import PromptsLike
+from lexel.terminal import counted
 
 if TYPE_CHECKING:
     from lexel.encoder import Encoder
@@ -139,7 +140,7 @@ def zero_shot(
     rows = [i for i, pair in enumerate(embedded.pairs) if pair.label in column]
     if not rows:
         raise DataError(
-            f"{embedded.source.name}: none of its images carries one of the {len(candidates)} labels given."
+            f"{embedded.source.name}: none of its images carries one of the {counted(len(candidates), 'label')} given."
         )
     pairs = [embedded.pairs[i] for i in rows]
     images = embedded.vectors[rows]
@@ -194,7 +195,7 @@ def _headline(result: ZeroShotResult) -> str:
 
 def _about_wording(given: TaskInput, result: ZeroShotResult) -> list[str]:
     said = sum(label in given.prompts.wording for label in result.labels)
-    return [f"{said:,} labels said in words of their own"] if said else []
+    return [f"{counted(said, 'label')} said in words of their own"] if said else []
 
 
 def _about_unsaid(given: TaskInput, result: ZeroShotResult) -> list[str]:
@@ -202,8 +203,8 @@ def _about_unsaid(given: TaskInput, result: ZeroShotResult) -> list[str]:
     if not unsaid:
         return []
     return [
-        f"The wording says nothing of {len(unsaid):,} of the {len(result.labels):,} labels ({some(unsaid)}): they were "
-        "shown as they are."
+        f"The wording says nothing of {len(unsaid):,} of the {counted(len(result.labels), 'label')} ({some(unsaid)}): "
+        "what it does not name was shown as it is."
     ]
 
 
@@ -212,22 +213,24 @@ def _about_cut_labels(given: TaskInput, result: ZeroShotResult) -> list[str]:
     cut = given.encoder.count_truncated(prompts)
     if not cut:
         return []
-    return [f"{cut:,} of {len(prompts):,} prompts are longer than the model reads; their ends were cut off."]
+    return [f"Longer than the model reads, and cut off at its end: {cut:,} of {counted(len(prompts), 'prompt')}."]
 
 
 def _warnings(result: ZeroShotResult) -> list[str]:
     """Images left out, labels that do not occur, too few images, and results that may be luck."""
     said = []
     if result.unlabelled:
-        said.append(f"{result.unlabelled:,} images have no label and were left out of naming.")
+        said.append(f"{counted(result.unlabelled, 'image has', 'images have')} no label: left out of naming.")
     if result.outside:
         count = sum(result.outside.values())
-        said.append(f"{count:,} images carry labels that were not to choose from ({some(result.outside)}); left out.")
+        said.append(
+            f"Left out, as their label is not to choose from: {counted(count, 'image')} ({some(result.outside)})."
+        )
     absent = [label for label in result.labels if label not in result.per_class]
     if absent:
         said.append(
-            f"{len(absent):,} of the {len(result.labels):,} labels to choose from never occur in the images "
-            f"({some(absent)}): how well they are named is unknown."
+            f"{counted(len(absent), 'label to choose from occurs', 'labels to choose from occur')} in none of the "
+            f"images ({some(absent)}): how well they are named is unknown."
         )
     if holds_several_labels(result.labels):
         said.append(
@@ -253,7 +256,7 @@ def _blocks(result: ZeroShotResult) -> list:
     label, rate = result.majority
     right = result.guesses[:, 0] == result.truth
     blocks = [
-        Numbers(title=f"Of {len(result.pairs):,} images", metrics=result.metrics, words=WORDS),
+        Numbers(title=f"Of {counted(len(result.pairs), 'image')}", metrics=result.metrics, words=WORDS),
         Paragraph(text=f"Always saying “{label}”, the commonest label, would be right {percent(rate)} of the time."),
         Confusion(
             labels=result.labels,
