@@ -32,6 +32,13 @@ def test_it_ends_with_what_was_written_and_what_was_dropped(lexel, photos):
     assert "dropped      1: not an image of a known format; see packed/dropped.jsonl" in again
 
 
+def test_another_source_is_not_packed_over_it_unless_that_is_asked_for(lexel, refused, photos):
+    lexel("data", "prepare", "photos", "packed", "--size", 16)
+    assert "size 16 and not 32" in refused("data", "prepare", "photos", "packed", "--size", 32)
+    assert "photos and not photos/val" in refused("data", "prepare", "photos/val", "packed", "--size", 16)
+    assert lexel("data", "prepare", "photos/val", "packed", "--size", 16, "--replace", "--json").json["pairs"] == 6
+
+
 def test_a_run_trains_and_is_measured_on_packed_shards(lexel, photos):
     lexel("data", "prepare", "photos", "packed", "--size", 16)
     recipe = tiny_recipe(data={"sources": [{"source": "packed"}], "workers": 0}, evaluation={"times": 1}, batch_size=8)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,8 +24,8 @@ from lexel.errors import LexelError, UsageError
 SMALL = PackSettings(size=16, shard_pairs=4)
 
 
-def packed(name: str | Path, folder: Path, settings: PackSettings = SMALL) -> PackManifest:
-    return pack(str(name), lambda text: read_source(text, text_required=False), folder, settings)
+def packed(name: str | Path, folder: Path, settings: PackSettings = SMALL, **options: Any) -> PackManifest:
+    return pack(str(name), lambda text: read_source(text, text_required=False), folder, settings, **options)
 
 
 def photos(folder: Path, count: int = 10) -> Path:
@@ -176,9 +177,75 @@ def test_nothing_of_somebody_else_is_written_over(tmp_path):
     theirs = write_tar(tmp_path / "theirs" / "00000.tar", captioned([1]))
     before = theirs.read_bytes()
     for folder in (theirs.parent, theirs, source / "packed"):
-        with pytest.raises(UsageError):
-            packed(source, folder)
+        for replace in (False, True):
+            with pytest.raises(UsageError):
+                packed(source, folder, replace=replace)
     assert theirs.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "name", ["notes.txt", "manifest.json", "train/notes.txt", "old/manifest.json", "deep/er/a.jpg"]
+)
+def test_a_folder_with_anything_else_is_not_touched(tmp_path, name):
+    source = tmp_path / "photos"
+    for split in ("train", "val"):
+        photos(source / split, 2)
+    packed(source, tmp_path / "out")
+    other = tmp_path / "out" / name
+    other.parent.mkdir(parents=True, exist_ok=True)
+    other.write_text("{}")
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    for folder, replace in ((source, False), (photos(tmp_path / "more"), True)):
+        with pytest.raises(UsageError, match=r"holds other files|not written by lexel"):
+            packed(folder, tmp_path / "out", replace=replace)
+    assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
+
+
+def test_another_source_size_or_reading_is_packed_over_only_when_asked(tmp_path):
+    first, second = photos(tmp_path / "first", 5), photos(tmp_path / "second", 3)
+    out = tmp_path / "out"
+    packed(first, out)
+    before = content(out)
+    small = PackSettings(size=8, shard_pairs=4)
+    for source, chosen, reading, said in (
+        (second, SMALL, {}, r"first and not .*second\."),
+        (first, small, {}, "size 16 and not 8"),
+        (first, SMALL, {"caption": "title"}, "columns as they are found and not caption title"),
+    ):
+        with pytest.raises(UsageError, match=said) as refusal:
+            packed(source, out, chosen, reading=reading)
+        assert "--replace" in str(refusal.value)
+        assert content(out) == before
+    assert packed(second, out, replace=True).summary["pairs"] == 3
+    assert [pair.key for pair in read_source(str(out)).pairs] == ["0.jpg", "1.jpg", "2.jpg"]
+    assert content(out).keys() == {"00000.tar"}
+
+
+def test_a_replacement_that_is_cut_off_goes_on_and_leaves_nothing_of_before(tmp_path, monkeypatch):
+    for split in ("train", "val"):
+        photos(tmp_path / "first" / split, 5)
+    second, out = photos(tmp_path / "second", 6), tmp_path / "out"
+    packed(tmp_path / "first", out)
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr("lexel.data.packing.source.pack_sample", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            packed(second, out, replace=True)
+    assert packed(second, out).summary["pairs"] == 6
+    assert sorted(path.name for path in out.iterdir() if path.suffix == ".tar") == ["00000.tar", "00001.tar"]
+    assert not [path for path in out.iterdir() if path.is_dir()]
+
+
+def test_shards_without_a_manifest_are_not_packed_over(tmp_path):
+    source, out = photos(tmp_path / "photos", 3), tmp_path / "out"
+    packed(source, out)
+    (out / "manifest.json").unlink()
+    with pytest.raises(UsageError, match=r"no manifest\.json says"):
+        packed(source, out)
+    assert packed(source, out, replace=True).summary["pairs"] == 3
 
 
 @pytest.mark.parametrize("delay", [0.02, 0.1, 0.25])
@@ -230,7 +297,7 @@ def test_a_full_disk_stops_it_whole_and_it_goes_on_when_there_is_room(tmp_path):
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)
     assert "00000.tar cannot be written: File too large" in done.stdout
     assert "give the same command again: it continues" in done.stdout
-    assert not list((tmp_path / "out").iterdir())
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["manifest.json"]
     assert packed(source, tmp_path / "out").summary["pairs"] == 10
 
 
@@ -247,8 +314,11 @@ def test_interrupted_it_leaves_whole_shards_only(tmp_path, monkeypatch):
         context.setattr("lexel.data.packing.source.pack_sample", interrupt)
         with pytest.raises(KeyboardInterrupt):
             packed(source, tmp_path / "out")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["00000.tar", "00000.tar.index"]
+    names = ["00000.tar", "00000.tar.index", "manifest.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
+    assert "lexel data prepare was cut off here" in " ".join(read_source(str(tmp_path / "out")).notes)
     assert packed(source, tmp_path / "out").summary["pairs"] == 10
+    assert "cut off" not in " ".join(read_source(str(tmp_path / "out")).notes)
 
 
 def test_pairs_that_belong_to_no_split_are_not_lost_silently(tmp_path):

@@ -36,7 +36,7 @@ def test_a_tar_of_pictures_and_captions_is_a_source(tmp_path):
     source = read_source(str(shard))
     assert [(pair.key, pair.captions) for pair in source.pairs] == [(f"{n:06d}", (f"picture {n}",)) for n in range(3)]
     assert np.array_equal(np.asarray(source.pairs[2].picture.load()), np.asarray(decode(jpeg(2))))
-    assert "1 shard, 3 pictures, 3 captions" in source.notes[0]
+    assert "1 shard, 3 images, 3 captions" in source.notes[0]
 
 
 def test_img2dataset_s_json_and_text_are_read_once(tmp_path):
@@ -200,7 +200,7 @@ def test_links_devices_and_names_that_lead_elsewhere_are_harmless(tmp_path):
         link = tarfile.TarInfo("evil.jpg")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         tar.addfile(link)
-    with pytest.raises(DataError, match="hold no pictures"):
+    with pytest.raises(DataError, match="holds no pictures"):
         read_source(str(tmp_path / "a.tar"))
 
 

@@ -16,7 +16,7 @@ def prepare(
         str, typer.Argument(help="A folder, a table, class folders, shards, or scenes:N.", show_default=False)
     ],
     output: Annotated[
-        Path, typer.Argument(metavar="OUT", help="The folder of shards; new or empty.", show_default=False)
+        Path, typer.Argument(metavar="OUT", help="The folder of shards: new, or to be continued.", show_default=False)
     ],
     size: Annotated[
         int, typer.Option(metavar="PIXELS", min=16, help="Length of the shorter side; smaller pictures keep theirs.")
@@ -26,7 +26,7 @@ def prepare(
         typer.Option(
             "--set",
             metavar="FIELD=VALUE",
-            help="Name columns as lexel train does: data.caption, data.label or data.image.",
+            help="Name columns as lexel train does: data.caption, data.label, data.image; or data.encoding.",
             show_default=False,
         ),
     ] = None,
@@ -43,12 +43,15 @@ def prepare(
     shard_pairs: Annotated[
         int, typer.Option(metavar="N", min=1, help="Pairs in a shard.", rich_help_panel=RARE)
     ] = 5000,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace the shards of another source or size in OUT.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Pack a source into tar shards that are quick to train from.
 
     Pictures are resized once; keys, captions, labels and splits are kept. What cannot be read is dropped and named in
-    OUT/dropped.jsonl. After an interruption the same command continues.
+    OUT/dropped.jsonl. After an interruption the same command continues. A folder with other files is never touched.
 
     \b
     Examples:
@@ -65,11 +68,11 @@ def prepare(
     settings = PackSettings(size=size, format=image_format, quality=quality, shard_pairs=shard_pairs)
     manifest = pack(
         source,
-        lambda name: read_source(
-            name, caption=named.caption, label=named.label, image=named.image, text_required=False
-        ),
+        lambda name: read_source(name, **named.arguments(), text_required=False),
         output,
         settings,
+        reading=named.model_dump(mode="json", exclude_none=True),
+        replace=replace,
     )
     summary = manifest.summary
     if json:
@@ -77,11 +80,11 @@ def prepare(
         return
     shards = sum(map(len, manifest.shards.values()))
     print(
-        f"{output}: {summary['pairs']:,} pairs with {summary['captions']:,} captions in {counted(shards, 'shard')}, "
-        f"{manifest.bytes / 1e6:,.1f} MB"
+        f"{output}: {counted(summary['pairs'], 'pair')} with {counted(summary['captions'], 'caption')} in "
+        f"{counted(shards, 'shard')}, {manifest.bytes / 1e6:,.1f} MB"
     )
     for split, of_split in manifest.shards.items():
         if split:
-            print(f"  {split:<12} {sum(shard.pairs for shard in of_split):,} pairs")
+            print(f"  {split:<12} {counted(sum(shard.pairs for shard in of_split), 'pair')}")
     for reason, count in summary["dropped"].items():
         print(f"  dropped      {count:,}: {reason}; see {output / DROPPED}")

@@ -1,7 +1,8 @@
 """How does a source become shards that are quick to train from? In reading order:
 
 `settings`, `sample` (a pair as members of a tar, its picture resized once), `shard` (one tar and its index, written
-whole), `manifest` (what was written and what was dropped, and why), and `source` (all shards of one; resumable).
+whole), `manifest` (what a folder is of, what was written and what was dropped), `folder` (whether it may be written
+to), and `source` (all shards of one; resumable).
 """
 
 from lexel.data.packing.manifest import PackManifest

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from lexel.batches import ahead, ceil_div, cores
-from lexel.data.packing.manifest import DROPPED, PackManifest
+from lexel.data.packing.folder import check_apart, check_folder, remove_other_job, remove_surplus
+from lexel.data.packing.manifest import PackJob, PackManifest
 from lexel.data.packing.sample import Dropped, PackedSample, pack_sample
 from lexel.data.packing.settings import PackSettings
-from lexel.data.packing.shard import PackedShard, find_packed, is_packed, origin_of, write_shard
+from lexel.data.packing.shard import PackedShard, find_packed, origin_of, write_shard
 from lexel.data.pairs import Pair, Source
-from lexel.data.shards.index import SIDECAR_SUFFIX, sidecar_path
-from lexel.data.shards.names import MANIFEST, shards_in
 from lexel.errors import LexelError, UsageError
 from lexel.files import make_folder, remove_unfinished
 from lexel.progress import say, track
@@ -24,24 +24,45 @@ from lexel.progress import say, track
 AHEAD = 8  # pictures for each core that are begun before they are asked for
 
 
-def pack(name: str, read: Callable[[str], Source], folder: Path, settings: PackSettings) -> PackManifest:
+def pack(
+    name: str,
+    read: Callable[[str], Source],
+    folder: Path,
+    settings: PackSettings,
+    *,
+    reading: Mapping[str, Any] | None = None,
+    replace: bool = False,
+) -> PackManifest:
     """Pack the source of this name into the folder, each of its splits into a folder of its own.
 
-    `read` reads a source by its name. Raises UsageError where the folder holds something else, and LexelError where the
-    disk is full: the same call goes on then.
+    `read` reads a source by its name, and `reading` says how in a few words: a folder with shards of another source, or
+    of the same one that was read or stored otherwise, is refused unless `replace` is given. Raises UsageError where the
+    folder holds anything else, and LexelError where the disk is full: the same call goes on then.
 
         pack("photos.csv", read_source, Path("packed"), PackSettings(size=256)).summary["pairs"]
     """
-    _check_apart(name, folder)
-    splits = _splits(name, read(name), read)
-    for split in splits:
-        _check_folder(folder / split, is_split=bool(split))
+    job = PackJob(name, settings, reading or {})
+    check_apart(name, folder)
+    check_folder(folder, job, replace=replace)  # before a source is read that may be large
+    return pack_splits(_splits(name, read(name), read), folder, job)
+
+
+def pack_splits(splits: Mapping[str, Source], folder: Path, job: PackJob) -> PackManifest:
+    """Pack what has been read, by split, into a folder that `check_folder` has allowed; under "" what has no split.
+
+    Raises LexelError where the disk is full.
+    """
     shards: dict[str, tuple[PackedShard, ...]] = {}
     try:
+        make_folder(folder)
+        remove_unfinished(folder)
+        remove_other_job(folder, job)
+        PackManifest(job, dict.fromkeys(splits, ()), complete=False).save(folder)
         for split, source in splits.items():
             make_folder(folder / split)
-            shards[split] = _pack_split(source, folder / split, settings)
-        manifest = PackManifest(name, settings, shards)
+            shards[split] = _pack_split(source, folder / split, job.settings)
+        remove_surplus(folder, {folder / split / shard.name for split, done in shards.items() for shard in done})
+        manifest = PackManifest(job, shards)
         manifest.save(folder)
     except OSError as error:
         raise LexelError(
@@ -86,7 +107,6 @@ def _pack_split(source: Source, folder: Path, settings: PackSettings) -> tuple[P
                 progress.skip(len(pairs))
             done.append(packed)
     progress.close()
-    _remove_surplus(folder, {path.name for path in paths})
     return tuple(done)
 
 
@@ -115,34 +135,3 @@ class _Progress:
         for sample in samples:
             self.skip(1)
             yield sample
-
-
-def _check_apart(name: str, folder: Path) -> None:
-    source = Path(name).expanduser()
-    if source.exists() and source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
-        raise UsageError(f"{folder} lies within the source. Name a folder outside of {source} for the shards.")
-
-
-def _check_folder(folder: Path, *, is_split: bool) -> None:
-    """Raise UsageError where the folder holds anything but an earlier packing."""
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is a file. Name a folder for the shards.")
-    for path in sorted(folder.iterdir()):
-        own = path.name in (MANIFEST, DROPPED) or path.name.startswith(".") or path.name.endswith(SIDECAR_SUFFIX)
-        if own or (path.suffix == ".tar" and is_packed(path)) or (path.is_dir() and not is_split and _is_split(path)):
-            continue
-        raise UsageError(f"{folder} holds other files, such as {path.name}. Name an empty folder for the shards.")
-
-
-def _is_split(folder: Path) -> bool:
-    return any(map(is_packed, map(Path, shards_in(folder)))) or not any(folder.iterdir())
-
-
-def _remove_surplus(folder: Path, names: set[str]) -> None:
-    """Remove the shards of an earlier packing that had more of them."""
-    for path in map(Path, shards_in(folder)):
-        if path.name not in names and is_packed(path):
-            path.unlink()
-            sidecar_path(path).unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from lexel.data.readers.paths import has_image_extension
 from lexel.data.readers.splits import FOLDER_SPLITS, split_name
@@ -57,12 +58,26 @@ def split_folders(folder: Path) -> dict[str, Path]:
     return {name: path for name, path in splits.items() if holds_shards(path)}
 
 
+def is_unfinished(folder: Path) -> bool:
+    """Whether a packing of the folder, or of the one above it of which it is a split, was cut off."""
+    place = folder.resolve()
+    above = _manifest(place.parent)
+    manifests = [_manifest(place), above if place.name in (above.get("splits") or ()) else {}]
+    return any(manifest.get("complete") is False for manifest in manifests)
+
+
 def _packed_splits(folder: Path) -> set[str]:
+    listed = _manifest(folder).get("splits")
+    return {name for name in listed if name} if isinstance(listed, dict) else set()
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """What `lexel data prepare` says of a folder, empty where it says nothing."""
     try:
-        listed = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["splits"]
-        return {name for name in listed if name}
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8", errors="surrogateescape"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def holds_shards(folder: Path) -> bool:

@@ -8,13 +8,16 @@ from lexel.data.pairs import Source
 from lexel.data.readers.splits import split_name
 from lexel.data.remote import fetch_all, is_remote
 from lexel.data.shards.index import ShardIndex, index_path, load_index, save_index, sidecar_path
-from lexel.data.shards.names import expand, key_prefixes, named_split, shards_in, split_folders
+from lexel.data.shards.names import expand, is_unfinished, key_prefixes, named_split, shards_in, split_folders
 from lexel.data.shards.pairs import Shard, ShardPairs
 from lexel.data.shards.samples import EXAMPLES, Fields, Problems
 from lexel.data.shards.scan import scan
 from lexel.data.shards.unpack import is_compressed, unpacked
 from lexel.errors import DataError, UsageError, did_you_mean
 from lexel.progress import track
+from lexel.terminal import counted
+
+_UNFINISHED = "lexel data prepare was cut off here, and not all pairs are there; the same command again continues"
 
 
 def read_shards(text: str, fields: Fields, *, prefer: Sequence[str] = (), keep_fields: bool = False) -> Source:
@@ -27,10 +30,10 @@ def read_shards(text: str, fields: Fields, *, prefer: Sequence[str] = (), keep_f
     """
     names, split, splits, notes = _choose(text, prefer)
     shards, found = _open(names, fields)
-    notes += found
+    notes = [*notes, *found]
     pairs = ShardPairs(shards, keep_fields)
     if not len(pairs):
-        raise DataError(f"{text}: the {len(names):,} shards hold no pictures.{_first(found)}")
+        raise DataError(f"{text}: {counted(len(names), 'shard holds', 'shards hold')} no pictures.{_first(found)}")
     return Source(name=text, pairs=pairs, notes=tuple(notes), split=split, splits=splits)
 
 
@@ -45,8 +48,9 @@ def _choose(text: str, prefer: Sequence[str]) -> tuple[list[str], str | None, tu
     asked = named_split(text)
     folder = asked[0] if asked else Path(text).expanduser()
     of_split = split_folders(folder) if folder.is_dir() else {}
+    cut_off = [_UNFINISHED] if folder.is_dir() and is_unfinished(folder) else []
     if not of_split:
-        return expand(text), None, (), []
+        return expand(text), None, (), cut_off
     wanted = [split_name(asked[1])] if asked else [split_name(name) for name in prefer]
     taken = next((name for name in wanted if name in of_split), None)
     if asked and taken is None:
@@ -55,9 +59,9 @@ def _choose(text: str, prefer: Sequence[str]) -> tuple[list[str], str | None, tu
         )
     if taken is not None:
         others = "" if asked else f" of {', '.join(of_split)}; another is named by {text.rstrip('/')}/NAME"
-        return shards_in(of_split[taken]), taken, tuple(of_split), [f'split "{taken}" taken{others}']
+        return shards_in(of_split[taken]), taken, tuple(of_split), [f'split "{taken}" taken{others}', *cut_off]
     names = [name for below in of_split.values() for name in shards_in(below)]
-    return names, None, tuple(of_split), [f"all splits taken: {', '.join(of_split)}"]
+    return names, None, tuple(of_split), [f"all splits taken: {', '.join(of_split)}", *cut_off]
 
 
 def _open(names: Sequence[str], fields: Fields) -> tuple[list[Shard], list[str]]:
@@ -75,7 +79,7 @@ def _open(names: Sequence[str], fields: Fields) -> tuple[list[Shard], list[str]]
         shards.append(shard)
         problems.merge(shard.index.facts["problems"], prefix)
         if (how := shard.index.facts["cut_off"]) is not None:
-            ends.setdefault(how, []).append(f"{name} after {len(shard.index):,} samples")
+            ends.setdefault(how, []).append(f"{name} after {counted(len(shard.index), 'sample')}")
     if not shards:
         raise DataError(notes[0].removeprefix("left out: ") if notes else "There are no shards.")
     for how, which in ends.items():
@@ -107,8 +111,8 @@ def _summary(shards: Sequence[Shard]) -> str:
     samples = sum(len(shard.index) for shard in shards)
     captions = sum(len(shard.index.arrays["caption_ends"]) for shard in shards)
     labels = Counter(label for shard in shards for label in shard.index.facts["labels"])
-    said = f"{len(shards):,} shard{'s' if len(shards) > 1 else ''}, {samples:,} pictures, {captions:,} captions"
-    return said + (f", {len(labels):,} labels" if labels else "")
+    said = [counted(len(shards), "shard"), counted(samples, "image"), counted(captions, "caption")]
+    return ", ".join([*said, counted(len(labels), "label")] if labels else said)
 
 
 def _are(how: str, count: int) -> str:
