@@ -20,6 +20,10 @@ class UsageError(LexelError):
     exit_status = 2
 
 
+class UnfitSettingError(UsageError):
+    """A setting names a column or an encoding of a source that has no such thing."""
+
+
 class DataError(LexelError):
     """A source cannot be read, or too much of it is damaged."""
 

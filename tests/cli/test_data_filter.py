@@ -30,9 +30,9 @@ def test_what_stays_is_written_and_counted(lexel, web):
 
 def test_what_went_is_said_with_an_example(lexel, web):
     out = lexel("data", "filter", "web.jsonl", "clean", "--copies", "exact", "--drop-text", "picture c").out
-    assert "clean/metadata.jsonl: 1 of 4 images stay, with 1 captions." in out
-    assert "1 copies of another, such as b.png (a.png)" in out
-    assert "1 captions: with the text to be dropped" in out
+    assert "clean/metadata.jsonl: 1 of 4 images stay, with 1 caption." in out
+    assert "1 the same as another, such as b.png (a.png)" in out
+    assert "1 caption: with the text to be dropped" in out
 
 
 def test_mistakes_are_refused_before_any_work(refused, web):

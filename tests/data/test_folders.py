@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from lexel.data.readers import read_source
-from lexel.errors import DataError, UsageError
+from lexel.errors import DataError, UnfitSettingError, UsageError
 
 
 def draw(folder: Path, *names: str) -> Path:
@@ -266,3 +266,14 @@ def test_a_folder_with_splits_names_all_of_them_and_one_without_names_none(tmp_p
     source = read_source(str(tmp_path), prefer=("train",))
     assert (source.split, sorted(source.splits)) == ("train", ["train", "val"])
     assert read_source(str(tmp_path / "train")).splits == ()
+
+
+@pytest.mark.parametrize(
+    "columns", [{"caption": "title"}, {"label": "kind"}, {"image": "file"}, {"encoding": "cp1251"}]
+)
+def test_columns_of_a_folder_without_a_table_are_refused(tmp_path, columns):
+    Image.new("RGB", (2, 2)).save(tmp_path / "1.png")
+    with pytest.raises(UnfitSettingError, match=f"so data.{next(iter(columns))} fits nothing there"):
+        read_source(str(tmp_path), **columns)
+    with pytest.raises(UnfitSettingError):
+        read_source("scenes:5", **columns)

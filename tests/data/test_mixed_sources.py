@@ -6,12 +6,13 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from lexel.data.order import Order
 from lexel.data.readers import read_source
 from lexel.data.readers.mixture import MixturePart, mixture_parts, sample_counts
 from lexel.data.readers.source import check_there
-from lexel.errors import UsageError
+from lexel.errors import UnfitSettingError, UsageError
 from lexel.training.inputs.input_reader import InputReader
 from lexel.training.inputs.training_data import gather, source_parts
 from lexel.training.recipe import Recipe
@@ -81,3 +82,16 @@ def test_all_pairs_of_a_mixture_are_read_and_their_shares_told():
         "0.75 of the samples from scenes:6: 6 pairs, 6 samples an epoch (1 passes)",
         "0.25 of the samples from scenes:2?seed=1: 2 pairs, 2 samples an epoch (1 passes)",
     )
+
+
+def test_columns_are_for_the_parts_that_they_fit_and_refused_where_they_fit_none(tmp_path):
+    for name in ("1.png", "more/2.png", "more/3.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (2, 2)).save(tmp_path / name)
+    (tmp_path / "t.csv").write_text("file,title,alt\n1.png,a title,an alt\n")
+    mixture = f"mix:1*{tmp_path}/more,1*{tmp_path}/t.csv"
+    source = read_source(mixture, caption="alt", text_required=False)
+    assert [pair.captions for pair in source.pairs] == [(), (), ("an alt",)]
+    assert any("data.caption fits nothing there" in note for note in source.notes)
+    with pytest.raises(UnfitSettingError):
+        read_source(f"mix:1*{tmp_path}/more,1*scenes:5", caption="alt")

@@ -13,7 +13,7 @@ from lexel.data.readers import read_source
 from lexel.data.shards.names import expand_braces
 from lexel.data.shards.samples import MAX_CAPTION_CHARACTERS
 from lexel.data.shards.scan import split_name_of_member
-from lexel.errors import BadImageError, DataError, UsageError
+from lexel.errors import BadImageError, DataError, UnfitSettingError, UsageError
 from lexel.images import decode
 
 
@@ -66,6 +66,29 @@ def test_a_cls_member_is_the_label(tmp_path):
 def test_fields_are_named_like_columns(tmp_path, columns, expected):
     members = [("1.jpg", jpeg()), ("1.txt", "a"), ("1.json", {"alt": "b", "colour": "red"})]
     assert said(write_tar(tmp_path / "a.tar", members), **columns)[0][1] == expected
+
+
+@pytest.mark.parametrize(
+    ("columns", "unknown"),
+    [
+        ({"caption": "nonsense"}, "nonsense"),
+        ({"caption": ["alt", "nonsense"]}, "nonsense"),
+        ({"caption": {"alt": 0.5, "{nonsense}": 0.5}}, "{nonsense}"),
+        ({"label": "kind"}, "kind"),
+        ({"image": "png"}, "png"),
+    ],
+)
+def test_what_no_sample_has_is_refused_with_what_there_is(tmp_path, columns, unknown):
+    shard = write_tar(tmp_path / "a.tar", [("1.jpg", jpeg()), ("1.json", {"alt": "a dog", "width": 3})])
+    with pytest.raises(UnfitSettingError) as refusal:
+        read_source(str(shard), **columns)
+    assert f'no sample has a value for "{unknown}"' in str(refusal.value)
+    assert "Samples have jpg, json, and in the json alt, width." in str(refusal.value)
+
+
+def test_an_encoding_is_not_for_shards(tmp_path):
+    with pytest.raises(UnfitSettingError, match="UTF-8"):
+        read_source(str(write_tar(tmp_path / "a.tar", captioned([1]))), encoding="cp1251")
 
 
 def test_members_of_a_sample_may_stand_apart(tmp_path):

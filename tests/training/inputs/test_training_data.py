@@ -5,9 +5,10 @@ import pytest
 from tiny import tiny_recipe
 
 from lexel.data.readers import read_source
-from lexel.errors import DataError
+from lexel.errors import DataError, UnfitSettingError
 from lexel.training.inputs.input_reader import InputReader
 from lexel.training.inputs.training_data import TrainingData, gather, say_truncated, train_tokenizer
+from lexel.training.recipe import DataSettings
 
 
 def write_table(
@@ -189,3 +190,16 @@ def test_captions_are_made_by_a_template_of_the_recipe(tmp_path):
     folder = write_table(tmp_path / "a", numbered(10, "mug"))
     training_data = gather_from(folder, data={"caption": "a {title} on a table"})
     assert set(training_data.texts()) < {f"a mug {number} on a table" for number in range(10)}
+
+
+def test_columns_named_for_all_sources_are_for_those_that_they_fit(tmp_path):
+    table = write_table(tmp_path / "shop", numbered(3), column="alt")
+    both = DataSettings.model_validate({"sources": [{"source": "scenes:5"}, {"source": str(table)}], "caption": "alt"})
+    assert any("data.caption fits nothing there" in note for note in InputReader().source(both.sources[0], both).notes)
+    for alone in (
+        {"sources": [{"source": "scenes:5"}], "caption": "alt"},
+        {"sources": [{"source": "scenes:5", "caption": "alt"}, {"source": "scenes:6"}]},
+    ):
+        settings = DataSettings.model_validate(alone)
+        with pytest.raises(UnfitSettingError):
+            InputReader().source(settings.sources[0], settings)

@@ -7,7 +7,7 @@ import typer
 
 from lexel.cli.options import Json, NoCache, NumberFormat, Runtime, chosen_model
 from lexel.cli.verb import RARE
-from lexel.terminal import one_line
+from lexel.terminal import counted, one_line
 
 if TYPE_CHECKING:
     from lexel.curation.sources.filtering import FilteredSource
@@ -158,13 +158,14 @@ def filter(
 
 def _show(outcome: "FilteredSource", table: Path) -> None:
     facts = outcome.to_json()
-    print(f"{table}: {facts['pairs']:,} of {facts['images']:,} images stay, with {facts['captions']:,} captions.")
+    stay = counted(facts["images"], "image stays", "images stay")
+    print(f"{table}: {facts['pairs']:,} of {stay}, with {counted(facts['captions'], 'caption')}.")
     for reason, count in outcome.dropped.items():
         example = next(one for one in outcome.removed if one.reason == reason)
         detail = f" ({one_line(example.detail[:60])})" if example.detail else ""
         print(f"  {count:>9,} {REASONS[reason]}, such as {one_line(example.key)}{detail}")
     for reason, count in outcome.captions_removed.items():
-        print(f"  {count:>9,} captions: {REASONS[reason]}")
+        print(f"  {count:>9,} {'caption' if count == 1 else 'captions'}: {REASONS[reason]}")
     print(f"Each pair that went, and why: {table.parent / 'removed.jsonl'}")
 
 
@@ -183,8 +184,8 @@ REASONS = {
     "low_match": "matching too weakly",
     "not_top": "not among the best matches",
     "concept": "showing the concept",
-    "duplicate": "copies of another",
-    "near_duplicate": "near copies of another",
+    "duplicate": "the same as another",
+    "near_duplicate": "nearly the same as another",
     "semantic_duplicate": "showing what another shows",
     "no_entry": "with none of the entries",
     "frequent": "of an entry that is frequent",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lexel.terminal import one_line
+from lexel.terminal import counted, one_line
 
 if TYPE_CHECKING:
     from lexel.curation.sources.inspection import Inspection, TextFit
@@ -15,7 +15,7 @@ def print_inspection(inspection: "Inspection") -> None:
     """The facts of a source, then what to look at."""
     audit = inspection.audit
     print(
-        f"{audit.source}: {audit.images:,} images, "
+        f"{audit.source}: {counted(audit.images, 'image')}, "
         f"{audit.with_captions:,} with captions, {audit.with_labels:,} with a label"
     )
     facts = {
@@ -36,7 +36,7 @@ def print_inspection(inspection: "Inspection") -> None:
         "captions alike": f"{audit.captions_near_another:,} distinct ones have the words of another"
         if audit.captions_near_another
         else None,
-        "of one colour": f"{audit.flat_images:,} images" if audit.flat_images else None,
+        "of one colour": counted(audit.flat_images, "image") if audit.flat_images else None,
         "unreadable": f"{audit.bad:,}",
     }
     for name, value in facts.items():
@@ -53,7 +53,8 @@ def print_inspection(inspection: "Inspection") -> None:
 def _print_fit(fit: "TextFit") -> None:
     print(f"  By {fit.model}:")
     if fit.tokens is not None:
-        print(f"  {'tokens per caption':<20} {_spread(fit.tokens)}; {fit.truncated:,} captions are cut")
+        cut = counted(fit.truncated, "caption is cut", "captions are cut")
+        print(f"  {'tokens per caption':<20} {_spread(fit.tokens)}; {cut}")
     if fit.texts:
         how = "" if fit.calibrated else " (the model is not calibrated: judged beside texts that say little)"
         print(f"  {'match':<20} {_spread(fit.match, digits='.2f')}{how}")
@@ -68,8 +69,8 @@ def _copies(audit: "Audit") -> str:
     if not same + near:
         return "none"
     return (
-        f"{same:,} images with the pixels of another, in {len(audit.duplicates):,} groups; "
-        f"{near:,} nearly like another, in {len(audit.near_duplicates):,} groups"
+        f"{counted(same, 'image')} with the pixels of another, in {counted(len(audit.duplicates), 'group')}; "
+        f"{near:,} nearly like another, in {counted(len(audit.near_duplicates), 'group')}"
     )
 
 
@@ -78,6 +79,8 @@ def _spread(spread: "Spread | None", unit: str = "", scale: float = 1, digits: s
         return None
     values = (spread.least, spread.most, spread.median, spread.percentile_95)
     least, most, median, percentile_95 = (f"{value / scale:{digits}}" for value in values)
+    if spread.least == spread.most:
+        return f"{least}{unit}"
     return f"{least} to {most}{unit}, half up to {median}, 95 % up to {percentile_95}"
 
 

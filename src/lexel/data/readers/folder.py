@@ -119,6 +119,9 @@ def _read_tables_below(root: Path, listing: _FolderListing, wanted: Wanted) -> R
 
 
 def _read_images(root: Path, listing: _FolderListing, wanted: Wanted) -> Reading:
+    wanted.refuse(str(root), "is read without a table", ("caption", "label", "image"))
+    if not listing.texts:
+        wanted.refuse(str(root), "holds no text", ("encoding",))
     captions, encoding = _sidecars(root, listing, wanted.encoding)
     captioned = sum(text is not None for text in captions)
     labels: list[str | None] = [None] * len(captions)

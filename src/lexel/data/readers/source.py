@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from lexel.data.pairs import Source, grouped
 from lexel.data.readers.encodings import check_encoding
@@ -17,7 +18,7 @@ from lexel.data.readers.tables.columns import Wanted
 from lexel.data.readers.tables.rows import read_table_pairs
 from lexel.data.readers.tables.table import READERS
 from lexel.data.remote import fetch, is_remote
-from lexel.errors import DataError, UsageError, did_you_mean
+from lexel.errors import DataError, UnfitSettingError, UsageError, did_you_mean
 
 
 def read_source(
@@ -44,11 +45,12 @@ def read_source(
     """
     if parts := mixture_parts(text):
         columns = {"caption": caption, "label": label, "image": image, "encoding": encoding}
-        columns |= {"text_required": text_required, "keep_columns": keep_columns}
-        return _joined(text, parts, [read_source(part.source, prefer=prefer, **columns) for part in parts])
-    if re.match(r"scenes:", text):
-        return _read_scenes(text, prefer)
+        others = {"text_required": text_required, "keep_columns": keep_columns}
+        return _joined(text, parts, _read_parts(parts, columns, {"prefer": prefer, **others}))
     wanted = Wanted(image, caption, label, encoding, text_required, keep_columns)
+    if re.match(r"scenes:", text):
+        wanted.refuse(text, "is drawn by Lexel")
+        return _read_scenes(text, prefer)
     if is_of_shards(text):
         return _read_shards(text, wanted, prefer)
     path, split = _fetch_table(text) if is_remote(text) else _locate(text)
@@ -83,6 +85,22 @@ def is_of_shards(text: str) -> bool:
     return bool(text.strip()) and (names_shards(text) or named_split(text) is not None)
 
 
+def _read_parts(parts: Sequence[MixturePart], columns: dict[str, Any], others: dict[str, Any]) -> list[Source]:
+    """Each part, with the columns that were named if they fit it. Raises UnfitSettingError where they fit none."""
+    sources: list[Source] = []
+    unfit: list[UnfitSettingError] = []
+    for part in parts:
+        try:
+            sources.append(read_source(part.source, **columns, **others))
+        except UnfitSettingError as error:
+            unfit.append(error)
+            source = read_source(part.source, **others)
+            sources.append(replace(source, notes=(*source.notes, str(error).partition("\n")[0])))
+    if len(unfit) == len(parts):
+        raise unfit[0]
+    return sources
+
+
 def _joined(text: str, parts: Sequence[MixturePart], sources: Sequence[Source]) -> Source:
     """All pairs of a mixture, their keys after the names of their sources. The shares are heeded by training alone."""
     pairs = [replace(pair, key=f"{source.name}/{pair.key}") for source in sources for pair in source.pairs]
@@ -92,7 +110,11 @@ def _joined(text: str, parts: Sequence[MixturePart], sources: Sequence[Source]) 
         f" ({count / len(source.pairs):.3g} passes)"
         for part, source, count in zip(parts, sources, counts, strict=True)
     ]
-    said = [f"{source.name}: {note}" for source in sources for note in source.notes]
+    said = [
+        note if note.startswith(f"{Path(source.name).name}: ") else f"{source.name}: {note}"
+        for source in sources
+        for note in source.notes
+    ]
     return Source(text, pairs, (*notes, *said))
 
 
@@ -109,6 +131,7 @@ def _read_scenes(text: str, prefer: Sequence[str]) -> Source:
 def _read_shards(text: str, wanted: Wanted, prefer: Sequence[str]) -> Source:
     from lexel.data.shards import Fields, read_shards
 
+    wanted.refuse(text, "is of tars, whose texts are UTF-8", ("encoding",))
     fields = Fields(wanted.caption, wanted.label, wanted.image)
     return read_shards(text, fields, prefer=prefer, keep_fields=wanted.keep_others)
 

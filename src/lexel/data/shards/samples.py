@@ -7,7 +7,7 @@ A `.json` with `pair_key` was written by `lexel data prepare`: it holds the pair
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,8 @@ PAIR_KEY = "pair_key"
 MAX_CAPTION_CHARACTERS = 32_768  # a longer one is cut: some 8,000 tokens, of which no text tower reads more than some
 MAX_TEXT_BYTES = 16 << 20  # of a .txt or .json; a larger one is passed over
 EXAMPLES = 3  # keys that are named of each problem
+MAX_NAMES = 40  # of fields and of members that are told to the user
+NAMED_VERSION = 2  # of the index that is made where fields are named; kept ones of before are made again
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,30 @@ class Fields:
             caption = dict(caption)
         elif caption is not None and not isinstance(caption, str):
             caption = list(caption)
-        return json.dumps([caption, self.label, self.image])
+        return json.dumps([caption, self.label, self.image, *([NAMED_VERSION] if self.names else [])])
+
+    @property
+    def names(self) -> list[str]:
+        """All that the user named: fields, extensions and templates."""
+        captions = [self.caption] if isinstance(self.caption, str) else list(self.caption or ())
+        return [name for name in (*captions, self.label, self.image) if name is not None]
+
+
+@dataclass(slots=True)
+class FieldUse:
+    """What the samples of a shard have, and what of the named fields was found in any of them."""
+
+    members: dict[str, None] = field(default_factory=dict)  # extensions, in the order in which they come
+    fields: dict[str, None] = field(default_factory=dict)  # of the .json
+    used: set[str] = field(default_factory=set)
+
+    def see(self, names: Iterable[str], known: dict[str, None]) -> None:
+        """Take note of names, up to a number that can be shown."""
+        if len(known) < MAX_NAMES:
+            known.update(dict.fromkeys(names))
+
+    def to_json(self) -> dict[str, list[str]]:
+        return {"members": list(self.members), "fields": list(self.fields), "used": sorted(self.used)}
 
 
 @dataclass(slots=True)
@@ -96,12 +121,16 @@ def is_text(extension: str, fields: Fields) -> bool:
     return extension == "json" or extension in CAPTION_EXTENSIONS or extension in LABEL_EXTENSIONS or extension in named
 
 
-def read_text(key: str, members: Mapping[str, bytes], fields: Fields, problems: Problems) -> SampleText:
+def read_text(
+    key: str, members: Mapping[str, bytes], fields: Fields, problems: Problems, use: FieldUse | None = None
+) -> SampleText:
     """Captions and label of a sample from the content of its text members, by extension. What is wrong is noted."""
+    use = FieldUse() if use is None else use
     texts = {name: _decoded(key, content, problems) for name, content in members.items() if name != "json"}
     stored = _object(key, members["json"], problems) if "json" in members else {}
+    use.see(stored, use.fields)
     try:
-        captions, weights = _captions(texts, stored, fields)
+        captions, weights = _captions(texts, stored, fields, use)
     except NotTextError:
         problems.add("samples whose caption is not a text", key)
         captions, weights = [], ()
@@ -110,6 +139,8 @@ def read_text(key: str, members: Mapping[str, bytes], fields: Fields, problems: 
     except NotTextError:
         problems.add("samples whose label is not a name", key)
         label = None
+    if label is not None and fields.label is not None:
+        use.used.add(fields.label)
     pair_key = stored.get(PAIR_KEY)
     return SampleText(
         [_cut(key, caption, problems) for caption in captions],
@@ -129,13 +160,18 @@ def json_object(content: bytes) -> dict[str, Any]:
 
 
 def _captions(
-    texts: Mapping[str, str], stored: Mapping[str, Any], fields: Fields
+    texts: Mapping[str, str], stored: Mapping[str, Any], fields: Fields, use: FieldUse
 ) -> tuple[list[str], tuple[float, ...]]:
     """The captions of a sample, and their weights."""
     if fields.caption is not None:
         row = {**stored, **texts}
         rules = _rules(fields.caption, row)
         said = [_by_rule(rule, row) for rule in rules.rules] if rules else []
+        use.used.update(
+            str(rule.text if isinstance(rule, Template) else rule)
+            for rule, of_rule in zip(rules.rules if rules else (), said, strict=True)
+            if of_rule
+        )
         origins = [number for number, of_rule in enumerate(said) for _ in of_rule]
         return [caption for of_rule in said for caption in of_rule], rules.weigh(origins) if rules else ()
     if PAIR_KEY in stored:  # not searched for missing values: the pair's captions are what they are

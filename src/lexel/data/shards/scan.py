@@ -12,7 +12,16 @@ from typing import BinaryIO
 import numpy as np
 
 from lexel.data.shards.index import VERSION, ShardIndex, Texts, digest_of
-from lexel.data.shards.samples import MAX_TEXT_BYTES, Fields, Problems, SampleText, is_text, picture_member, read_text
+from lexel.data.shards.samples import (
+    MAX_TEXT_BYTES,
+    Fields,
+    FieldUse,
+    Problems,
+    SampleText,
+    is_text,
+    picture_member,
+    read_text,
+)
 from lexel.errors import DataError
 
 BLOCK = 512  # bytes of a tar
@@ -114,15 +123,19 @@ def _index(samples: dict[str, _Members], fields: Fields, problems: Problems, fac
     keys: list[str] = []
     said: list[SampleText] = []
     places: list[tuple[int, int, int, int]] = []
+    use = FieldUse()
     for key, sample in samples.items():
         image = picture_member(list(sample.members), fields)
-        text = read_text(key, sample.texts, fields, problems)
+        use.see(sample.members, use.members)
+        text = read_text(key, sample.texts, fields, problems, use)
         sample.texts.clear()
         if image is None:
             problems.add("samples without a picture", key)
             continue
         if not text.captions and text.label is None:
             problems.add("samples without a caption or label", key)
+        if fields.image is not None:
+            use.used.add(fields.image)
         keys.append(key)
         said.append(text)
         places.append((*sample.members[image], *sample.members.get("json", (0, 0))))
@@ -147,5 +160,7 @@ def _index(samples: dict[str, _Members], fields: Fields, problems: Problems, fac
     if any(text.weights for text in said):
         weights = [weight for text in said for weight in text.weights or [np.nan] * len(text.captions)]
         arrays["caption_weights"] = np.array(weights, np.float64)  # NaN: the sample has none
+    if fields.names:
+        facts["fields"] = use.to_json()
     facts |= {"labels": labels, "own_keys": own_keys, "problems": problems.to_json()}
     return ShardIndex(arrays, facts)

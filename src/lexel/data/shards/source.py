@@ -13,7 +13,7 @@ from lexel.data.shards.pairs import Shard, ShardPairs
 from lexel.data.shards.samples import EXAMPLES, Fields, Problems
 from lexel.data.shards.scan import scan
 from lexel.data.shards.unpack import is_compressed, unpacked
-from lexel.errors import DataError, UsageError, did_you_mean
+from lexel.errors import DataError, UnfitSettingError, UsageError, did_you_mean
 from lexel.progress import track
 from lexel.terminal import counted
 
@@ -31,10 +31,24 @@ def read_shards(text: str, fields: Fields, *, prefer: Sequence[str] = (), keep_f
     names, split, splits, notes = _choose(text, prefer)
     shards, found = _open(names, fields)
     notes = [*notes, *found]
+    _check_named(text, shards, fields)
     pairs = ShardPairs(shards, keep_fields)
     if not len(pairs):
         raise DataError(f"{text}: {counted(len(names), 'shard holds', 'shards hold')} no pictures.{_first(found)}")
     return Source(name=text, pairs=pairs, notes=tuple(notes), split=split, splits=splits)
+
+
+def _check_named(text: str, shards: Sequence[Shard], fields: Fields) -> None:
+    """Raise UnfitSettingError where something was named that no sample has."""
+    facts = [shard.index.facts["fields"] for shard in shards] if fields.names else []
+    used = {name for one in facts for name in one["used"]}
+    unknown = next((name for name in fields.names if name not in used), None)
+    if unknown is None:
+        return
+    members, inside = (dict.fromkeys(name for one in facts for name in one[kind]) for kind in ("members", "fields"))
+    has = f"  Samples have {', '.join(members)}" + (f", and in the json {', '.join(inside)}." if inside else ".")
+    near = did_you_mean(unknown, [*members, *inside])
+    raise UnfitSettingError(f'{text}: no sample has a value for "{unknown}".{near}\n{has}')
 
 
 def check_shards(text: str) -> None:

@@ -3,8 +3,12 @@
 What was read to choose a default recipe, or to plan a run, is not read again for the run.
 """
 
+from dataclasses import replace
+from typing import Any
+
 from lexel.data.pairs import Source
 from lexel.data.readers import read_source
+from lexel.errors import UnfitSettingError
 from lexel.training.inputs.starting_weights import StartingWeights, read_starting_weights
 from lexel.training.recipe import DataSettings, ModelSettings, SourceSettings
 
@@ -27,10 +31,23 @@ class InputReader:
             "image": settings.image or data.image,
             "encoding": settings.encoding or data.encoding,
         }
-        key = repr((settings.source, prefer, columns))
+        own = {name: getattr(settings, name) for name in columns}
+        key = repr((settings.source, prefer, columns, own))
         if key not in self._sources:
-            self._sources[key] = read_source(settings.source, prefer=prefer, **columns)
+            self._sources[key] = self._read(settings.source, data, prefer, columns, own)
         return self._sources[key]
+
+    def _read(
+        self, name: str, data: DataSettings, prefer: tuple[str, ...], columns: dict[str, Any], own: dict[str, Any]
+    ) -> Source:
+        try:
+            return read_source(name, prefer=prefer, **columns)
+        except UnfitSettingError as error:
+            # What is named for all sources is for those that it fits.
+            if own == columns or all(other.source == name for other in data.sources):
+                raise
+            source = read_source(name, prefer=prefer, **own)
+            return replace(source, notes=(*source.notes, str(error).partition("\n")[0]))
 
     def starting_weights(self, settings: ModelSettings) -> StartingWeights:
         """The models that a run begins from. Raises UsageError or ModelError."""

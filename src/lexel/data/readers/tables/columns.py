@@ -21,7 +21,7 @@ from lexel.data.readers.tables.column_names import (
 )
 from lexel.data.readers.tables.table import Table
 from lexel.data.readers.tables.values import NotTextError, captions_in, is_embedded, path_text
-from lexel.errors import DataError, UsageError
+from lexel.errors import DataError, UnfitSettingError, UsageError
 
 MAX_NAME_LENGTH = 1000  # of a path; longer texts are captions
 _SAMPLE = 50  # values that are looked at
@@ -37,6 +37,18 @@ class Wanted:
     encoding: str | None = None  # of a table of text; None: it is found out
     text_required: bool = True
     keep_others: bool = False  # the other columns go into `Pair.extras`
+
+    def refuse(self, source: str, what: str, names: Sequence[str] = ("caption", "label", "image", "encoding")) -> None:
+        """Raise UnfitSettingError where one of these was named of a source that has no such thing.
+
+        `what` ends the sentence that begins with the source: "has no columns".
+        """
+        named = [name for name in names if getattr(self, name) is not None]
+        if named:
+            raise UnfitSettingError(
+                f"{source} {what}, so data.{named[0]} fits nothing there.\n"
+                f"  Leave it out, or, of several sources, set it for the one that it is for."
+            )
 
 
 @dataclass(frozen=True, slots=True)

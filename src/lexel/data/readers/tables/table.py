@@ -9,7 +9,7 @@ from lexel.data.readers.tables.arrow_columns import read_arrow, read_parquet
 from lexel.data.readers.tables.delimited import read_delimited
 from lexel.data.readers.tables.json_rows import read_json, read_json_lines
 from lexel.data.readers.tables.spreadsheet import read_spreadsheet
-from lexel.errors import DataError
+from lexel.errors import DataError, UnfitSettingError
 
 MAX_TEXT_TABLE_BYTES = 4 << 30  # larger ones are read from Parquet, by columns
 
@@ -78,6 +78,7 @@ def _json(path: Path, encoding: str | None) -> Table:
 
 
 def _parquet(path: Path, encoding: str | None) -> Table:
+    _refuse_encoding(path, encoding)
     if not path.is_file():
         raise DataError(f"{path} is not a regular file.")
     columns, notes = read_parquet(path)
@@ -85,14 +86,23 @@ def _parquet(path: Path, encoding: str | None) -> Table:
 
 
 def _arrow(path: Path, encoding: str | None) -> Table:
+    _refuse_encoding(path, encoding)
     if not path.is_file():
         raise DataError(f"{path} is not a regular file.")
     return Table(path, read_arrow(path))
 
 
 def _spreadsheet(path: Path, encoding: str | None) -> Table:
+    _refuse_encoding(path, encoding)
     columns, lines, notes = read_spreadsheet(_read_text(path), str(path))
     return Table(path, {**columns}, typed=False, notes=notes, lines=lines)
+
+
+def _refuse_encoding(path: Path, encoding: str | None) -> None:
+    if encoding is not None:
+        raise UnfitSettingError(
+            f"{path} says its encoding itself: leave data.encoding out, which is for tables of text."
+        )
 
 
 READERS: dict[str, Callable[[Path, str | None], Table]] = {
