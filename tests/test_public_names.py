@@ -7,8 +7,8 @@ import pytest
 import lexel
 
 PUBLIC = {
-    "Client", "Encoder", "Hit", "LexelError", "Library", "Query", "Recipe", "Report", "Run", "ZeroShotClassifier",
-    "calibrate", "compare", "convert", "evaluate", "explain", "export", "load", "rank_captions", "read_source",
+    "Captioner", "Client", "Encoder", "Hit", "LexelError", "Library", "Query", "Recipe", "Report", "Run",
+    "ZeroShotClassifier", "calibrate", "compare", "convert", "evaluate", "explain", "export", "load", "rank_captions", "read_source",
     "train",
 }  # fmt: skip
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lexel.evaluation.evaluate import evaluate
     from lexel.evaluation.ranking import rank_captions
     from lexel.evaluation.report.report import Report
+    from lexel.generation.captions.captioner import Captioner
     from lexel.generation.heat_maps.explain import explain
     from lexel.library.library import Library
     from lexel.library.search.query import Hit, Query
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from lexel.training.trainer import Run, train
 
 __all__ = [
+    "Captioner",
     "Client",
     "Encoder",
     "Hit",
@@ -51,6 +53,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Captioner": "lexel.generation.captions.captioner",
     "Client": "lexel.server.client",
     "Encoder": "lexel.encoder",
     "Hit": "lexel.library.search.query",

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from lexel.cli.caption import caption
 from lexel.cli.classify import classify
 from lexel.cli.compare import compare
 from lexel.cli.concept import concept
@@ -50,7 +51,13 @@ TRAINING = (demo, train, plan, profile, evaluate, compare)
 USE = (classify, rank, explain, index, search, duplicates, group, label, sort, filter, map, embed, serve)
 for verb in (*TRAINING, *USE):
     app.command(cls=Verb)(verb)
-for name, group_of_verbs in (("data", data), ("library", library), ("concept", concept), ("models", models)):
+for name, group_of_verbs in (
+    ("data", data),
+    ("library", library),
+    ("concept", concept),
+    ("models", models),
+    ("caption", caption),
+):
     for command in group_of_verbs.registered_commands:
         command.cls = Verb
     app.add_typer(group_of_verbs, name=name)

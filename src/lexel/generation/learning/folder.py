@@ -26,10 +26,10 @@ def open_learning(folder: Path, settings: LearningSettings, identity: Mapping[st
 
     Raises UsageError where it holds another run, or something else.
     """
-    _check(folder, settings, identity)
+    check_same_run(folder, settings, identity)
     make_folder(folder)
     with alone_in(folder):
-        _check(folder, settings, identity)  # again: only now nobody else can begin another run here
+        check_same_run(folder, settings, identity)  # again: only now nobody else can begin another run here
         for place in (folder, folder / SNAPSHOTS):
             remove_unfinished(place)
         note = {"settings": settings.model_dump(mode="json"), "identity": dict(identity)}
@@ -37,7 +37,8 @@ def open_learning(folder: Path, settings: LearningSettings, identity: Mapping[st
         yield
 
 
-def _check(folder: Path, settings: LearningSettings, identity: Mapping[str, Any]) -> None:
+def check_same_run(folder: Path, settings: LearningSettings, identity: Mapping[str, Any]) -> None:
+    """Raise UsageError where the folder holds another run, or something else."""
     there = {entry.name for entry in folder.glob("[!.]*")}
     if there and NOTE not in there:
         raise UsageError(f"{folder} is not empty and holds no run. Give another --output.")
