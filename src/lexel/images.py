@@ -69,22 +69,27 @@ class Preprocessing(Config):
 
 
 def decode(
-    source: Path | str | bytes | BinaryIO, at_least: int | None = None, convention: Convention = "lexel"
+    source: Path | str | bytes | BinaryIO,
+    at_least: int | None = None,
+    convention: Convention = "lexel",
+    oversampling: int = 2,
 ) -> Image.Image:
     """The picture in a file or in bytes, upright and RGB. Raises BadImageError when there is none to be had.
 
     OpenCLIP's `convention` keeps the picture's own mode; `fit` makes it RGB.
 
-    With `at_least`, a JPEG may come smaller than it is, with no side under twice that many pixels: five times as fast
-    for photographs, and after `fit` to `at_least` pixels within half a grey level of the same.
+    With `at_least`, a JPEG may come smaller than it is, with no side under `oversampling` times that many pixels: at
+    twice, five times as fast for photographs, and after `fit` to `at_least` pixels within half a grey level of the
+    same; at once, within one level.
     """
+    least = None if at_least is None else oversampling * at_least
     if isinstance(source, str | Path):
         try:
             with _open_file(Path(source)) as file:
-                return _decode(file, at_least, convention)
+                return _decode(file, least, convention)
         except BadImageError as error:
             raise BadImageError(f"{source}: {error}") from error.__cause__
-    return _decode(io.BytesIO(source) if isinstance(source, bytes) else source, at_least, convention)
+    return _decode(io.BytesIO(source) if isinstance(source, bytes) else source, least, convention)
 
 
 def read_file(path: Path) -> bytes:
@@ -152,12 +157,12 @@ def _open_file(path: Path) -> BinaryIO:
         raise BadImageError(getattr(error, "strerror", None) or "not a file name") from error
 
 
-def _decode(file: BinaryIO, at_least: int | None, convention: Convention) -> Image.Image:
+def _decode(file: BinaryIO, least: int | None, convention: Convention) -> Image.Image:
     try:
         image = open_header(file)
         _check_size(*image.size)
-        if at_least is not None:
-            image.draft(None, (2 * at_least, 2 * at_least))  # only JPEG heeds it
+        if least is not None:
+            image.draft(None, (least, least))  # only JPEG heeds it
         image.load()
         return as_convention(_turn_upright(image), convention)
     except BadImageError:

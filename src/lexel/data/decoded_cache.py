@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from lexel.errors import UsageError
 
@@ -64,24 +63,24 @@ class DecodedCache:
         self._file = os.open(self._path, os.O_RDWR)
         self._map_file()
 
-    def find(self, source: int, index: int) -> tuple[Image.Image, int] | None:
-        """The decoded picture and the hash of its file, if it is here."""
+    def find(self, source: int, index: int) -> tuple[np.ndarray, int] | None:
+        """The decoded picture, (height, width, 3) uint8, and the hash of its file, if it is here."""
         entry = os.pread(self._file, _ENTRY.size, self._entry(source, index))
         where, picture_hash, width, height = _ENTRY.unpack(entry)
         if not where or not 0 < 3 * width * height <= self._capacity - where:
             return None
-        pixels = memoryview(self._map)[where : where + 3 * width * height]
-        return Image.frombytes("RGB", (width, height), pixels), picture_hash
+        pixels = np.frombuffer(self._map, np.uint8, 3 * width * height, where)
+        return pixels.reshape(height, width, 3), picture_hash
 
-    def add(self, source: int, index: int, image: Image.Image, picture_hash: int) -> None:
-        """Keep an RGB picture, if there is room."""
-        content = image.tobytes()
-        where = self._take(len(content))
+    def add(self, source: int, index: int, picture: np.ndarray, picture_hash: int) -> None:
+        """Keep a picture, (height, width, 3) uint8, if there is room."""
+        height, width, _ = picture.shape
+        where = self._take(picture.size)
         if where is None:
             return
-        entry = _ENTRY.pack(where, picture_hash, *image.size)
+        entry = _ENTRY.pack(where, picture_hash, width, height)
         try:
-            os.pwrite(self._file, content, where)
+            os.pwrite(self._file, np.ascontiguousarray(picture), where)
             os.pwrite(self._file, entry[8:], self._entry(source, index) + 8)
             os.pwrite(self._file, entry[:8], self._entry(source, index))
         except OSError:  # the disk is full

@@ -14,17 +14,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from lexel.data.augment import Augmentation, augment, least_side
+from lexel.data.augment import Augmentation, draw_view, least_side
 from lexel.data.captions import draw_caption, meaning_of_label
 from lexel.data.decoded_cache import DecodedCache
 from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts
 from lexel.data.order import ALONE, Order, Sample, Share
 from lexel.data.pairs import Pair, Picture, shard_ends
 from lexel.data.picture_hash import load_with_hash
+from lexel.data.views import render_view
 from lexel.errors import BadImageError
 from lexel.images import Preprocessing
 from lexel.tokenizer import Tokenizer
@@ -99,32 +99,37 @@ class BatchMaker(Dataset[Batch]):
 
     def __getitem__(self, step: int) -> Batch:
         preprocessing = self._preprocessing(step)
-        images, hashes, captions, places, keys, bad, first = [], [], [], [], [], [], []
+        share = self.share.of(self.batch_size)
+        size = preprocessing.image_size
+        pixels = None if self.pictures else torch.empty((len(share), 3, size, size), dtype=torch.uint8)
+        vectors, hashes, captions, places, keys, bad, teacher = [], [], [], [], [], [], []
         groups: list[tuple[int, int, int]] = []  # of image, label and text
-        for place, sample in zip(
-            self.share.of(self.batch_size), self.order.batch(step, self.batch_size, self.share), strict=True
-        ):
+        for place, sample in zip(share, self.order.batch(step, self.batch_size, self.share), strict=True):
             source = self.sources[sample.source]
             pair = source.pairs[sample.index]
             random = _generator(self.order.seed, sample, pair.key)
             caption, meaning = draw_caption(pair, source.templates, source.label_share, random)
             try:
-                image, picture_hash = self._image(sample, pair.picture, caption, preprocessing, random)
+                if self.pictures:
+                    vectors.append(self.pictures.find(sample))
+                elif pixels is not None:
+                    picture, picture_hash = self._decoded(sample, pair.picture)
+                    sides = SIDES.search(caption) is not None
+                    view = draw_view(picture.shape[1::-1], preprocessing, self.augmentation, random, sides)
+                    render_view(picture, view, preprocessing, pixels[len(keys)])
+                    hashes.append(picture_hash)
                 if self.teacher_pictures:
-                    first.append(self.teacher_pictures.find(sample))
+                    teacher.append(self.teacher_pictures.find(sample))
             except BadImageError as error:
                 bad.append((pair.key, str(error)))
                 continue
-            images.append(image)
-            hashes.append(picture_hash)
             captions.append(caption)
             groups.append(group_numbers(f"{sample.source}/{pair.key}", pair.label, meaning))
             places.append(place)
             keys.append(pair.key)
-        stacked = torch.from_numpy(np.stack(images) if images else self._no_images(preprocessing))
         image_group, label_group, text_group = torch.tensor(groups, dtype=torch.int64).reshape(-1, 3).unbind(1)
         return Batch(
-            pixels=None if self.pictures else stacked,
+            pixels=None if pixels is None else pixels[: len(keys)],
             ids=None if self.texts else torch.from_numpy(self.tokenizer(captions)),
             image_group=image_group,
             label_group=label_group,
@@ -132,9 +137,9 @@ class BatchMaker(Dataset[Batch]):
             places=torch.tensor(places, dtype=torch.int64),
             keys=tuple(keys),
             bad=tuple(bad),
-            image_vectors=stacked if self.pictures else None,
+            image_vectors=_stacked(vectors, self.pictures) if self.pictures else None,
             text_vectors=torch.from_numpy(self.texts.find(captions)) if self.texts else None,
-            teacher_image_vectors=torch.from_numpy(self._stacked(first)) if self.teacher_pictures else None,
+            teacher_image_vectors=_stacked(teacher, self.teacher_pictures) if self.teacher_pictures else None,
             teacher_text_vectors=torch.from_numpy(self.teacher_texts.find(captions)) if self.teacher_texts else None,
             picture_hashes=None if self.pictures else np.array(hashes, np.uint64),
         )
@@ -144,43 +149,22 @@ class BatchMaker(Dataset[Batch]):
             return self.preprocessing
         return self.preprocessing.model_copy(update={"image_size": self.size_at(step)})
 
-    def _image(
-        self,
-        sample: Sample,
-        picture: Picture,
-        caption: str,
-        preprocessing: Preprocessing,
-        random: np.random.Generator,
-    ) -> tuple[np.ndarray, int]:
-        """A view of the picture (3, H, W) uint8 and the hash of its file, or its embedding (E,) float32 and 0.
-
-        Raises BadImageError.
-        """
-        if self.pictures:
-            return self.pictures.find(sample), 0
-        image, picture_hash = self._decoded(sample, picture)
-        sides = SIDES.search(caption) is not None
-        return augment(image, preprocessing, self.augmentation, random, sides), picture_hash
-
-    def _decoded(self, sample: Sample, picture: Picture) -> tuple[Image.Image, int]:
+    def _decoded(self, sample: Sample, picture: Picture) -> tuple[np.ndarray, int]:
+        """The picture, (height, width, 3) uint8, and the hash of its file. Raises BadImageError."""
         found = self.decoded.find(sample.source, sample.index) if self.decoded else None
         if found is not None:
             return found
         # One size for all steps and views of a run: with a cache and without, the pixels are the same.
         image, picture_hash = load_with_hash(picture, least_side(self.preprocessing, self.augmentation))
+        pixels = np.asarray(image)
         if self.decoded:
-            self.decoded.add(sample.source, sample.index, image, picture_hash)
-        return image, picture_hash
+            self.decoded.add(sample.source, sample.index, pixels, picture_hash)
+        return pixels, picture_hash
 
-    def _stacked(self, first: list[np.ndarray]) -> np.ndarray:
-        """(B, E), of which there may be none."""
-        assert self.teacher_pictures is not None
-        return np.stack(first) if first else np.empty((0, self.teacher_pictures.vectors.rows.shape[1]), np.float32)
 
-    def _no_images(self, preprocessing: Preprocessing) -> np.ndarray:
-        if self.pictures:
-            return np.empty((0, self.pictures.vectors.rows.shape[1]), np.float32)
-        return np.empty((0, 3, preprocessing.image_size, preprocessing.image_size), np.uint8)
+def _stacked(vectors: list[np.ndarray], pictures: EmbeddedPictures) -> Tensor:
+    """(B, E), of which there may be none."""
+    return torch.from_numpy(np.stack(vectors) if vectors else np.empty((0, pictures.vectors.rows.shape[1]), np.float32))
 
 
 def group_numbers(image: str, label: str | None, meaning: str) -> tuple[int, int, int]:

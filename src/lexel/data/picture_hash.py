@@ -18,16 +18,16 @@ HASH_BYTES = 8
 def load_with_hash(picture: Picture, at_least: int | None = None) -> tuple[Image.Image, int]:
     """The picture's pixels and its hash, from one reading of its file. Raises BadImageError as `Picture.load` does.
 
-    With `at_least` a large JPEG may come smaller, as `decode` has it.
+    With `at_least` a large JPEG may come smaller, with no side under that many pixels.
     """
     if isinstance(picture, ImageFile | ShardImage | TableImage):
         content = read_file(picture.path) if isinstance(picture, ImageFile) else picture.content()
         try:
-            return decode(content, at_least), _hash(content)
+            return decode(content, at_least, oversampling=1), _hash(content)
         except BadImageError as error:
             raise BadImageError(f"{picture.path}: {error}") from error.__cause__
     if isinstance(picture, EmbeddedImage):
-        return decode(picture.content, at_least), _hash(picture.content)
+        return decode(picture.content, at_least, oversampling=1), _hash(picture.content)
     return picture.load(), hash_of(picture)
 
 
