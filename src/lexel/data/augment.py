@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from lexel.config import Config
 from lexel.images import Preprocessing
 
+
 class Augmentation(Config):
     """How a training picture is varied. Sizes of zero turn a part off."""
 
@@ -50,7 +51,8 @@ def least_side(preprocessing: Preprocessing, settings: Augmentation) -> int:
 class View:
     """What is random about one training picture."""
 
-    box: tuple[int, int, int, int]  # left, upper, right, lower: pixels of the picture, with its edges where it is padded
+    # Left, upper, right, lower: pixels of the picture or, where evaluation pads it, of the square around it.
+    box: tuple[int, int, int, int]
     mirrored: bool
     brightness: float  # factors, as `Augmentation` has them
     contrast: float

@@ -174,8 +174,10 @@ class GroupedPairs(Sequence[Pair]):
 
 def grouped(pairs: Sequence[Pair]) -> Sequence[Pair]:
     """The pairs, with the ends of their row groups where all pictures lie in such."""
+    if not pairs or not isinstance(pairs[0].picture, TableImage):
+        return pairs
     places = [(p.path, p.group) for pair in pairs if isinstance(p := pair.picture, TableImage)]
-    if len(places) < len(pairs) or not pairs:
+    if len(places) < len(pairs):
         return pairs
     ends = [row for row in range(1, len(places)) if places[row] != places[row - 1]]
     return GroupedPairs(pairs, np.array([*ends, len(pairs)], np.int64))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lexel.data.compact_pairs import compact
 from lexel.data.pairs import Source, grouped
 from lexel.data.readers.encodings import check_encoding
 from lexel.data.readers.folder import find_metadata, has_layout, has_split_folders, read_folder
@@ -61,7 +62,7 @@ def read_source(
     if not pairs:
         raise DataError(f"{text} names no pictures: every row is empty.")
     splits = tuple(dict.fromkeys(name for name in reading.splits if name is not None))
-    return Source(name=text, pairs=grouped(pairs), notes=(*reading.notes, *note), split=taken, splits=splits)
+    return Source(name=text, pairs=grouped(compact(pairs)), notes=(*reading.notes, *note), split=taken, splits=splits)
 
 
 def check_there(text: str) -> None:
@@ -115,7 +116,7 @@ def _joined(text: str, parts: Sequence[MixturePart], sources: Sequence[Source]) 
         for source in sources
         for note in source.notes
     ]
-    return Source(text, pairs, (*notes, *said))
+    return Source(text, compact(pairs), (*notes, *said))
 
 
 def _read_scenes(text: str, prefer: Sequence[str]) -> Source:

@@ -9,13 +9,14 @@ import hashlib
 import json
 import mmap
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lexel.data.texts import Texts
 from lexel.files import cache_folder, write_atomically
 
 SIDECAR_SUFFIX = ".index"
@@ -24,28 +25,6 @@ DIGEST_PLACES = 16
 DIGEST_BYTES = 4096  # that are read at each place
 
 _DTYPES = {"I64": np.int64, "I32": np.int32, "U8": np.uint8, "F64": np.float64}
-
-
-class Texts:
-    """Many texts in one array of bytes."""
-
-    def __init__(self, content: np.ndarray, ends: np.ndarray) -> None:
-        self.content = content  # uint8, UTF-8
-        self.ends = ends  # (N,) int64
-
-    def __len__(self) -> int:
-        return len(self.ends)
-
-    def __getitem__(self, row: int) -> str:
-        start = self.ends[row - 1] if row else 0
-        return self.content[start : self.ends[row]].tobytes().decode()
-
-    @staticmethod
-    def pack(texts: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
-        """The content and the ends of these texts."""
-        encoded = [text.encode("utf-8", "replace") for text in texts]
-        ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
-        return np.frombuffer(b"".join(encoded), np.uint8), ends
 
 
 @dataclass(frozen=True, slots=True)

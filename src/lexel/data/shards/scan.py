@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from lexel.data.shards.index import VERSION, ShardIndex, Texts, digest_of
+from lexel.data.shards.index import VERSION, ShardIndex, digest_of
 from lexel.data.shards.samples import (
     MAX_TEXT_BYTES,
     Fields,
@@ -22,6 +22,7 @@ from lexel.data.shards.samples import (
     picture_member,
     read_text,
 )
+from lexel.data.texts import Texts
 from lexel.errors import DataError
 
 BLOCK = 512  # bytes of a tar
