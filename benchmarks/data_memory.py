@@ -1,6 +1,6 @@
 """Memory of large sources: a million rows of a table, a million samples out of shards, `inspect` on 100,000 images.
 
-    python benchmarks/data_memory.py [--tasks table,shards,inspect] [--rows 1000000] [--samples 1000000] [--images 100000]
+    python benchmarks/data_memory.py [--tasks table,shards,inspect] [--rows 1000000] [--samples 1000000]
 
 Files are made up in a temporary folder (--work names another): the table lists hard links to a few pictures; the shards
 are hard links to one that `lexel data prepare` wrote; `inspect` has as many different JPEGs of 96×72 pixels. Each task
