@@ -143,9 +143,8 @@ def inspect(work: Path, images: int) -> None:
     tenths = " ".join(f"{seen[len(seen) * tenth // TENTHS]:,.0f}" for tenth in range(TENTHS)) if seen else ""
     cpu = usage.ru_utime + usage.ru_stime
     print(f"{facts['images']:,} images, {facts['bad']:,} bad: {images / seconds:,.0f} images/s by the clock,", end=" ")
-    print(
-        f"{1e3 * cpu / images:.2f} CPU ms an image; MB at each tenth of the time: {tenths}; {max(seen):,.0f} at the most"
-    )
+    print(f"{1e3 * cpu / images:.2f} CPU ms an image; MB at each tenth of the time: {tenths};", end=" ")
+    print(f"{max(seen):,.0f} at the most")
 
 
 def _watch(process: subprocess.Popen[bytes]) -> Iterator[float]:
