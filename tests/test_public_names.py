@@ -8,8 +8,8 @@ import lexel
 
 PUBLIC = {
     "Captioner", "Client", "Encoder", "Hit", "LexelError", "Library", "Query", "Recipe", "Report", "Run",
-    "ZeroShotClassifier", "calibrate", "compare", "convert", "evaluate", "explain", "export", "load", "rank_captions",
-    "read_source", "train",
+    "ZeroShotClassifier", "calibrate", "compare", "convert", "evaluate", "explain", "export", "guide", "load",
+    "rank_captions", "read_source", "train",
 }  # fmt: skip
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lexel.evaluation.ranking import rank_captions
     from lexel.evaluation.report.report import Report
     from lexel.generation.captions.captioner import Captioner
+    from lexel.generation.guidance.guide import guide
     from lexel.generation.heat_maps.explain import explain
     from lexel.library.library import Library
     from lexel.library.search.query import Hit, Query
@@ -46,6 +47,7 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "guide",
     "load",
     "rank_captions",
     "read_source",
@@ -70,6 +72,7 @@ _HOMES = {
     "evaluate": "lexel.evaluation.evaluate",
     "explain": "lexel.generation.heat_maps.explain",
     "export": "lexel.conversion",
+    "guide": "lexel.generation.guidance.guide",
     "load": "lexel.loading",
     "rank_captions": "lexel.evaluation.ranking",
     "read_source": "lexel.data.readers",

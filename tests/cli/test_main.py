@@ -14,7 +14,20 @@ from lexel.cli.main import app
 from lexel.errors import UsageError
 
 VERBS = [
-    *("demo", "train", "plan", "profile", "evaluate", "compare", "classify", "rank", "explain", "index", "search"),
+    *(
+        "demo",
+        "train",
+        "plan",
+        "profile",
+        "evaluate",
+        "compare",
+        "classify",
+        "rank",
+        "explain",
+        "guide",
+        "index",
+        "search",
+    ),
     *("embed", "duplicates", "group", "label", "sort", "filter", "map", "serve", "models list", "models blend"),
     *(f"data {name}" for name in ("inspect", "prepare", "filter")),
     *(f"library {name}" for name in ("stats", "check", "verify", "export", "remove", "reembed", "relocate")),

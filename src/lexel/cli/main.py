@@ -22,6 +22,7 @@ from lexel.cli.evaluate import evaluate
 from lexel.cli.explain import explain
 from lexel.cli.filter import filter
 from lexel.cli.group import group
+from lexel.cli.guide import guide
 from lexel.cli.index import index
 from lexel.cli.label import label
 from lexel.cli.library import library
@@ -48,7 +49,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 TRAINING = (demo, train, plan, profile, evaluate, compare)
-USE = (classify, rank, explain, index, search, duplicates, group, label, sort, filter, map, embed, serve)
+USE = (classify, rank, explain, guide, index, search, duplicates, group, label, sort, filter, map, embed, serve)
 for verb in (*TRAINING, *USE):
     app.command(cls=Verb)(verb)
 for name, group_of_verbs in (
