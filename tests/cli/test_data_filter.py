@@ -50,3 +50,15 @@ def test_a_model_judges_texts(lexel, web, tiny_model):
     done = lexel("data", "filter", "web.jsonl", "best", "--model", tiny_model, "--top", "0.5", "--json")
     assert (done.json["captions"], done.json["dropped"]) == (2, {"unreadable": 1, "not_top": 1})
     assert done.json["fingerprint"]
+
+
+def test_shards_are_written_straight_away_and_continue(lexel, refused, web):
+    words = ("data", "filter", "web.jsonl", "packed", "--copies", "exact", "--shards", "--size", 16)
+    done = lexel(*words, "--json").json
+    assert (done["pairs"], done["shards"], done["folder"], done["not_stored"]) == (2, 1, "packed", {})
+    out = lexel(*words).out
+    assert "packed: 2 of 4 images stay" in out
+    assert "1 shard in packed: lexel train packed" in out
+    assert lexel("data", "inspect", "packed", "--json").json["pairs"] == 2
+    assert "holds another packing" in refused("data", "filter", "web.jsonl", "packed", "--shards")
+    assert "--size is for --shards" in refused("data", "filter", "web.jsonl", "other", "--size", 16)

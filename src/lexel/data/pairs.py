@@ -13,7 +13,7 @@ from PIL import Image
 
 from lexel.data.table_cells import read_cell
 from lexel.errors import BadImageError
-from lexel.images import decode
+from lexel.images import decode, read_file
 
 
 class Picture(Protocol):
@@ -117,11 +117,31 @@ class Source:
     notes: tuple[str, ...] = ()  # which columns and split were taken, what was skipped: said to the user
     split: str | None = None
     splits: tuple[str, ...] = ()  # all that there are at this place, the one that was taken included
+    # (N,) int8: which of `splits` each pair is of, −1 for none; None where one split was taken or there are none.
+    split_numbers: np.ndarray | None = field(default=None, repr=False, compare=False)
+
+    def split_of(self, row: int) -> str | None:
+        """The split that a pair belongs to."""
+        number = -1 if self.split_numbers is None else int(self.split_numbers[row])
+        return self.splits[number] if number >= 0 else self.split
 
     @property
     def labels(self) -> list[str]:
         """The distinct labels, sorted."""
         return sorted({pair.label for pair in self.pairs if pair.label is not None})
+
+
+def content_of(picture: Picture) -> bytes | None:
+    """The bytes of the picture's file; None where it is drawn when it is needed. Raises BadImageError."""
+    match picture:
+        case ImageFile(path):
+            return read_file(path)
+        case EmbeddedImage(content):
+            return content
+        case ShardImage() | TableImage():
+            return picture.content()
+        case _:
+            return None
 
 
 class ChosenPairs(Sequence[Pair]):

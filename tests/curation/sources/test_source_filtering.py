@@ -13,8 +13,7 @@ from tars import captioned, jpeg, write_tar
 from lexel.curation.sources.filtering import filter_source
 from lexel.curation.sources.rules import FilterRules
 from lexel.curation.sources.writing import write_filtered
-from lexel.data.audit.looks import content_of
-from lexel.data.pairs import EmbeddedImage, ImageFile, Pair, Source
+from lexel.data.pairs import EmbeddedImage, ImageFile, Pair, Source, content_of
 from lexel.data.readers import read_source
 from lexel.errors import DataError, UsageError
 

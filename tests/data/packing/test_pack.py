@@ -16,9 +16,10 @@ from PIL import Image
 from tars import captioned, jpeg, write_tar
 
 from lexel.data.packing import PackManifest, PackSettings, pack
-from lexel.data.pairs import EmbeddedImage, Pair, Source
+from lexel.data.pairs import EmbeddedImage, Pair, Source, content_of
 from lexel.data.picture_hash import hash_of
 from lexel.data.readers import read_source
+from lexel.data.table_cells import forget_tables
 from lexel.errors import LexelError, UsageError
 
 SMALL = PackSettings(size=16, shard_pairs=4)
@@ -327,3 +328,29 @@ def test_pairs_that_belong_to_no_split_are_not_lost_silently(tmp_path):
     table.write_text("file,caption,split\nphotos/0.jpg,a,train\nphotos/1.jpg,b,\n")
     with pytest.raises(LexelError, match="1 of 2 pairs belong to no split"):
         packed(table, tmp_path / "out")
+
+
+@pytest.mark.parametrize("split", ["../beside", "a/b", ".hidden"])
+def test_a_split_never_leads_out_of_the_folder(tmp_path, split):
+    photos(tmp_path / "photos", 2)
+    table = tmp_path / "t.csv"
+    table.write_text(f"file,caption,split\nphotos/0.jpg,a,train\nphotos/1.jpg,b,{split}\n")
+    with pytest.raises(UsageError, match="cannot be the name of a folder"):
+        packed(table, tmp_path / "deep" / "out")
+    assert not (tmp_path / "deep").exists()
+
+
+def test_pictures_in_a_table_are_packed_as_they_are_and_again_when_it_changes(tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    def write(numbers: list[int]) -> list[bytes]:
+        contents = [jpeg(number, 16, 16) for number in numbers]
+        parquet.write_table(arrow.table({"image": contents, "caption": ["a", "b"]}), tmp_path / "t.parquet")
+        forget_tables()
+        return contents
+
+    for numbers in ([1, 2], [3, 4]):
+        contents = write(numbers)
+        packed(tmp_path / "t.parquet", tmp_path / "out")
+        assert [content_of(pair.picture) for pair in read_source(str(tmp_path / "out")).pairs] == contents

@@ -1,7 +1,7 @@
 """`lexel data filter`"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,6 +12,7 @@ from lexel.terminal import counted, one_line
 if TYPE_CHECKING:
     from lexel.curation.sources.filtering import FilteredSource
 
+OUT = "What is written"
 PICTURES, TEXTS, MODEL, WHOLE = "Pictures", "Texts", "By a model", "The whole set"
 
 
@@ -19,7 +20,7 @@ def filter(
     source: Annotated[
         str, typer.Argument(help="What to filter: any source that lexel train reads.", show_default=False)
     ],
-    out: Annotated[Path, typer.Argument(help="A new folder for the table of pairs that stay.", show_default=False)],
+    out: Annotated[Path, typer.Argument(help="A new folder for the pairs that stay.", show_default=False)],
     min_side: Annotated[
         int | None, typer.Option(metavar="PIXELS", help="Least length of the shorter side.", rich_help_panel=PICTURES)
     ] = None,
@@ -78,6 +79,16 @@ def filter(
             metavar="CONCEPT", help="Drop pictures that show it: words or a trained concept.", rich_help_panel=MODEL
         ),
     ] = None,
+    shards: Annotated[
+        bool,
+        typer.Option("--shards", help="Write tar shards as lexel data prepare does, not a table.", rich_help_panel=OUT),
+    ] = False,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PIXELS", min=16, help="With --shards: length of the shorter side (256).", rich_help_panel=OUT
+        ),
+    ] = None,
     columns: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="FIELD=VALUE", help="Name columns: data.caption, …", rich_help_panel=RARE),
@@ -94,7 +105,7 @@ def filter(
     no_cache: NoCache = False,
     json: Json = False,
 ) -> None:
-    """Drop bad pairs: write a new table of what stays. The source is never touched.
+    """Drop bad pairs: write a new table, or shards, of what stays. The source is never touched.
 
     Unreadable pictures are always dropped. A rule about texts drops single captions.
 
@@ -102,15 +113,19 @@ def filter(
     Example:
       lexel data filter web/ clean --min-side 64 --copies near --against test/
       lexel data filter web/ best --model ViT-B-32/openai --top 0.7
+      lexel data filter web/ packed --min-side 64 --shards --size 256
     """
     from lexel.batches import cores
     from lexel.cli.printing import print_json
     from lexel.curation.sources.filtering import filter_source
     from lexel.curation.sources.rules import FilterRules
+    from lexel.curation.sources.shard_writing import check_shard_output, filter_job, write_filtered_shards
     from lexel.curation.sources.writing import check_new_output, write_filtered
+    from lexel.data.packing import PackSettings
     from lexel.data.readers import read_source
     from lexel.data.readers.column_settings import ColumnSettings
     from lexel.data.readers.source import check_there
+    from lexel.errors import UsageError
     from lexel.evaluation.evaluation_cache import default_cache
     from lexel.progress import say
 
@@ -132,12 +147,20 @@ def filter(
         seed=seed,
     )
     choice = chosen_model(model, runtime, number_format)
-    check_new_output(out)
+    named = ColumnSettings.from_changes(columns or [])
+    if size is not None and not shards:
+        raise UsageError("--size is for --shards: a table points at the pictures as they are.")
+    settings = PackSettings() if size is None else PackSettings(size=size)
+    reading = named.model_dump(mode="json", exclude_none=True)
+    job = filter_job(source, rules, settings, model=model, against=against, columns=reading)
+    if shards:
+        check_shard_output(out, job)
+    else:
+        check_new_output(out)
     for given in (source, against):
         if given is not None:
             check_there(given)
     encoder = rules.encoder(choice)
-    named = ColumnSettings.from_changes(columns or [])
     found = read_source(source, **named.arguments(), text_required=False, keep_columns=True)
     for note in found.notes:
         say(note)
@@ -149,24 +172,33 @@ def filter(
         cache=None if no_cache else default_cache(),
         processes=cores(),
     )
-    table = write_filtered(outcome, rules, out)
-    if json:
-        print_json(outcome.to_json() | {"table": str(table)})
+    if shards:
+        manifest = write_filtered_shards(outcome, rules, out, job)
+        written = {"shards": sum(map(len, manifest.shards.values())), "not_stored": manifest.summary["dropped"]}
     else:
-        _show(outcome, table)
+        written = {"table": str(write_filtered(outcome, rules, out))}
+    if json:
+        print_json(outcome.to_json() | {"folder": str(out)} | written)
+    else:
+        _show(outcome, out, written)
 
 
-def _show(outcome: "FilteredSource", table: Path) -> None:
+def _show(outcome: "FilteredSource", out: Path, written: dict[str, Any]) -> None:
     facts = outcome.to_json()
     stay = counted(facts["images"], "image stays", "images stay")
-    print(f"{table}: {facts['pairs']:,} of {stay}, with {counted(facts['captions'], 'caption')}.")
+    name = written.get("table", out)
+    print(f"{name}: {facts['pairs']:,} of {stay}, with {counted(facts['captions'], 'caption')}.")
     for reason, count in outcome.dropped.items():
         example = next(one for one in outcome.removed if one.reason == reason)
         detail = f" ({one_line(example.detail[:60])})" if example.detail else ""
         print(f"  {count:>9,} {REASONS[reason]}, such as {one_line(example.key)}{detail}")
     for reason, count in outcome.captions_removed.items():
         print(f"  {count:>9,} {'caption' if count == 1 else 'captions'}: {REASONS[reason]}")
-    print(f"Each pair that went, and why: {table.parent / 'removed.jsonl'}")
+    for reason, count in written.get("not_stored", {}).items():
+        print(f"  {count:>9,} could not be stored: {reason}; see {out / 'dropped.jsonl'}")
+    if "shards" in written:
+        print(f"{counted(written['shards'], 'shard')} in {out}: lexel train {out}")
+    print(f"Each pair that went, and why: {out / 'removed.jsonl'}")
 
 
 REASONS = {

@@ -44,6 +44,7 @@ class FilteredSource:
 
     source: Source
     kept: list[Pair]  # with the captions that stay
+    splits: list[str | None]  # of each of them
     removed: list[Removed]  # in the order of the source
     captions_removed: dict[str, int]  # captions taken out, by reason, those of pairs that went for it included
     bad: int
@@ -283,9 +284,11 @@ def _entries(rules: FilterRules) -> Callable[[Pair], set[str]]:
 
 
 def _outcome(sieve: _Sieve, encoder: Encoder | None) -> FilteredSource:
+    staying = sieve.staying().tolist()
     outcome = FilteredSource(
         source=sieve.source,
-        kept=[sieve.pair(index) for index in sieve.staying().tolist()],
+        kept=[sieve.pair(index) for index in staying],
+        splits=[sieve.source.split_of(index) for index in staying],
         removed=[Removed(sieve.source.pairs[index].key, *sieve.reasons[index]) for index in sorted(sieve.reasons)],
         captions_removed=dict(sieve.captions_removed),
         bad=len(sieve.looks.bad),

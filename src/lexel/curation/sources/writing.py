@@ -18,17 +18,17 @@ from typing import Any
 
 from lexel.curation.sources.filtering import FilteredSource
 from lexel.curation.sources.rules import FilterRules
-from lexel.data.audit.looks import content_of
-from lexel.data.pairs import ImageFile, Pair
+from lexel.data.pairs import ImageFile, Pair, content_of
 from lexel.data.readers.tables.column_names import WEIGHTS_COLUMN
 from lexel.errors import UsageError
 from lexel.extras import missing_library
-from lexel.files import new_folder
+from lexel.files import new_folder, write_atomically
 from lexel.progress import track
 from lexel.version import __version__
 
 TABLE, EMBEDDED_TABLE = "metadata.jsonl", "metadata.parquet"
 REMOVED, RECORD = "removed.jsonl", "filter.json"
+KIND = "lexel filtered source"  # by which the record is known
 ROWS_AT_ONCE = 256  # of a table with pictures inside, that are held
 
 _OWN_COLUMNS = ("file_name", "image", "captions", "caption_weights", "label", "split", "key")
@@ -51,26 +51,31 @@ def write_filtered(outcome: FilteredSource, rules: FilterRules, out: Path) -> Pa
             _write_table(folder / TABLE, outcome, Path(os.path.realpath(out.absolute().parent)) / out.name)
         else:
             _write_with_pictures(folder / EMBEDDED_TABLE, outcome)
-        with (folder / REMOVED).open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps(asdict(one)) + "\n" for one in outcome.removed)
-        record = {
-            "kind": "lexel filtered source",
-            "lexel_version": __version__,
-            **outcome.to_json(),
-            "split": outcome.source.split,
-            "rules": rules.model_dump(mode="json", exclude_none=True),
-        }
-        (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        write_record(folder, outcome, rules)
     return out / (TABLE if in_files else EMBEDDED_TABLE)
+
+
+def write_record(folder: Path, outcome: FilteredSource, rules: FilterRules) -> None:
+    """Write what went and why, and the rules. Raises OSError."""
+    removed = "".join(json.dumps(asdict(one)) + "\n" for one in outcome.removed)
+    write_atomically(folder / REMOVED, removed)
+    record = {
+        "kind": KIND,
+        "lexel_version": __version__,
+        **outcome.to_json(),
+        "split": outcome.source.split,
+        "rules": rules.model_dump(mode="json", exclude_none=True),
+    }
+    write_atomically(folder / RECORD, json.dumps(record, indent=2) + "\n")
 
 
 def _write_table(path: Path, outcome: FilteredSource, folder: Path) -> None:
     with path.open("w", encoding="utf-8") as file:
-        for pair in track(outcome.kept, f"Writing {folder.name}"):
+        for pair, split in track(list(zip(outcome.kept, outcome.splits, strict=True)), f"Writing {folder.name}"):
             assert isinstance(pair.picture, ImageFile)
             name = Path(os.path.relpath(pair.picture.path.absolute(), folder)).as_posix()
             # Escaped: names that are no UTF-8 come through as they are.
-            file.write(json.dumps({"file_name": name, **_texts(pair, outcome.source.split)}, default=str) + "\n")
+            file.write(json.dumps({"file_name": name, **_texts(pair, split)}, default=str) + "\n")
 
 
 def _write_with_pictures(path: Path, outcome: FilteredSource) -> None:
@@ -86,8 +91,9 @@ def _write_with_pictures(path: Path, outcome: FilteredSource) -> None:
         columns.append((WEIGHTS_COLUMN, pa.list_(pa.float64())))
     schema = pa.schema(columns)
     with parquet.ParquetWriter(path, schema) as writer:
-        for rows in _in_parts(track(outcome.kept, f"Writing {path.parent.name.strip('.')}")):
-            writer.write_table(pa.Table.from_pylist([_row(pair, outcome.source.split) for pair in rows], schema))
+        kept = list(zip(outcome.kept, outcome.splits, strict=True))
+        for rows in _in_parts(track(kept, f"Writing {path.parent.name.strip('.')}")):
+            writer.write_table(pa.Table.from_pylist([_row(pair, split) for pair, split in rows], schema))
 
 
 def _row(pair: Pair, split: str | None) -> dict[str, Any]:
@@ -123,8 +129,8 @@ def _texts(pair: Pair, split: str | None) -> dict[str, Any]:
     return row
 
 
-def _in_parts(pairs: Iterator[Pair]) -> Iterator[list[Pair]]:
-    part: list[Pair] = []
+def _in_parts(pairs: Iterator[tuple[Pair, str | None]]) -> Iterator[list[tuple[Pair, str | None]]]:
+    part: list[tuple[Pair, str | None]] = []
     for pair in pairs:
         part.append(pair)
         if len(part) == ROWS_AT_ONCE:

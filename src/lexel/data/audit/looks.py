@@ -17,10 +17,10 @@ from PIL import ImageStat
 
 from lexel.batches import ahead, cores
 from lexel.data.bad_images import BadImage
-from lexel.data.pairs import EmbeddedImage, ImageFile, Picture, ShardImage, Source, TableImage
+from lexel.data.pairs import ImageFile, Picture, Source, content_of
 from lexel.data.picture_print import PRINT_SIDE, perceptual_hash, picture_print, small_greys
 from lexel.errors import BadImageError
-from lexel.images import decode, open_header, read_file
+from lexel.images import decode, open_header
 from lexel.progress import say, track
 
 IN_MEMORY = "in memory"  # the format of a picture that is drawn when it is needed
@@ -172,19 +172,6 @@ def _look_at(picture: Picture, row: np.void) -> str:
     row["print"] = picture_print(image)
     row["readable"] = True
     return stored
-
-
-def content_of(picture: Picture) -> bytes | None:
-    """The bytes of the picture's file; None where it is drawn when it is needed. Raises BadImageError."""
-    match picture:
-        case ImageFile(path):
-            return read_file(path)
-        case EmbeddedImage(content):
-            return content
-        case ShardImage() | TableImage():
-            return picture.content()
-        case _:
-            return None
 
 
 def _header(content: bytes) -> tuple[str, tuple[int, int]]:

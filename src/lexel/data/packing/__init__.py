@@ -5,8 +5,9 @@ whole), `manifest` (what a folder is of, what was written and what was dropped),
 to), and `source` (all shards of one; resumable).
 """
 
-from lexel.data.packing.manifest import PackManifest
+from lexel.data.packing.folder import check_apart, check_folder
+from lexel.data.packing.manifest import PackJob, PackManifest
 from lexel.data.packing.settings import PackSettings
-from lexel.data.packing.source import pack
+from lexel.data.packing.source import pack, pack_splits
 
-__all__ = ["PackManifest", "PackSettings", "pack"]
+__all__ = ["PackJob", "PackManifest", "PackSettings", "check_apart", "check_folder", "pack", "pack_splits"]

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from PIL import Image
 
 from lexel.data.packing.settings import PackSettings
-from lexel.data.pairs import EmbeddedImage, ImageFile, Pair, Picture, ShardImage
+from lexel.data.pairs import ImageFile, Pair, Picture, ShardImage, content_of
 from lexel.data.readers.tables.column_names import WEIGHTS_COLUMN
 from lexel.data.shards.samples import PAIR_KEY
 from lexel.errors import BadImageError
-from lexel.images import decode, describe, read_file
+from lexel.images import decode, describe
 
 KEPT_FORMATS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}  # that are stored as they are where they are small enough
 SUFFIXES = {"jpeg": "jpg", "webp": "webp"}
@@ -58,7 +58,7 @@ def pack_sample(pair: Pair, settings: PackSettings) -> PackedSample | Dropped:
 
 def _pack_picture(picture: Picture, settings: PackSettings) -> tuple[str, bytes, tuple[int, int]]:
     """Suffix and content of the stored file, and the size of the picture that it holds."""
-    content = _content(picture)
+    content = content_of(picture)
     if content is None:
         image = picture.load()
     else:
@@ -73,19 +73,6 @@ def _pack_picture(picture: Picture, settings: PackSettings) -> tuple[str, bytes,
     else:
         image.save(stored, "WEBP", quality=settings.chosen_quality, method=4)
     return SUFFIXES[settings.format], stored.getvalue(), image.size
-
-
-def _content(picture: Picture) -> bytes | None:
-    """The bytes of its file; None for a picture that has none."""
-    match picture:
-        case ImageFile(path):
-            return read_file(path)
-        case ShardImage():
-            return picture.content()
-        case EmbeddedImage(content):
-            return content
-        case _:
-            return None
 
 
 def _shrink(image: Image.Image, size: int) -> Image.Image:

@@ -13,7 +13,7 @@ from typing import Any
 
 from lexel.data.packing.sample import Dropped, PackedSample
 from lexel.data.packing.settings import PackSettings
-from lexel.data.pairs import ImageFile, Pair, ShardImage
+from lexel.data.pairs import ImageFile, Pair, ShardImage, TableImage
 from lexel.data.shards.index import ShardIndex, load_index, save_index, sidecar_path
 from lexel.data.shards.samples import Fields
 from lexel.data.shards.scan import scan
@@ -100,9 +100,10 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 
 def _state(pair: Pair) -> str:
     picture = pair.picture
-    if isinstance(picture, ImageFile | ShardImage):
+    if isinstance(picture, ImageFile | ShardImage | TableImage):
         try:
-            place = f" {picture.start}" if isinstance(picture, ShardImage) else ""
+            place = f" {picture}" if isinstance(picture, TableImage) else ""
+            place = f" {picture.start}" if isinstance(picture, ShardImage) else place
             return f"{file_state(picture.path)}{place}"
         except OSError as error:
             return f"unreadable {error.errno}"

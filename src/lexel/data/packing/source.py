@@ -4,7 +4,7 @@ A shard is a fixed range of the source's pairs and depends on nothing else, so i
 of cores, and a packing that was killed, or that a full disk has stopped, goes on with the shards that are missing.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -52,6 +52,7 @@ def pack_splits(splits: Mapping[str, Source], folder: Path, job: PackJob) -> Pac
 
     Raises LexelError where the disk is full.
     """
+    _check_names(job.source, splits)
     shards: dict[str, tuple[PackedShard, ...]] = {}
     try:
         make_folder(folder)
@@ -78,6 +79,7 @@ def _splits(name: str, source: Source, read: Callable[[str], Source]) -> Mapping
         say(note)
     if source.split is not None or not source.splits:
         return {"": source}
+    _check_names(name, source.splits)
     splits = {split: read(f"{name.rstrip('/')}/{split}") for split in source.splits}
     without = len(source.pairs) - sum(len(of_split.pairs) for of_split in splits.values())
     if without:
@@ -86,6 +88,13 @@ def _splits(name: str, source: Source, read: Callable[[str], Source]) -> Mapping
             f"  Name the one to pack: {name}/{source.splits[0]}"
         )
     return splits
+
+
+def _check_names(name: str, splits: Iterable[str]) -> None:
+    """Raise UsageError for a split of a name that would lead out of the folder."""
+    for split in splits:
+        if "/" in split or "\0" in split or split.startswith("."):
+            raise UsageError(f'{name}: the split "{split}" cannot be the name of a folder. Give it another name.')
 
 
 def _pack_split(source: Source, folder: Path, settings: PackSettings) -> tuple[PackedShard, ...]:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lexel.data.compact_pairs import compact
 from lexel.data.pairs import Source, grouped
 from lexel.data.readers.encodings import check_encoding
@@ -62,7 +64,16 @@ def read_source(
     if not pairs:
         raise DataError(f"{text} names no pictures: every row is empty.")
     splits = tuple(dict.fromkeys(name for name in reading.splits if name is not None))
-    return Source(name=text, pairs=grouped(compact(pairs)), notes=(*reading.notes, *note), split=taken, splits=splits)
+    numbers = {name: number for number, name in enumerate(splits)}
+    split_of = [numbers.get(name, -1) for name in reading.splits] if splits and taken is None else None
+    return Source(
+        name=text,
+        pairs=grouped(compact(pairs)),
+        notes=(*reading.notes, *note),
+        split=taken,
+        splits=splits,
+        split_numbers=None if split_of is None else np.array(split_of, np.int8),
+    )
 
 
 def check_there(text: str) -> None:

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from lexel.data.pairs import Source
 from lexel.data.readers.splits import split_name
 from lexel.data.remote import fetch_all, is_remote
@@ -35,7 +37,14 @@ def read_shards(text: str, fields: Fields, *, prefer: Sequence[str] = (), keep_f
     pairs = ShardPairs(shards, keep_fields)
     if not len(pairs):
         raise DataError(f"{text}: {counted(len(names), 'shard holds', 'shards hold')} no pictures.{_first(found)}")
-    return Source(name=text, pairs=pairs, notes=tuple(notes), split=split, splits=splits)
+    numbers = _split_numbers(shards, splits) if splits and split is None else None
+    return Source(name=text, pairs=pairs, notes=tuple(notes), split=split, splits=splits, split_numbers=numbers)
+
+
+def _split_numbers(shards: Sequence[Shard], splits: Sequence[str]) -> np.ndarray:
+    """(N,) int8: the split of each pair, by the folder of its shard, with which the keys begin if there are several."""
+    of_shard = [splits.index(split_name(shard.prefix.partition("/")[0])) if splits[1:] else 0 for shard in shards]
+    return np.repeat(np.array(of_shard, np.int8), [len(shard.index) for shard in shards])
 
 
 def _check_named(text: str, shards: Sequence[Shard], fields: Fields) -> None:
