@@ -11,6 +11,7 @@ EXTRAS = {  # import name → extra
     "httpx": "serve",
     "huggingface_hub": "hub",
     "jinja2": "evaluate",
+    "lance": "lance",
     "matplotlib": "evaluate",
     "nncf": "export",
     "onnx": "export",

@@ -13,11 +13,14 @@ from lexel.data.compact_pairs import compact
 from lexel.data.pairs import Source, grouped
 from lexel.data.readers.encodings import check_encoding
 from lexel.data.readers.folder import find_metadata, has_layout, has_split_folders, read_folder
+from lexel.data.readers.hugging_face_cache import PREFIX as HUGGING_FACE
+from lexel.data.readers.hugging_face_cache import find_in_cache
 from lexel.data.readers.mixture import PREFIX, MixturePart, mixture_parts, sample_counts
 from lexel.data.readers.paths import has_image_extension
 from lexel.data.readers.splits import FOLDER_SPLITS, Reading, split_name, take_split
 from lexel.data.readers.tables.caption_columns import Captions
 from lexel.data.readers.tables.columns import Wanted
+from lexel.data.readers.tables.lance_copy import find_lance
 from lexel.data.readers.tables.rows import read_table_pairs
 from lexel.data.readers.tables.table import READERS
 from lexel.data.remote import fetch, is_remote
@@ -59,7 +62,11 @@ def read_source(
     path, split = _fetch_table(text) if is_remote(text) else _locate(text)
     if encoding is not None:
         check_encoding(encoding)
-    reading = read_folder(path, wanted) if path.is_dir() else _read_file(path, wanted)
+    if path.is_dir():
+        table = find_lance(path)
+        reading = read_folder(path, wanted) if table is None else read_table_pairs(table, wanted)
+    else:
+        reading = _read_file(path, wanted)
     pairs, taken, note = take_split(reading, text if split is None else str(path), split, prefer)
     if not pairs:
         raise DataError(f"{text} names no pictures: every row is empty.")
@@ -178,6 +185,8 @@ def _locate(text: str) -> tuple[Path, str | None]:
         raise UsageError(
             "The name of the source is empty. A source is a folder, a table, or made-up scenes: scenes:2000"
         )
+    if text.startswith(HUGGING_FACE):
+        return find_in_cache(text)
     path = Path(text.removeprefix("coco:") if not os.path.exists(text) else text).expanduser()  # noqa: PTH110
     if os.path.exists(path):  # noqa: PTH110 - Path.exists raises for names that are too long
         return path, None
@@ -187,7 +196,9 @@ def _locate(text: str) -> tuple[Path, str | None]:
 
 
 def _may_have_splits(folder: Path) -> bool:
-    return find_metadata(folder) is not None or has_split_folders(folder) or has_layout(folder)
+    if find_metadata(folder) is not None or has_split_folders(folder) or has_layout(folder):
+        return True
+    return find_lance(folder) is not None
 
 
 def _not_found(text: str, path: Path) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from lexel.data.readers.layouts.parts import Layout
 from lexel.data.readers.splits import FOLDER_SPLITS, split_name
 from lexel.errors import DataError
+from lexel.terminal import counted
 
 _SPLIT_IN_NAME = re.compile(
     r"(?:.*[-_.])?(train|training|test|testing|val|valid|validation|dev)(?:[-_]\d+(?:-of-\d+)?)?(?:-[0-9a-f]{16})?",
@@ -50,7 +51,7 @@ def find_parquet(root: Path) -> Layout | None:
     if not tables:
         return None
     splits = {path: split for path in tables if (split := _split_of(path.relative_to(root)))}
-    return Layout(f"{len(tables):,} Parquet or Arrow files", tuple(tables), splits)
+    return Layout(counted(len(tables), "Parquet or Arrow file"), tuple(tables), splits)
 
 
 def _tables_below(root: Path) -> Iterator[Path]:

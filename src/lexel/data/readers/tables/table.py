@@ -8,6 +8,7 @@ from typing import Any
 from lexel.data.readers.tables.arrow_columns import read_arrow, read_parquet
 from lexel.data.readers.tables.delimited import read_delimited
 from lexel.data.readers.tables.json_rows import read_json, read_json_lines
+from lexel.data.readers.tables.lance_copy import arrow_copy
 from lexel.data.readers.tables.spreadsheet import read_spreadsheet
 from lexel.errors import DataError, UnfitSettingError
 
@@ -92,6 +93,11 @@ def _arrow(path: Path, encoding: str | None) -> Table:
     return Table(path, read_arrow(path))
 
 
+def _lance(path: Path, encoding: str | None) -> Table:
+    _refuse_encoding(path, encoding)
+    return Table(path, read_arrow(arrow_copy(path)))
+
+
 def _spreadsheet(path: Path, encoding: str | None) -> Table:
     _refuse_encoding(path, encoding)
     columns, lines, notes = read_spreadsheet(_read_text(path), str(path))
@@ -116,6 +122,8 @@ READERS: dict[str, Callable[[Path, str | None], Table]] = {
     ".parquet": _parquet,
     ".arrow": _arrow,
     ".feather": _arrow,
+    ".ipc": _arrow,
+    ".lance": _lance,
     ".xlsx": _spreadsheet,
     ".xlsm": _spreadsheet,
     ".xlsb": _spreadsheet,
