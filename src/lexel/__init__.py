@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lexel.generation.captions.captioner import Captioner
     from lexel.generation.guidance.guide import guide
     from lexel.generation.heat_maps.explain import explain
+    from lexel.generation.pictures.painter import Painter
     from lexel.library.library import Library
     from lexel.library.search.query import Hit, Query
     from lexel.loading import load
@@ -36,6 +37,7 @@ __all__ = [
     "Hit",
     "LexelError",
     "Library",
+    "Painter",
     "Query",
     "Recipe",
     "Report",
@@ -61,6 +63,7 @@ _HOMES = {
     "Hit": "lexel.library.search.query",
     "LexelError": "lexel.errors",
     "Library": "lexel.library.library",
+    "Painter": "lexel.generation.pictures.painter",
     "Query": "lexel.library.search.query",
     "Recipe": "lexel.training.recipe",
     "Report": "lexel.evaluation.report.report",

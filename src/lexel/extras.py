@@ -4,6 +4,7 @@ from lexel.errors import UsageError
 
 EXTRAS = {  # import name → extra
     "charset_normalizer": "data",
+    "diffusers": "generate",
     "faiss": "search",
     "fastapi": "serve",
     "fsspec": "data",

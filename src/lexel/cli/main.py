@@ -21,6 +21,7 @@ from lexel.cli.embed import embed
 from lexel.cli.evaluate import evaluate
 from lexel.cli.explain import explain
 from lexel.cli.filter import filter
+from lexel.cli.generate import generate
 from lexel.cli.group import group
 from lexel.cli.guide import guide
 from lexel.cli.index import index
@@ -52,13 +53,15 @@ TRAINING = (demo, train, plan, profile, evaluate, compare)
 USE = (classify, rank, explain, guide, index, search, duplicates, group, label, sort, filter, map, embed, serve)
 for verb in (*TRAINING, *USE):
     app.command(cls=Verb)(verb)
-for name, group_of_verbs in (
-    ("data", data),
-    ("library", library),
-    ("concept", concept),
-    ("models", models),
-    ("caption", caption),
-):
+GROUPS = {
+    "data": data,
+    "library": library,
+    "concept": concept,
+    "models": models,
+    "caption": caption,
+    "generate": generate,
+}
+for name, group_of_verbs in GROUPS.items():
     for command in group_of_verbs.registered_commands:
         command.cls = Verb
     app.add_typer(group_of_verbs, name=name)

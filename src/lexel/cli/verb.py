@@ -3,7 +3,7 @@
 from collections import defaultdict
 from typing import Any
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 OPTIONS = "Options"
 RARE = "Rarely needed"  # the rich_help_panel of such options
@@ -26,3 +26,26 @@ class Verb(TyperCommand):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
+
+
+class VerbWithTraining(TyperGroup):
+    """A verb that works on what it is given, or, if the word `train` comes first, trains what it works with.
+
+    Its two commands are `train` and the one named DEFAULT, which is run for anything else and whose help it shows.
+    """
+
+    DEFAULT = "use"
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the default's name before what is not `train`."""
+        is_help = not args or args[0] in ctx.help_option_names
+        return super().parse_args(ctx, args if args[:1] == ["train"] or is_help else [self.DEFAULT, *args])
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Show the default's help, with the usage line of both."""
+        default = self.commands[self.DEFAULT]
+        with default.make_context(ctx.info_name, [], parent=ctx.parent, resilient_parsing=True) as inner:
+            default.format_usage(inner, formatter)
+            formatter.write_usage(ctx.command_path, "train --help", prefix="       ")
+            default.format_help_text(inner, formatter)
+            default.format_options(inner, formatter)
