@@ -24,7 +24,7 @@ from lexel.progress import track
 
 
 @dataclass(frozen=True)
-class Choice:
+class StepNoise:
     """What is random in a step beside the rows: the same on every device."""
 
     times: Tensor  # (B,)
@@ -33,12 +33,12 @@ class Choice:
     rest: torch.Generator
 
 
-def _choice(seed: int, step: int, shape: torch.Size, dropped: float, device: torch.device) -> Choice:
+def _step_noise(seed: int, step: int, shape: torch.Size, dropped: float, device: torch.device) -> StepNoise:
     random = torch_random(seed, step, "flow")
     times = times_between(shape[0], random)
     kept = torch.rand(shape[0], generator=random) >= dropped
     noise = torch.randn(shape, generator=random)
-    return Choice(times.to(device), noise.to(device), kept.to(device), random)
+    return StepNoise(times.to(device), noise.to(device), kept.to(device), random)
 
 
 class PriorLearner:
@@ -61,7 +61,7 @@ class PriorLearner:
         places = self._starts[rows] + (chosen * self._counts[rows]).astype(np.int64)
         texts = self._texts[self._text_rows[places]].to(device)
         pictures = self.model.pictures(self._pictures[rows].to(device))
-        random = _choice(self.seed, step, pictures.shape, self.model.settings.dropped, device)
+        random = _step_noise(self.seed, step, pictures.shape, self.model.settings.dropped, device)
         points = on_the_line(random.noise, pictures, random.times)
         return flow_loss(self.model(points, random.times, texts, random.kept), random.noise, pictures)
 
@@ -80,7 +80,7 @@ class DecoderLearner:
         rows, device, settings = self._order.rows(step), self.model.no_vector.device, self.model.settings
         vectors = self._vectors[rows].to(device)
         pixels = as_points(self._pictures[rows].to(device))
-        random = _choice(self.seed, step, pixels.shape, settings.dropped, device)
+        random = _step_noise(self.seed, step, pixels.shape, settings.dropped, device)
         blur = settings.blurred * torch.randn(vectors.shape, generator=random.rest).to(device)
         points = on_the_line(random.noise, pixels, random.times)
         return flow_loss(self.model(points, random.times, vectors, random.kept, blur), random.noise, pixels)
