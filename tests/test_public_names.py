@@ -7,7 +7,7 @@ import pytest
 import lexel
 
 PUBLIC = {
-    "Captioner", "Client", "Encoder", "Hit", "LexelError", "Library", "Query", "Recipe", "Report", "Run",
+    "Captioner", "Client", "Encoder", "Hit", "LexelError", "Library", "Painter", "Query", "Recipe", "Report", "Run",
     "ZeroShotClassifier", "calibrate", "compare", "convert", "evaluate", "explain", "export", "guide", "load",
     "rank_captions", "read_source", "train",
 }  # fmt: skip
