@@ -147,6 +147,15 @@ Adapt = Annotated[
         show_default=False,
     ),
 ]
+Distill = Annotated[
+    str | None,
+    typer.Option(
+        "--distill",
+        metavar="TEACHER",
+        help="Learn to match the embeddings of this larger model. Short for --set distill.teacher=TEACHER.",
+        show_default=False,
+    ),
+]
 Guard = Annotated[
     list[str] | None,
     typer.Option(
@@ -216,13 +225,13 @@ def as_changes(
     weights: str | None = None,
     adapt: str | None = None,
     guards: list[str] | None = None,
+    teacher: str | None = None,
     seed: int | None = None,
     steps: int | None = None,
 ) -> list[str]:
-    """--from, --adapt, --guard, --set, --seed and --steps as changes of a recipe."""
-    begin = [
-        f"{name}={value}" for name, value in (("model.weights", weights), ("adapt.kind", adapt)) if value is not None
-    ]
+    """--from, --adapt, --distill, --guard, --set, --seed and --steps as changes of a recipe."""
+    named = (("model.weights", weights), ("adapt.kind", adapt), ("distill.teacher", teacher))
+    begin = [f"{name}={value}" for name, value in named if value is not None]
     numbers = [f"{name}={value}" for name, value in (("seed", seed), ("steps", steps)) if value is not None]
     begin += [f"guard.sources={json.dumps(guards, ensure_ascii=False)}"] if guards else []
     return [*begin, *(given or []), *numbers]

@@ -1,6 +1,6 @@
 """`lexel train`"""
 
-from lexel.cli.options import Adapt, From, Guard, Json, Output, RecipeOrSource, Seed, Set, Steps, as_changes
+from lexel.cli.options import Adapt, Distill, From, Guard, Json, Output, RecipeOrSource, Seed, Set, Steps, as_changes
 from lexel.progress import is_main_process
 
 
@@ -8,6 +8,7 @@ def train(
     recipe: RecipeOrSource,
     weights: From = None,
     adapt: Adapt = None,
+    distill: Distill = None,
     guard: Guard = None,
     output: Output = None,
     seed: Seed = None,
@@ -26,13 +27,18 @@ def train(
       lexel train recipes/fashion.toml --set batch_size=128
       lexel train products.csv --output runs/products
       lexel train products.csv --from ViT-B-32/openai --adapt lora --guard photos/test
+      lexel train products.csv --distill ViT-L-14/openai --set model.architecture=lexel-xs
       torchrun --nproc-per-node 4 -m lexel train recipes/fashion.toml
     """
     from lexel.cli.printing import print_json
     from lexel.training.trainer import train as run_training
 
     run = run_training(
-        recipe, output, changes=as_changes(changes, weights=weights, adapt=adapt, guards=guard, seed=seed, steps=steps)
+        recipe,
+        output,
+        changes=as_changes(
+            changes, weights=weights, adapt=adapt, teacher=distill, guards=guard, seed=seed, steps=steps
+        ),
     )
     if not is_main_process():
         return

@@ -6,15 +6,25 @@ import numpy as np
 
 from lexel.data.pairs import Pair
 
+NO_TEXT = ""  # stands for the text of a picture of which nothing is said
+
+
+def says_something(pair: Pair) -> bool:
+    """Whether the pair has a caption or a label."""
+    return bool(pair.captions or pair.label)
+
 
 def draw_caption(
     pair: Pair, templates: Sequence[str], label_share: float, random: np.random.Generator
 ) -> tuple[str, str]:
-    """One of the pair's captions or its label in one of the templates; and what it means. The pair must have either.
+    """One of the pair's captions or its label in one of the templates, or NO_TEXT where it has neither; and what it
+    means.
 
     Two texts of equal meaning are never each other's negatives: equal captions, the same label in two templates, or a
     caption that says nothing but its label in one of them.
     """
+    if not says_something(pair):
+        return NO_TEXT, "nothing"
     says_only = {} if pair.label is None else {_folded(fill(t, pair.label)): pair.label for t in templates}
     if pair.captions and (pair.label is None or random.random() >= label_share):
         caption = pair.captions[_drawn(pair, random)]

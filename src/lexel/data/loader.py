@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from lexel.data.augment import Augmentation, draw_view, least_side
-from lexel.data.captions import draw_caption, meaning_of_label
+from lexel.data.captions import draw_caption, meaning_of_label, says_something
 from lexel.data.decoded_cache import DecodedCache
 from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts
 from lexel.data.order import ALONE, Order, Sample, Share
@@ -73,6 +73,7 @@ class Batch:
     teacher_image_vectors: Tensor | None = None  # (B, D) of another model, that embeddings are to be near
     teacher_text_vectors: Tensor | None = None  # (B, D) of the same model
     picture_hashes: np.ndarray | None = None  # (B,) uint64 (see picture_hash); None where no picture was read
+    captioned: Tensor | None = None  # (B,) bool, whether anything is said of the picture; None: of each
 
     def pin_memory(self) -> "Batch":
         held = {name: getattr(self, name) for name in self.__slots__}
@@ -102,7 +103,7 @@ class BatchMaker(Dataset[Batch]):
         share = self.share.of(self.batch_size)
         size = preprocessing.image_size
         pixels = None if self.pictures else torch.empty((len(share), 3, size, size), dtype=torch.uint8)
-        vectors, hashes, captions, places, keys, bad, teacher = [], [], [], [], [], [], []
+        vectors, hashes, captions, captioned, places, keys, bad, teacher = [], [], [], [], [], [], [], []
         groups: list[tuple[int, int, int]] = []  # of image, label and text
         for place, sample in zip(share, self.order.batch(step, self.batch_size, self.share), strict=True):
             source = self.sources[sample.source]
@@ -125,6 +126,7 @@ class BatchMaker(Dataset[Batch]):
                 continue
             captions.append(caption)
             groups.append(group_numbers(f"{sample.source}/{pair.key}", pair.label, meaning))
+            captioned.append(says_something(pair))
             places.append(place)
             keys.append(pair.key)
         image_group, label_group, text_group = torch.tensor(groups, dtype=torch.int64).reshape(-1, 3).unbind(1)
@@ -142,6 +144,7 @@ class BatchMaker(Dataset[Batch]):
             teacher_image_vectors=_stacked(teacher, self.teacher_pictures) if self.teacher_pictures else None,
             teacher_text_vectors=torch.from_numpy(self.teacher_texts.find(captions)) if self.teacher_texts else None,
             picture_hashes=None if self.pictures else np.array(hashes, np.uint64),
+            captioned=torch.tensor(captioned, dtype=torch.bool),
         )
 
     def _preprocessing(self, step: int) -> Preprocessing:

@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from lexel.data.captions import says_something
 from lexel.errors import UsageError
 from lexel.progress import say
 from lexel.training.adaptation.settings import AdaptSettings
+from lexel.training.distillation.settings import DistillSettings
 from lexel.training.inputs.input_reader import InputReader
 from lexel.training.inputs.starting_weights import StartingWeights
 from lexel.training.recipe import DataSettings, ModelSettings, Recipe
@@ -68,7 +71,9 @@ def default_recipe(source: str, changes: Sequence[str], reader: InputReader) -> 
     model = ModelSettings.model_validate(wanted.get("model", {}))
     data = DataSettings.model_validate(wanted["data"])
     adapt = AdaptSettings.model_validate(wanted["adapt"]) if "adapt" in wanted else None
-    pairs = sum(len(reader.source(settings, data).pairs) for settings in data.sources)
+    distill = DistillSettings.model_validate(wanted["distill"]) if "distill" in wanted else None
+    sources = [reader.source(settings, data, text_required=distill is None) for settings in data.sources]
+    pairs = sum(len(source.pairs) for source in sources)
     architecture, batch_size, epochs = next(chosen for limit, *chosen in BY_PAIRS if pairs <= limit)
     content |= {"batch_size": min(batch_size, max(2, pairs // 2)), "epochs": epochs}
     if model.image_from and model.text_from:
@@ -77,12 +82,26 @@ def default_recipe(source: str, changes: Sequence[str], reader: InputReader) -> 
         )
     else:
         content["model"] = {"architecture": architecture}
-        if pairs <= FEW_PAIRS and not source.startswith("scenes:"):
+        if distill and not model.text_from and not any(map(says_something, chain(*(one.pairs for one in sources)))):
+            content |= _of_pictures_alone(str(architecture), distill.teacher, reader)
+        elif pairs <= FEW_PAIRS and not distill and not source.startswith("scenes:"):
             say(
                 f"{pairs:,} pairs are few to learn from with random weights. "
                 f"A model that knows much already learns more from them: --from {PUBLISHED_MODEL}"
             )
     return Recipe.build(content, changes, where=source)
+
+
+def _of_pictures_alone(architecture: str, teacher: str, reader: InputReader) -> dict[str, Any]:
+    """An image tower that learns to stand in for the teacher's, beside the teacher's text tower as it is."""
+    model = ModelSettings(architecture=architecture, text_weights=teacher)
+    taken = reader.starting_weights(model).text
+    has_bias = taken is not None and taken.architecture.logit_bias
+    return {
+        "model": {"architecture": architecture, "text_weights": teacher},
+        "freeze": {"text": True},
+        "loss": {"kind": "sigmoid" if has_bias else "softmax"},
+    }
 
 
 def _fine_tuning(starting: StartingWeights, rates: tuple[tuple[float, float], ...]) -> dict[str, Any]:

@@ -7,16 +7,13 @@ from lexel.checkpoints.model_folder.adapter import Adapter, AdapterFacts, merged
 from lexel.checkpoints.model_folder.folder import save_model_folder
 from lexel.checkpoints.model_folder.training_pictures import NO_PICTURES, TrainingPictures, union
 from lexel.errors import DataError
-from lexel.evaluation.calibrate import calibrate
-from lexel.evaluation.embedded_source import embed_source
-from lexel.evaluation.evaluate import evaluate
 from lexel.evaluation.report.report import Report
 from lexel.evaluation.report.sections import Paragraph
 from lexel.progress import say
 from lexel.training.adaptation.lora import adapter_tensors
 from lexel.training.distributed.sharding import whole_weights
 from lexel.training.guards import Kept
-from lexel.training.inputs.training_data import evaluation_templates
+from lexel.training.held_out import held_out_report
 from lexel.training.run.card import model_card
 from lexel.training.run.curves import curve_blocks, draw_curves
 from lexel.training.run.log import read_log
@@ -30,19 +27,14 @@ def finish(inputs: RunInputs, seconds: float, learned: TrainingPictures, kept: K
     `learned` are the pictures that the run has learned from; those of the weights that it began from come to them.
     `kept` says what it has kept of what those weights knew.
     """
-    held_out, templates = inputs.training_data.held_out, evaluation_templates(inputs.recipe)
     learned = union([learned, inputs.origin_pictures or NO_PICTURES])
     encoder = live_encoder(inputs, inputs.steps, learned)
-    embedded = embed_source(encoder, held_out)
-    report = evaluate(encoder, embedded, templates=templates, labels=inputs.training_data.labels())
-    try:
-        calibration, reason = calibrate(encoder, embedded, templates=templates), None
-    except DataError as error:  # the held-out pairs do not suffice
-        calibration, reason = None, error
+    report, calibrated = held_out_report(inputs, encoder)
+    calibration = None if isinstance(calibrated, DataError) else calibrated
     weights = whole_weights(inputs.clip)
     products = {name: weights.pop(name) for name in adapter_tensors(inputs.clip)}
-    if reason:
-        say(f"Not calibrated: {reason}")
+    if calibration is None:
+        say(f"Not calibrated: {calibrated}")
     lines = inputs.world.once(lambda: read_log(inputs.folder.path))
     overfitting = find_overfitting(lines)
     advice = overfitting_advice(overfitting, inputs.recipe, inputs.training_data.pairs) if overfitting else None
@@ -106,6 +98,7 @@ def _write(
             seconds,
             advice,
             kept.table() if kept else "",
+            inputs.teacher,
         ),
         calibration=calibration,
         training_pictures=learned,

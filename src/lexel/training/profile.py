@@ -39,10 +39,9 @@ from lexel.training.precision import precision_on
 from lexel.training.recipe import Recipe
 from lexel.training.run.folder import RunFolder
 from lexel.training.run.log import RunLog, SilentLog, StepTimes
-from lexel.training.run_inputs import RunInputs, make_batches, open_log
+from lexel.training.run_inputs import RunInputs, make_batches, make_objective, open_log
 from lexel.training.setup import deterministic, set_up
 from lexel.training.snapshots import Snapshots
-from lexel.training.step.contrastive import ContrastiveObjective
 from lexel.training.step.gradients import Gradients
 
 WARM_UP_STEPS = 3
@@ -168,8 +167,7 @@ class _Profiling:
         self.optimizer = Optimizer(
             inputs.clip, recipe.optimizer, recipe.schedule, inputs.steps, average, recipe.precision
         )
-        objective = ContrastiveObjective(inputs.clip.train(), recipe, inputs.preprocessing, inputs.steps)
-        self.gradients = Gradients(objective, recipe, inputs.world)
+        self.gradients = Gradients(make_objective(inputs), recipe, inputs.world)
         self.meter = Meter(self.device, precision_on(self.device, recipe.precision), inputs.world.size)
         self.towers = {"image tower": inputs.clip.image, "text tower": inputs.clip.text}
 

@@ -13,6 +13,7 @@ from lexel.data.augment import Augmentation
 from lexel.data.readers.column_settings import CaptionNames
 from lexel.errors import UsageError, did_you_mean
 from lexel.training.adaptation.settings import AdaptSettings, GuardSettings
+from lexel.training.distillation.settings import DistillSettings
 from lexel.training.distributed.sharding import ParallelSettings
 from lexel.training.engine import EngineSettings, MicroBatch
 from lexel.training.loss.settings import LossSettings
@@ -179,6 +180,7 @@ class Recipe(Config):
     tokenizer: TokenizerSettings = TokenizerSettings()
     image: ImageSettings = ImageSettings()
     adapt: AdaptSettings | None = None
+    distill: DistillSettings | None = None
     guard: GuardSettings = GuardSettings()
     freeze: FreezeSettings = FreezeSettings()
     augmentation: Augmentation = Augmentation()
@@ -216,6 +218,15 @@ class Recipe(Config):
             raise ValueError("adapt: with both towers frozen nothing is left to learn")
         if self.adapt.kind == "lora":
             self._fits_lora(self.adapt)
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_model_to_be_near(self) -> Self:
+        if self.distill and self.remember:
+            raise ValueError(
+                "distill: embeddings are held near one other model, the teacher or the start: set adapt.remember = 0, "
+                "or leave [distill] out"
+            )
         return self
 
     def _fits_lora(self, adapt: AdaptSettings) -> None:

@@ -19,6 +19,7 @@ from lexel.training.distributed.sharding import whole_clip
 from lexel.training.distributed.shared_encoder import SharedEncoder
 from lexel.training.distributed.world import World
 from lexel.training.inputs.picture_memory import PictureMemory
+from lexel.training.inputs.teacher import HeldOutByTeacher, TeacherFacts
 from lexel.training.inputs.training_data import TrainingData
 from lexel.training.metering.meter import Meter
 from lexel.training.precision import precision_on
@@ -26,6 +27,10 @@ from lexel.training.ramp import ImageSizes
 from lexel.training.recipe import Recipe
 from lexel.training.run.folder import RunFolder
 from lexel.training.run.log import RunLog, SilentLog
+from lexel.training.step.contrastive import ContrastiveObjective
+from lexel.training.step.distilling import DistillingObjective
+from lexel.training.step.objective import Objective
+from lexel.training.step.remembering import RememberingObjective
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ class RunInputs:
     texts: EmbeddedTexts | None = None
     teacher_pictures: EmbeddedPictures | None = None  # of the model that embeddings are to be near
     teacher_texts: EmbeddedTexts | None = None
+    teacher: TeacherFacts | None = None  # of a distillation
+    held_out_by_teacher: HeldOutByTeacher | None = None  # where nothing is said of the held-out pictures
 
     @cached_property
     def steps(self) -> int:
@@ -57,7 +64,17 @@ class RunInputs:
     def identity(self) -> dict[str, str]:
         """What a snapshot remembers of data, first weights and vocabulary, so that the run goes on with the same."""
         tokenizer = hashlib.sha256(f"{self.tokenizer.to_json()}{self.tokenizer.rules}".encode()).hexdigest()[:16]
-        return {"data": self.training_data.fingerprint, "origin": self.origin, "tokenizer": tokenizer}
+        taught = {"teacher": self.teacher.fingerprint} if self.teacher else {}
+        return {"data": self.training_data.fingerprint, "origin": self.origin, "tokenizer": tokenizer} | taught
+
+
+def make_objective(inputs: RunInputs) -> Objective:
+    """What the steps train. The towers are in training mode from now on."""
+    recipe = inputs.recipe
+    contrastive = ContrastiveObjective(inputs.clip.train(), recipe, inputs.preprocessing, inputs.steps)
+    if recipe.distill and inputs.teacher:
+        return DistillingObjective(contrastive, recipe.distill, inputs.teacher.logit_scale)
+    return RememberingObjective(contrastive, recipe.remember) if recipe.remember else contrastive
 
 
 def make_batches(inputs: RunInputs, start: int) -> Iterator[Batch]:

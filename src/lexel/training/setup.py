@@ -1,5 +1,6 @@
 """Before the first step: what the recipe names is read, the first weights are there, and a cut-off run is taken up."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,17 +11,20 @@ import torch
 from lexel.architectures.config import CLIPConfig
 from lexel.batches import ceil_div
 from lexel.data.loader import order_of
-from lexel.errors import LexelError
+from lexel.errors import LexelError, UsageError
 from lexel.models.clip import CLIP
 from lexel.progress import say
 from lexel.tokenizer import Tokenizer
 from lexel.training.adaptation.lora import add_adapters
+from lexel.training.distillation.teacher_map import add_teacher_map
 from lexel.training.distributed.sharding import shard_towers
+from lexel.training.distributed.shared_encoder import SharedEncoder
 from lexel.training.distributed.world import World
 from lexel.training.guards import Guards, read_guards
 from lexel.training.inputs.embedding_cache import embed_pictures, embed_texts
 from lexel.training.inputs.input_reader import InputReader
 from lexel.training.inputs.starting_weights import StartingWeights, first_clip
+from lexel.training.inputs.teacher import HeldOutByTeacher, ask_teacher, facts_of, load_teacher
 from lexel.training.inputs.training_data import TrainingData, gather, say_truncated, train_tokenizer
 from lexel.training.optimization.freezing import freeze
 from lexel.training.optimization.optimizer import Optimizer
@@ -38,6 +42,7 @@ def set_up(recipe: Recipe, folder: RunFolder, world: World, reader: InputReader)
     What the reader has read already is not read again; afterwards it has forgotten it. Raises UsageError, DataError or
     ModelError.
     """
+    teacher = load_teacher(recipe.distill.teacher, world) if recipe.distill else None
     starting, training_data, tokenizer = world.once(lambda: _read(recipe, world.size, reader))
     reader.forget()
     architecture = starting.architecture(recipe, tokenizer)
@@ -46,6 +51,8 @@ def set_up(recipe: Recipe, folder: RunFolder, world: World, reader: InputReader)
     choose_what_learns(clip, recipe)
     if sharded:
         shard_towers(clip, world.device, precision_on(world.device, recipe.precision))
+    if teacher:
+        _take_over_from(teacher, clip, recipe, training_data)
     order = order_of(training_data.sources, recipe.seed)
     preprocessing = starting.preprocessing(recipe, architecture)
     inputs = RunInputs(
@@ -60,13 +67,15 @@ def set_up(recipe: Recipe, folder: RunFolder, world: World, reader: InputReader)
         origin=starting.fingerprint,
         origin_pictures=starting.training_pictures,
         base=starting.base if recipe.lora else None,
+        teacher=facts_of(teacher) if teacher else None,
     )
     say(
         f"Training {recipe.name}: {training_data.pairs:,} pairs, {inputs.steps:,} steps of {recipe.batch_size} "
         f"({inputs.steps * recipe.batch_size / order.epoch_size:.1f} epochs), "
         f"{_parameters(clip)}, on {world}, into {folder.path}"
     )
-    return _with_embeddings(inputs)
+    inputs = _with_embeddings(inputs)
+    return _with_teacher(inputs, teacher) if teacher else inputs
 
 
 def choose_what_learns(clip: CLIP, recipe: Recipe) -> None:
@@ -91,7 +100,23 @@ def _read(recipe: Recipe, processes: int, reader: InputReader) -> tuple[Starting
     training_data = gather(recipe, reader)
     tokenizer = starting.tokenizer or train_tokenizer(recipe, training_data, architecture.text.context_length)
     say_truncated(tokenizer, training_data)
+    check_taught(recipe, training_data)
     return starting, training_data, tokenizer
+
+
+def check_taught(recipe: Recipe, training_data: TrainingData) -> None:
+    """Raise UsageError where nothing is said of any picture, and no text tower is there that means the same as the
+    teacher's."""
+    if recipe.distill is None or training_data.silent < training_data.pairs:
+        return
+    if not recipe.frozen.text or recipe.model.text_from != recipe.distill.teacher:
+        raise UsageError(
+            "recipe: distill: nothing is said of the pictures, so a text tower has nothing to learn from.\n"
+            f"Take the teacher's and leave it as it is: --set model.text_weights={recipe.distill.teacher} "
+            "--set freeze.text=true"
+        )
+    if not recipe.distill.features:
+        raise UsageError("recipe: distill.features: of pictures alone nothing else is to be learned: leave it above 0.")
 
 
 def check_batch_norm_of(recipe: Recipe, architecture: CLIPConfig, *, processes: int) -> None:
@@ -123,6 +148,32 @@ def _with_embeddings(inputs: RunInputs) -> RunInputs:
     return inputs
 
 
+def _take_over_from(teacher: SharedEncoder, clip: CLIP, recipe: Recipe, training_data: TrainingData) -> None:
+    """Put the map to the teacher's space where one is needed. Of pictures alone nothing teaches the temperature: it is
+    the teacher's."""
+    if recipe.distill and recipe.distill.features:
+        add_teacher_map(clip, teacher.dimensions, recipe.seed)
+    if training_data.silent == training_data.pairs:
+        clip.logit_scale.data.fill_(math.log(teacher.logit_scale))
+        clip.logit_scale.requires_grad_(False)
+        if clip.logit_bias is not None:
+            clip.logit_bias.data.fill_(teacher.logit_bias or 0.0)
+            clip.logit_bias.requires_grad_(False)
+
+
+def _with_teacher(inputs: RunInputs, teacher: SharedEncoder) -> RunInputs:
+    """The inputs with what the teacher makes of all pictures and texts, and of held-out pictures that it alone speaks
+    of."""
+    training_data = inputs.training_data
+    pictures, texts = ask_teacher(teacher, inputs.folder.embeddings, training_data)
+    inputs = replace(inputs, teacher_pictures=pictures, teacher_texts=texts)
+    if training_data.is_spoken_of:
+        return inputs
+    held_out = [pair.picture for pair in training_data.held_out.pairs]
+    vectors, kept, _ = teacher.embed_readable(held_out, what=None)
+    return replace(inputs, held_out_by_teacher=HeldOutByTeacher(kept, vectors))
+
+
 def resume(inputs: RunInputs, optimizer: Optimizer) -> tuple[int, float]:
     """Put the newest snapshot back, if there is one: the step to go on with, and the seconds trained before."""
     world = inputs.world
@@ -132,6 +183,7 @@ def resume(inputs: RunInputs, optimizer: Optimizer) -> tuple[int, float]:
         return 0, 0.0
     inputs.folder.check_data(facts["data"], inputs.training_data.fingerprint)
     inputs.folder.check_origin(facts.get("origin", ""), inputs.origin)
+    inputs.folder.check_teacher(facts.get("teacher"), inputs.identity.get("teacher"))
     inputs.folder.check_tokenizer(facts.get("tokenizer"), inputs.identity["tokenizer"])
     Snapshot(facts["step"], world.tensors(found.tensors if found else {}), facts).restore(inputs.clip, optimizer)
     say(f"Going on after step {facts['step']} of {inputs.steps}.")

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from lexel.checkpoints.model_folder.training_pictures import TrainingPictures
 from lexel.data.bad_images import BadImages
-from lexel.evaluation.embedded_source import embed_source
-from lexel.evaluation.evaluate import evaluate
+from lexel.data.captions import says_something
 from lexel.evaluation.report.report import Report
 from lexel.evaluation.texts.templates import templates
 from lexel.progress import say
@@ -16,6 +15,7 @@ from lexel.training.default_recipe import find_recipe
 from lexel.training.distributed.world import World
 from lexel.training.finish import finish
 from lexel.training.guards import Guards
+from lexel.training.held_out import held_out_metrics
 from lexel.training.inputs.input_reader import InputReader
 from lexel.training.inputs.training_data import evaluation_templates
 from lexel.training.optimization.average import Average
@@ -23,15 +23,19 @@ from lexel.training.optimization.optimizer import Optimizer
 from lexel.training.recipe import Recipe
 from lexel.training.run.folder import RunFolder
 from lexel.training.run.growth import SEEN_PAIRS, Growth
-from lexel.training.run.held_out_loss import held_out_loss
 from lexel.training.run.interruption import InterruptedRunError, Interruption
 from lexel.training.run.log import RunLog, SilentLog, StepTimes, is_evaluated, seconds_in_log
-from lexel.training.run_inputs import RunInputs, live_encoder, make_batches, open_log, open_picture_memory
+from lexel.training.run_inputs import (
+    RunInputs,
+    live_encoder,
+    make_batches,
+    make_objective,
+    open_log,
+    open_picture_memory,
+)
 from lexel.training.setup import deterministic, restore_best, resume, set_up, watch
 from lexel.training.snapshots import SnapshotClock, Snapshots
-from lexel.training.step.contrastive import ContrastiveObjective
 from lexel.training.step.gradients import Gradients
-from lexel.training.step.remembering import RememberingObjective
 
 PAIRS_MEASURED_IN_RUN = 1000  # of the held-out ones, at most; all of them are measured at the end
 
@@ -103,10 +107,7 @@ def _steps(
 ) -> tuple[float, TrainingPictures]:
     """Take the steps from `start` on; returns the seconds trained since the run began, and what was learned from."""
     recipe, folder, steps, world = inputs.recipe, inputs.folder, inputs.steps, inputs.world
-    inputs.clip.train()
-    objective = ContrastiveObjective(inputs.clip, recipe, inputs.preprocessing, steps)
-    objective = RememberingObjective(objective, recipe.remember) if recipe.remember else objective
-    gradients = Gradients(objective, recipe, world)
+    gradients = Gradients(make_objective(inputs), recipe, world)
     turns = range(1, recipe.evaluation.times + 1)
     measured_after = {round(steps * turn / len(turns)) for turn in turns} - {0}
     bad_images = world.once(lambda: BadImages(folder.bad_images))
@@ -174,14 +175,9 @@ def _measure(
     inputs: RunInputs, optimizer: Optimizer, done: int, log: RunLog | SilentLog, guards: Guards | None
 ) -> None:
     """Log loss and metrics of held-out pairs after `done` steps; those of averaged weights begin with `average/`."""
-    few = inputs.training_data.few_held_out(PAIRS_MEASURED_IN_RUN)
-    templates = evaluation_templates(inputs.recipe)
 
     def measured() -> dict[str, float]:
-        encoder = live_encoder(inputs, done)
-        embedded = embed_source(encoder, few)
-        report = evaluate(encoder, embedded, templates=templates, labels=inputs.training_data.labels())
-        return {"loss": held_out_loss(encoder, embedded, inputs.recipe)} | report.metrics()
+        return held_out_metrics(inputs, done, PAIRS_MEASURED_IN_RUN)
 
     with log.paused():
         metrics = measured()
@@ -198,8 +194,8 @@ def _measure(
 def _open_growth(inputs: RunInputs, start: int) -> Growth:
     """The batch whose matrix is looked at while the run goes on; the same on every process."""
     template = templates(evaluation_templates(inputs.recipe))[0]
-    few = inputs.training_data.few_held_out(SEEN_PAIRS).pairs
-    return Growth.open(inputs.folder.path, inputs.steps, list(few), template, start)
+    few = [pair for pair in inputs.training_data.few_held_out(SEEN_PAIRS).pairs if says_something(pair)]
+    return Growth.open(inputs.folder.path, inputs.steps, few, template, start)
 
 
 def _grow(growth: Growth, inputs: RunInputs, done: int) -> None:

@@ -76,8 +76,18 @@ def shard_towers(clip: CLIP, device: torch.device, precision: torch.dtype) -> No
 
 
 def whole_weights(clip: CLIP) -> dict[str, np.ndarray]:
-    """The state dict of `clip` in the host's memory; every process must call this."""
-    return {name: whole(value.detach()).cpu().contiguous().numpy() for name, value in clip.state_dict().items()}
+    """The weights of `clip` in the host's memory, without what only learns beside it (the map to a teacher's
+    embeddings); every process must call this."""
+    return {
+        name: whole(value.detach()).cpu().contiguous().numpy()
+        for name, value in clip.state_dict().items()
+        if is_own(name)
+    }
+
+
+def is_own(name: str) -> bool:
+    """Whether a weight of that name belongs to a CLIP, and not to what only learns beside it."""
+    return name.partition(".")[0] in ("image", "text", "logit_scale", "logit_bias")
 
 
 def whole_clip(clip: CLIP) -> CLIP:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
 from lexel.checkpoints.model_folder.training_pictures import TrainingPictures
 from lexel.encoder import Encoder, ImageLike
 from lexel.images import Preprocessing
+from lexel.runtimes import Runtime
 from lexel.runtimes.torch import TorchRuntime
 from lexel.tokenizer import Tokenizer
 from lexel.training.distributed.world import World
@@ -21,7 +23,7 @@ class SharedEncoder(Encoder):
 
     def __init__(
         self,
-        runtime: TorchRuntime,
+        runtime: Runtime,
         tokenizer: Tokenizer,
         preprocessing: Preprocessing,
         *,
@@ -29,7 +31,9 @@ class SharedEncoder(Encoder):
         fingerprint: str,
         world: World,
         training_pictures: TrainingPictures | None = None,
+        is_live: bool = True,
     ) -> None:
+        """`is_live` says that the towers are those of the run, whose weights its fingerprint does not tell."""
         super().__init__(
             runtime,
             tokenizer,
@@ -39,11 +43,25 @@ class SharedEncoder(Encoder):
             read_training_pictures=lambda: training_pictures,
         )
         self.world = world
+        self.is_live = is_live
+
+    @classmethod
+    def around(cls, encoder: Encoder, world: World) -> Self:
+        """A loaded model, the same on every process."""
+        return cls(
+            encoder.runtime,
+            encoder.tokenizer,
+            encoder.preprocessing,
+            name=encoder.name,
+            fingerprint=encoder.fingerprint,
+            world=world,
+            is_live=False,
+        )
 
     @cached_property
     def dimensions(self) -> int:
         """Known without embedding anything, which a process without a share would do alone."""
-        return self.clip.config.embedding
+        return self.clip.config.embedding if isinstance(self.runtime, TorchRuntime) else super().dimensions
 
     def embed_readable(
         self, images: Iterable[ImageLike], what: str | None = "Embedding images"

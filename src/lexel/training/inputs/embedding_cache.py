@@ -1,5 +1,5 @@
-"""Cache of embeddings of a frozen tower, or of a starting model that is to be remembered: each picture or text is
-embedded once, before step 0, into the run folder.
+"""Cache of embeddings of a frozen tower, of a starting model that is to be remembered, or of a teacher: each picture or
+text is embedded once, before step 0, into the run folder.
 
     embeddings/image.npy     (N, E) float32 unit vectors, a row a picture in the order of the sources
     embeddings/image.json    whose they are, how many rows are there, and which pictures could not be read
@@ -12,11 +12,11 @@ computed again.
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.lib.format import open_memmap
 from pydantic import Field, ValidationError
-from torch import nn
 
 from lexel.config import Config
 from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts, FrozenVectors
@@ -54,7 +54,7 @@ def embed_pictures(
     pictures = [pair.picture for source in training_data.sources for pair in source.pairs]
 
     def key() -> str:
-        digest = _begin_key(encoder.clip.image, encoder.preprocessing, encoder.clip.config.image)
+        digest = _begin_key(encoder, "image")
         for picture in pictures:
             digest.update(_identity(picture))
         return digest.hexdigest()
@@ -82,8 +82,8 @@ def embed_texts(
     texts = sorted(set(training_data.texts()))
 
     def key() -> str:
-        digest = _begin_key(encoder.clip.text, encoder.tokenizer.rules, encoder.clip.config.text)
-        for text in (encoder.tokenizer.to_json(), *texts):
+        digest = _begin_key(encoder, "text")
+        for text in texts:
             digest.update(f"{text}\0".encode(errors="surrogatepass"))
         return digest.hexdigest()
 
@@ -142,12 +142,19 @@ class _Cache:
         write_atomically(self.note, state.model_dump_json())
 
 
-def _begin_key(tower: nn.Module, *settings: Config) -> "hashlib.blake2b":
-    """The hash of a tower and of what comes before it."""
+def _begin_key(encoder: SharedEncoder, side: Literal["image", "text"]) -> "hashlib.blake2b":
+    """The hash of a tower and of what comes before it; of a model that was loaded, of all of it."""
     digest = hashlib.blake2b(digest_size=16)
+    if not encoder.is_live:
+        digest.update(f"{encoder.fingerprint} {side}\n".encode())
+        return digest
+    tower, config = encoder.clip.towers[side], encoder.clip.config
     hash_arrays(digest, {name: tensor.cpu().numpy() for name, tensor in tower.state_dict().items()})
-    for part in settings:
+    before = (encoder.preprocessing, config.image) if side == "image" else (encoder.tokenizer.rules, config.text)
+    for part in before:
         digest.update(part.model_dump_json().encode())
+    if side == "text":
+        digest.update(f"{encoder.tokenizer.to_json()}\0".encode(errors="surrogatepass"))
     return digest
 
 

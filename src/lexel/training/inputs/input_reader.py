@@ -20,10 +20,18 @@ class InputReader:
         self._sources: dict[str, Source] = {}
         self._weights: dict[str, StartingWeights] = {}
 
-    def source(self, settings: SourceSettings, data: DataSettings, prefer: tuple[str, ...] = ("train",)) -> Source:
+    def source(
+        self,
+        settings: SourceSettings,
+        data: DataSettings,
+        prefer: tuple[str, ...] = ("train",),
+        *,
+        text_required: bool = True,
+    ) -> Source:
         """The source, read with the columns that it or the data names. Raises UsageError or DataError.
 
-        `prefer` are the splits to take, the first that there is, where the source does not name one.
+        `prefer` are the splits to take, the first that there is, where the source does not name one. A table without
+        any text is an error, or, with `text_required=False`, pictures alone.
         """
         columns = {
             "caption": settings.caption or data.caption,
@@ -32,21 +40,27 @@ class InputReader:
             "encoding": settings.encoding or data.encoding,
         }
         own = {name: getattr(settings, name) for name in columns}
-        key = repr((settings.source, prefer, columns, own))
+        key = repr((settings.source, prefer, columns, own, text_required))
         if key not in self._sources:
-            self._sources[key] = self._read(settings.source, data, prefer, columns, own)
+            self._sources[key] = self._read(settings.source, data, prefer, columns, own, text_required)
         return self._sources[key]
 
     def _read(
-        self, name: str, data: DataSettings, prefer: tuple[str, ...], columns: dict[str, Any], own: dict[str, Any]
+        self,
+        name: str,
+        data: DataSettings,
+        prefer: tuple[str, ...],
+        columns: dict[str, Any],
+        own: dict[str, Any],
+        text_required: bool,
     ) -> Source:
         try:
-            return read_source(name, prefer=prefer, **columns)
+            return read_source(name, prefer=prefer, text_required=text_required, **columns)
         except UnfitSettingError as error:
             # What is named for all sources is for those that it fits.
             if own == columns or all(other.source == name for other in data.sources):
                 raise
-            source = read_source(name, prefer=prefer, **own)
+            source = read_source(name, prefer=prefer, text_required=text_required, **own)
             return replace(source, notes=(*source.notes, str(error).partition("\n")[0]))
 
     def starting_weights(self, settings: ModelSettings) -> StartingWeights:

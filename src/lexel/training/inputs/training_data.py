@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lexel.batches import ceil_div
-from lexel.data.captions import fill
+from lexel.data.captions import NO_TEXT, fill, says_something
 from lexel.data.loader import TrainingSource
 from lexel.data.pairs import Pair, Source, choose
 from lexel.data.readers.mixture import mixture_parts, sample_counts
@@ -31,10 +31,16 @@ class TrainingData:
     sources: tuple[TrainingSource, ...]
     held_out: Source
     fingerprint: str  # of keys, captions and labels learned from
+    silent: int = 0  # pairs without captions and labels, which a teacher alone speaks of
 
     @property
     def pairs(self) -> int:
         return sum(len(source.pairs) for source in self.sources)
+
+    @property
+    def is_spoken_of(self) -> bool:
+        """Whether the held-out pictures have captions or labels to be measured by."""
+        return says_something(self.held_out.pairs[0])
 
     def few_held_out(self, count: int) -> Source:
         """At most `count` of the held-out pairs, spread evenly over them."""
@@ -54,6 +60,8 @@ class TrainingData:
                 yield from pair.captions
                 if pair.label and (source.label_share or not pair.captions):
                     yield from (fill(template, pair.label) for template in source.templates)
+                elif not says_something(pair):
+                    yield NO_TEXT
 
 
 def gather(recipe: Recipe, reader: InputReader) -> TrainingData:
@@ -61,8 +69,9 @@ def gather(recipe: Recipe, reader: InputReader) -> TrainingData:
     sources: list[TrainingSource] = []
     held_out: list[Source] = []
     parts, mixtures = source_parts(recipe)
+    taught = recipe.distill is not None
     for settings in parts:
-        source = _read(reader, settings, recipe.data)
+        source = _read(reader, settings, recipe.data, taught=taught)
         pairs = source.pairs
         if recipe.evaluation.source is None:
             pairs, apart = _set_apart(reader, source, settings, recipe)
@@ -74,8 +83,14 @@ def gather(recipe: Recipe, reader: InputReader) -> TrainingData:
         held_out.append(_read(reader, settings, recipe.data, prefer=("val", "test")))
     apart = _merged(held_out)
     sources = _with_shares([_without(source, apart) for source in sources], mixtures)
-    _check_measurable(apart)
-    return TrainingData(tuple(sources), apart, _fingerprint(pair for source in sources for pair in source.pairs))
+    silent = len(_rows((pair for source in sources for pair in source.pairs), lambda pair: not says_something(pair)))
+    data = TrainingData(
+        tuple(sources), apart, _fingerprint(pair for source in sources for pair in source.pairs), silent
+    )
+    if silent < data.pairs or recipe.evaluation.source is not None:
+        data = replace(data, held_out=_spoken_of(apart))
+        _check_measurable(data.held_out)
+    return data
 
 
 @dataclass(frozen=True)
@@ -135,12 +150,22 @@ def evaluation_templates(recipe: Recipe) -> str | tuple[str, ...]:
 
 
 def _read(
-    reader: InputReader, settings: SourceSettings, data: DataSettings, prefer: tuple[str, ...] = ("train",)
+    reader: InputReader,
+    settings: SourceSettings,
+    data: DataSettings,
+    prefer: tuple[str, ...] = ("train",),
+    *,
+    taught: bool = False,
 ) -> Source:
-    source = reader.source(settings, data, prefer)
+    """The source, without what says nothing, unless a teacher does."""
+    source = reader.source(settings, data, prefer, text_required=not taught)
     for note in source.notes:
         say(note if note.startswith(f"{Path(settings.source).name}: ") else f"{settings.source}: {note}")
-    speaking = _rows(source.pairs, lambda pair: bool(pair.captions or pair.label))
+    speaking = _rows(source.pairs, says_something)
+    if taught:
+        if silent := len(source.pairs) - len(speaking):
+            say(f"{settings.source}: {counted(silent, 'image')} without caption or label, taught by the teacher alone.")
+        return source
     if not len(speaking):
         raise DataError(
             f"{settings.source} has {counted(len(source.pairs), 'image')} without captions or labels: "
@@ -158,7 +183,7 @@ def _set_apart(
     """The pairs to learn from, and those to measure on: the source's own val split, or a share chosen by key."""
     if source.split == "train" and "val" in source.splits:
         beside = settings.model_copy(update={"source": _val_beside(settings.source)})
-        return source.pairs, _read(reader, beside, recipe.data)
+        return source.pairs, _read(reader, beside, recipe.data, taught=recipe.distill is not None)
     kept, apart = _divide(source.pairs, recipe.evaluation, recipe.seed)
     say(f"{settings.source}: {len(apart):,} of {len(source.pairs):,} pairs are held out to measure the model on.")
     return kept, replace(source, name=f"{settings.source}, held out", pairs=apart)
@@ -209,6 +234,12 @@ def _check_measurable(held_out: Source) -> None:
             f"{held_out.name}: {len(held_out.pairs)} pairs with {len(captions)} captions are too few to measure on."
             "\nName others: --set evaluation.source=SOURCE"
         )
+
+
+def _spoken_of(source: Source) -> Source:
+    """The source without pictures that have neither caption nor label."""
+    speaking = _rows(source.pairs, says_something)
+    return source if len(speaking) == len(source.pairs) else replace(source, pairs=choose(source.pairs, speaking))
 
 
 def _merged(sources: list[Source]) -> Source:

@@ -8,6 +8,8 @@ from lexel.evaluation.report.report import Report
 from lexel.images import Preprocessing
 from lexel.models.clip import CLIP
 from lexel.progress import duration
+from lexel.training.distributed.sharding import is_own
+from lexel.training.inputs.teacher import TeacherFacts
 from lexel.training.inputs.training_data import TrainingData, source_parts
 from lexel.training.recipe import Recipe
 from lexel.version import __version__
@@ -23,13 +25,14 @@ def model_card(
     seconds: float,
     advice: str | None = None,
     kept: str = "",
+    teacher: TeacherFacts | None = None,
 ) -> str:
     """Markdown. `advice` says what went wrong in the training and what to do about it, `kept` what the model kept of
-    what it knew before."""
+    what it knew before, `teacher` what it learned to match."""
     sections = [
         _use(recipe, clip),
         _data(recipe, training_data),
-        _how_it_was_trained(recipe, clip, preprocessing, steps, seconds),
+        _how_it_was_trained(recipe, clip, preprocessing, steps, seconds, teacher),
         _numbers(training_data, report),
         *([f"## What it kept\n\n{kept}\n"] if kept else []),
         _limits(advice),
@@ -70,13 +73,22 @@ def _source_line(name: str, source: TrainingSource) -> str:
     return line
 
 
-def _how_it_was_trained(recipe: Recipe, clip: CLIP, preprocessing: Preprocessing, steps: int, seconds: float) -> str:
+def _how_it_was_trained(
+    recipe: Recipe,
+    clip: CLIP,
+    preprocessing: Preprocessing,
+    steps: int,
+    seconds: float,
+    teacher: TeacherFacts | None,
+) -> str:
     text = clip.config.text
+    parameters = sum(value.numel() for name, value in clip.named_parameters() if is_own(name))
+    taught = f"\n\nDistilled from the teacher `{teacher.name}`, fingerprint `{teacher.fingerprint}`." if teacher else ""
     return f"""## Recipe
 
 {steps:,} steps of {recipe.batch_size} pairs in {duration(seconds)}; seed {recipe.seed}; {_origin(recipe)}, with
-{sum(p.numel() for p in clip.parameters()):,} parameters: {preprocessing.image_size}-pixel images
-({preprocessing.resize}), {text.vocabulary_size:,} tokens, captions of up to {text.context_length} tokens.
+{parameters:,} parameters: {preprocessing.image_size}-pixel images
+({preprocessing.resize}), {text.vocabulary_size:,} tokens, captions of up to {text.context_length} tokens.{taught}
 
 <details><summary>The whole recipe</summary>
 

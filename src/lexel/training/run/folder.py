@@ -131,6 +131,14 @@ class RunFolder:
                 "Go back to the version of Lexel that it began with, or train into another --output."
             )
 
+    def check_teacher(self, before: str | None, now: str | None) -> None:
+        """Refuse to go on with another teacher than the run began with."""
+        if before != now:
+            raise UsageError(
+                f"The teacher of the run in {self.path} has changed since it began, so it cannot go on as the same "
+                "run.\nPut that model back, or train into another --output."
+            )
+
     def check_origin(self, before: str, now: str) -> None:
         """Refuse to go on from other weights than the run began with."""
         if before != now:
