@@ -7,6 +7,7 @@ from pydantic import Field
 
 from lexel.config import Config
 from lexel.training.adaptation.settings import AdaptSettings
+from lexel.training.distillation.settings import DistillSettings
 from lexel.training.recipe import Recipe
 from lexel.training.recipe_reference import field_comments, reference
 
@@ -42,6 +43,7 @@ def test_the_defaults_are_those_of_the_code():
     recipe = Recipe.build({"steps": 1, "data": {"sources": [{"source": "scenes:9"}]}}).model_dump(mode="json")
     recipe["data"]["sources"] = recipe["data"]["sources"][0]
     recipe["adapt"] = AdaptSettings().model_dump(mode="json")  # which a recipe without a starting model has not
+    recipe["distill"] = DistillSettings(teacher="big").model_dump(mode="json")
     assert len(told) > 30
     for path, default in told.items():
         found = recipe
