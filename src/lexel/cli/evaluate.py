@@ -5,7 +5,19 @@ from typing import Annotated
 
 import typer
 
-from lexel.cli.options import Json, Model, NoCache, NumberFormat, Output, Runtime, Templates, Wording, chosen_templates
+from lexel.cli.options import (
+    Json,
+    Languages,
+    Model,
+    NoCache,
+    NumberFormat,
+    Output,
+    Runtime,
+    Templates,
+    Wording,
+    chosen_templates,
+    split_names,
+)
 
 
 def evaluate(
@@ -49,6 +61,7 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    languages: Languages = None,
     runtime: Runtime = None,
     number_format: NumberFormat = None,
     no_cache: NoCache = False,
@@ -63,6 +76,7 @@ def evaluate(
     Examples:
       lexel evaluate runs/fashion/model fashion/test --output reports/fashion
       lexel evaluate runs/fashion/model fashion/test --suite small
+      lexel evaluate runs/shop/model shop/test --languages en,de,fr
       lexel evaluate ViT-B-32/openai --tasks binding,counting,handwriting
     """
     from lexel.cli.print_report import print_metrics
@@ -95,6 +109,7 @@ def evaluate(
         labels=read_labels(labels) if labels else None,
         training=training,
         cache=not no_cache,
+        languages=split_names(languages) if languages else (),
     )
     report.save(folder)
     if json:

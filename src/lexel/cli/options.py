@@ -156,6 +156,15 @@ Distill = Annotated[
         show_default=False,
     ),
 ]
+Languages = Annotated[
+    str | None,
+    typer.Option(
+        "--languages",
+        metavar="A,B…",
+        help="The captions' columns in other languages, by their names or codes: de for captions_de.",
+        show_default=False,
+    ),
+]
 Guard = Annotated[
     list[str] | None,
     typer.Option(
@@ -219,6 +228,11 @@ def chosen_templates(
     return given[0] if len(given) == 1 else given
 
 
+def split_names(given: str) -> list[str]:
+    """Names with commas between, each once."""
+    return list(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))
+
+
 def as_changes(
     given: list[str] | None,
     *,
@@ -226,12 +240,16 @@ def as_changes(
     adapt: str | None = None,
     guards: list[str] | None = None,
     teacher: str | None = None,
+    languages: str | None = None,
     seed: int | None = None,
     steps: int | None = None,
 ) -> list[str]:
-    """--from, --adapt, --distill, --guard, --set, --seed and --steps as changes of a recipe."""
-    named = (("model.weights", weights), ("adapt.kind", adapt), ("distill.teacher", teacher))
+    """--from, --adapt, --distill, --languages, --guard, --set, --seed and --steps as changes of a recipe."""
+    origin = "model.image_weights" if languages else "model.weights"  # a new text tower learns the languages
+    named = ((origin, weights), ("adapt.kind", adapt), ("distill.teacher", teacher))
     begin = [f"{name}={value}" for name, value in named if value is not None]
+    if languages:
+        begin += ["freeze.image=true", f"languages.columns={json.dumps(split_names(languages), ensure_ascii=False)}"]
     numbers = [f"{name}={value}" for name, value in (("seed", seed), ("steps", steps)) if value is not None]
     begin += [f"guard.sources={json.dumps(guards, ensure_ascii=False)}"] if guards else []
     return [*begin, *(given or []), *numbers]

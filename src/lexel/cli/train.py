@@ -1,6 +1,19 @@
 """`lexel train`"""
 
-from lexel.cli.options import Adapt, Distill, From, Guard, Json, Output, RecipeOrSource, Seed, Set, Steps, as_changes
+from lexel.cli.options import (
+    Adapt,
+    Distill,
+    From,
+    Guard,
+    Json,
+    Languages,
+    Output,
+    RecipeOrSource,
+    Seed,
+    Set,
+    Steps,
+    as_changes,
+)
 from lexel.progress import is_main_process
 
 
@@ -9,6 +22,7 @@ def train(
     weights: From = None,
     adapt: Adapt = None,
     distill: Distill = None,
+    languages: Languages = None,
     guard: Guard = None,
     output: Output = None,
     seed: Seed = None,
@@ -28,6 +42,7 @@ def train(
       lexel train products.csv --output runs/products
       lexel train products.csv --from ViT-B-32/openai --adapt lora --guard photos/test
       lexel train products.csv --distill ViT-L-14/openai --set model.architecture=lexel-xs
+      lexel train products.csv --from ViT-B-32/openai --languages de,fr
       torchrun --nproc-per-node 4 -m lexel train recipes/fashion.toml
     """
     from lexel.cli.printing import print_json
@@ -37,7 +52,14 @@ def train(
         recipe,
         output,
         changes=as_changes(
-            changes, weights=weights, adapt=adapt, teacher=distill, guards=guard, seed=seed, steps=steps
+            changes,
+            weights=weights,
+            adapt=adapt,
+            teacher=distill,
+            languages=languages,
+            guards=guard,
+            seed=seed,
+            steps=steps,
         ),
     )
     if not is_main_process():

@@ -92,6 +92,7 @@ class BatchMaker(Dataset[Batch]):
     augmentation: Augmentation
     pictures: EmbeddedPictures | None = None  # in place of pixels
     texts: EmbeddedTexts | None = None  # in place of ids
+    texts_alone: bool = False  # no picture takes part, and none is opened
     teacher_pictures: EmbeddedPictures | None = None  # of another model, beside the pixels
     teacher_texts: EmbeddedTexts | None = None  # of the same model, beside the ids
     share: Share = ALONE  # of the batch
@@ -102,7 +103,8 @@ class BatchMaker(Dataset[Batch]):
         preprocessing = self._preprocessing(step)
         share = self.share.of(self.batch_size)
         size = preprocessing.image_size
-        pixels = None if self.pictures else torch.empty((len(share), 3, size, size), dtype=torch.uint8)
+        no_pixels = self.pictures is not None or self.texts_alone
+        pixels = None if no_pixels else torch.empty((len(share), 3, size, size), dtype=torch.uint8)
         vectors, hashes, captions, captioned, places, keys, bad, teacher = [], [], [], [], [], [], [], []
         groups: list[tuple[int, int, int]] = []  # of image, label and text
         for place, sample in zip(share, self.order.batch(step, self.batch_size, self.share), strict=True):
@@ -143,7 +145,7 @@ class BatchMaker(Dataset[Batch]):
             text_vectors=torch.from_numpy(self.texts.find(captions)) if self.texts else None,
             teacher_image_vectors=_stacked(teacher, self.teacher_pictures) if self.teacher_pictures else None,
             teacher_text_vectors=torch.from_numpy(self.teacher_texts.find(captions)) if self.teacher_texts else None,
-            picture_hashes=None if self.pictures else np.array(hashes, np.uint64),
+            picture_hashes=None if no_pixels else np.array(hashes, np.uint64),
             captioned=torch.tensor(captioned, dtype=torch.bool),
         )
 

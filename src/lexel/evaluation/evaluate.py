@@ -21,6 +21,7 @@ from lexel.evaluation.report.report import Report, SourceReport
 from lexel.evaluation.source_fingerprint import source_fingerprint
 from lexel.evaluation.tasks.base import DrawnTask, Task, TaskInput, TaskRequest
 from lexel.evaluation.tasks.drawn import measure_drawn
+from lexel.evaluation.tasks.finding.languages import LanguageRetrieval
 from lexel.evaluation.tasks.registry import PROBE_TASKS, chosen_tasks
 from lexel.evaluation.texts.prompts import Prompts
 from lexel.evaluation.texts.templates import DEFAULT_TEMPLATES
@@ -44,6 +45,7 @@ def evaluate(
     labels: Sequence[str] | None = None,
     training: Source | str | None = None,
     cache: EvaluationCache | str | Path | bool | None = None,
+    languages: Sequence[str] = (),
 ) -> Report:
     """Measure the model on the source or sources, by default zero-shot and retrieval, where the source allows them.
 
@@ -52,19 +54,24 @@ def evaluate(
     `templates` are the sentences in which labels are shown, by default those that fit the source; `wording` says what
     the labels are called or look like. `training` is what tasks learn from (a linear probe), by default the training
     split of the data set that the source is a split of. With `cache=True`, or a folder, what the same model has
-    embedded before is not embedded again; True is the folder that the command line uses.
+    embedded before is not embedded again; True is the folder that the command line uses. `languages` are columns of
+    captions in other languages, or their codes ("de" for captions_de, "en" for the captions themselves): retrieval is
+    measured in each of them.
 
     Example:
         report = lexel.evaluate(lexel.load("demo/run/model"), "scenes:1000/test", templates="scene", cache=True)
         report.metrics()["zero_shot/top1"]
         report.save("reports/demo")                             # report.json and report.html
     """
-    wanted = chosen_tasks(tasks)
+    wanted = chosen_tasks(tasks) + ([LanguageRetrieval(languages)] if languages else [])
     words = {} if wording is None else read_wording(wording)
     prompts = Prompts(read_templates(DEFAULT_TEMPLATES if templates is None else templates), words)
     kept = chosen_cache(cache)
     one = isinstance(source, str | Source | EmbeddedSource)
-    sources = [item if isinstance(item, EmbeddedSource) else _read(item) for item in ([source] if one else source)]
+    sources = [
+        item if isinstance(item, EmbeddedSource) else _read(item, keep_columns=bool(languages))
+        for item in ([source] if one else source)
+    ]
     drawn = [task for task in wanted if isinstance(task, DrawnTask)]
     on_sources = [task for task in wanted if not isinstance(task, DrawnTask)]
     if not sources and (on_sources or not drawn):
@@ -96,8 +103,10 @@ def evaluate(
     )
 
 
-def _read(source: Source | str, prefer: Sequence[str] = ("test", "val")) -> Source:
-    return source if isinstance(source, Source) else read_test_source(source, prefer=prefer)
+def _read(source: Source | str, prefer: Sequence[str] = ("test", "val"), *, keep_columns: bool = False) -> Source:
+    if isinstance(source, Source):
+        return source
+    return read_test_source(source, prefer=prefer, keep_columns=keep_columns)
 
 
 def _own_templates(source: Source) -> str | None:

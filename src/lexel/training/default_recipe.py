@@ -6,10 +6,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from lexel.architectures.config import TextTransformerConfig
 from lexel.data.captions import says_something
+from lexel.data.languages import texts_of
+from lexel.data.pairs import Source
 from lexel.errors import UsageError
 from lexel.progress import say
 from lexel.training.adaptation.settings import AdaptSettings
+from lexel.training.distillation.languages import LanguageSettings
 from lexel.training.distillation.settings import DistillSettings
 from lexel.training.inputs.input_reader import InputReader
 from lexel.training.inputs.starting_weights import StartingWeights
@@ -31,6 +35,9 @@ BY_PAIRS: tuple[tuple[float, str, int, float], ...] = (
 FINE_TUNING_EPOCHS = 10
 FINE_TUNING_RATES: tuple[tuple[float, float], ...] = ((30e6, 3e-4), (float("inf"), 1e-5))
 LORA_RATES: tuple[tuple[float, float], ...] = ((30e6, 3e-3), (float("inf"), 2e-4))  # its products begin at nothing
+
+# Other scripts take more tokens a word, and several languages more words; what a context leaves empty costs nothing.
+LANGUAGES_VOCABULARY, LANGUAGES_CONTEXT = 16_384, 64
 
 FEW_PAIRS = 10_000  # with which a model that begins with random weights hardly learns what is general
 PUBLISHED_MODEL = "ViT-B-32/openai"  # an example of one to begin from
@@ -71,6 +78,12 @@ def default_recipe(source: str, changes: Sequence[str], reader: InputReader) -> 
     model = ModelSettings.model_validate(wanted.get("model", {}))
     data = DataSettings.model_validate(wanted["data"])
     adapt = AdaptSettings.model_validate(wanted["adapt"]) if "adapt" in wanted else None
+    if "languages" in wanted:
+        languages = LanguageSettings.model_validate(wanted["languages"])
+        content |= _for_languages(
+            languages, model, [reader.parallel_source(one, data, languages) for one in data.sources], reader
+        )
+        return Recipe.build(content, changes, where=source)
     distill = DistillSettings.model_validate(wanted["distill"]) if "distill" in wanted else None
     sources = [reader.source(settings, data, text_required=distill is None) for settings in data.sources]
     pairs = sum(len(source.pairs) for source in sources)
@@ -90,6 +103,33 @@ def default_recipe(source: str, changes: Sequence[str], reader: InputReader) -> 
                 f"A model that knows much already learns more from them: --from {PUBLISHED_MODEL}"
             )
     return Recipe.build(content, changes, where=source)
+
+
+def _for_languages(
+    languages: LanguageSettings, model: ModelSettings, sources: Sequence[Source], reader: InputReader
+) -> dict[str, Any]:
+    """A new text tower like the teacher's, with a vocabulary of all the languages."""
+    if not model.image_from:
+        raise UsageError("languages: which model speaks English, and looks at pictures? Name it: --from MODEL")
+    texts = sum(bool(texts_of(pair, one)) for one in languages.columns for source in sources for pair in source.pairs)
+    texts += sum(len(source.pairs) for source in sources)
+    architecture, batch_size, epochs = next(chosen for limit, *chosen in BY_PAIRS if texts <= limit)
+    teacher = reader.starting_weights(model).image
+    assert teacher is not None
+    content: dict[str, Any] = {
+        "batch_size": min(int(batch_size), max(2, texts // 2)),
+        "epochs": epochs,
+        "freeze": {"image": True},
+        "loss": {"kind": "sigmoid" if teacher.architecture.logit_bias else "softmax"},
+    }
+    if model.text_from:
+        return content
+    own, words = teacher.architecture.text, {"vocabulary_size", "end_of_text", "context_length"}
+    like = own.model_dump(exclude=words) if isinstance(own, TextTransformerConfig) else {}
+    return content | {
+        "model": {"architecture": architecture, "text": like | {"context_length": LANGUAGES_CONTEXT}},
+        "tokenizer": {"vocabulary_size": LANGUAGES_VOCABULARY},
+    }
 
 
 def _of_pictures_alone(architecture: str, teacher: str, reader: InputReader) -> dict[str, Any]:

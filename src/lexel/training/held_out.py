@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from lexel.calibration import Calibration
+from lexel.data.languages import texts_of
 from lexel.data.pairs import Source
 from lexel.errors import DataError
 from lexel.evaluation.calibrate import calibrate
@@ -38,7 +39,7 @@ def held_out_metrics(inputs: RunInputs, done: int, count: int) -> dict[str, floa
         return {"loss": 1 - metrics["teacher/cosine"]} | metrics
     embedded = embed_source(encoder, inputs.training_data.few_held_out(count))
     templates, labels = evaluation_templates(inputs.recipe), inputs.training_data.labels()
-    report = evaluate(encoder, embedded, templates=templates, labels=labels)
+    report = evaluate(encoder, embedded, templates=templates, labels=labels, languages=_languages(inputs))
     return {"loss": held_out_loss(encoder, embedded, inputs.recipe)} | report.metrics()
 
 
@@ -51,11 +52,19 @@ def held_out_report(inputs: RunInputs, encoder: SharedEncoder) -> tuple[Report, 
         )
         return _beside_teacher(encoder, held_out, inputs.held_out_by_teacher), reason
     embedded = embed_source(encoder, held_out)
-    report = evaluate(encoder, embedded, templates=templates, labels=inputs.training_data.labels())
+    labels, languages = inputs.training_data.labels(), _languages(inputs)
+    report = evaluate(encoder, embedded, templates=templates, labels=labels, languages=languages)
     try:
         return report, calibrate(encoder, embedded, templates=templates)
     except DataError as error:  # the held-out pairs do not suffice
         return report, error
+
+
+def _languages(inputs: RunInputs) -> list[str]:
+    """Those that the run learns and that the held-out pairs have captions in."""
+    wanted = inputs.recipe.languages.columns if inputs.recipe.languages else ()
+    pairs = inputs.training_data.held_out.pairs
+    return [language for language in wanted if any(texts_of(pair, language) for pair in pairs)]
 
 
 def _beside_teacher(encoder: SharedEncoder, held_out: Source, known: HeldOutByTeacher) -> Report:

@@ -13,6 +13,7 @@ from lexel.data.augment import Augmentation
 from lexel.data.readers.column_settings import CaptionNames
 from lexel.errors import UsageError, did_you_mean
 from lexel.training.adaptation.settings import AdaptSettings, GuardSettings
+from lexel.training.distillation.languages import LanguageSettings
 from lexel.training.distillation.settings import DistillSettings
 from lexel.training.distributed.sharding import ParallelSettings
 from lexel.training.engine import EngineSettings, MicroBatch
@@ -181,6 +182,7 @@ class Recipe(Config):
     image: ImageSettings = ImageSettings()
     adapt: AdaptSettings | None = None
     distill: DistillSettings | None = None
+    languages: LanguageSettings | None = None
     guard: GuardSettings = GuardSettings()
     freeze: FreezeSettings = FreezeSettings()
     augmentation: Augmentation = Augmentation()
@@ -219,6 +221,28 @@ class Recipe(Config):
         if self.adapt.kind == "lora":
             self._fits_lora(self.adapt)
         return self
+
+    @model_validator(mode="after")
+    def _learns_languages_beside_a_frozen_image_tower(self) -> Self:
+        if self.languages is None:
+            return self
+        if not self.model.image_from or not self.freeze.image:
+            raise ValueError(
+                "languages: the image tower of the model that speaks English stays as it is: give "
+                "model.image_weights, and freeze.image = true"
+            )
+        if self.distill or self.adapt:
+            raise ValueError(
+                f"languages: leave [{'distill' if self.distill else 'adapt'}] out, the teacher is the model itself"
+            )
+        return self
+
+    @property
+    def teacher(self) -> str | None:
+        """The model whose embeddings are matched."""
+        if self.languages:
+            return self.model.image_from
+        return self.distill.teacher if self.distill else None
 
     @model_validator(mode="after")
     def _has_one_model_to_be_near(self) -> Self:

@@ -31,6 +31,7 @@ from lexel.training.step.contrastive import ContrastiveObjective
 from lexel.training.step.distilling import DistillingObjective
 from lexel.training.step.objective import Objective
 from lexel.training.step.remembering import RememberingObjective
+from lexel.training.step.translating import TranslatingObjective
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ def make_objective(inputs: RunInputs) -> Objective:
     """What the steps train. The towers are in training mode from now on."""
     recipe = inputs.recipe
     contrastive = ContrastiveObjective(inputs.clip.train(), recipe, inputs.preprocessing, inputs.steps)
+    if recipe.languages:
+        return TranslatingObjective(contrastive)
     if recipe.distill and inputs.teacher:
         return DistillingObjective(contrastive, recipe.distill, inputs.teacher.logit_scale)
     return RememberingObjective(contrastive, recipe.remember) if recipe.remember else contrastive
@@ -89,6 +92,7 @@ def make_batches(inputs: RunInputs, start: int) -> Iterator[Batch]:
         augmentation=recipe.augmentation,
         pictures=inputs.pictures,
         texts=inputs.texts,
+        texts_alone=recipe.languages is not None,
         teacher_pictures=inputs.teacher_pictures,
         teacher_texts=inputs.teacher_texts,
         share=inputs.world.share,

@@ -23,8 +23,9 @@ from lexel.training.distributed.world import World
 from lexel.training.guards import Guards, read_guards
 from lexel.training.inputs.embedding_cache import embed_pictures, embed_texts
 from lexel.training.inputs.input_reader import InputReader
+from lexel.training.inputs.parallel_data import ask_teacher_for_english, by_language
 from lexel.training.inputs.starting_weights import StartingWeights, first_clip
-from lexel.training.inputs.teacher import HeldOutByTeacher, ask_teacher, facts_of, load_teacher
+from lexel.training.inputs.teacher import TEACHER, HeldOutByTeacher, ask_teacher, facts_of, load_teacher
 from lexel.training.inputs.training_data import TrainingData, gather, say_truncated, train_tokenizer
 from lexel.training.optimization.freezing import freeze
 from lexel.training.optimization.optimizer import Optimizer
@@ -42,7 +43,7 @@ def set_up(recipe: Recipe, folder: RunFolder, world: World, reader: InputReader)
     What the reader has read already is not read again; afterwards it has forgotten it. Raises UsageError, DataError or
     ModelError.
     """
-    teacher = load_teacher(recipe.distill.teacher, world) if recipe.distill else None
+    teacher = load_teacher(recipe.teacher, world) if recipe.teacher else None
     starting, training_data, tokenizer = world.once(lambda: _read(recipe, world.size, reader))
     reader.forget()
     architecture = starting.architecture(recipe, tokenizer)
@@ -98,6 +99,8 @@ def _read(recipe: Recipe, processes: int, reader: InputReader) -> tuple[Starting
     recipe.ramp.check(architecture.image)
     check_batch_norm_of(recipe, architecture, processes=processes)
     training_data = gather(recipe, reader)
+    if recipe.languages:
+        training_data = by_language(training_data, recipe.languages.columns)
     tokenizer = starting.tokenizer or train_tokenizer(recipe, training_data, architecture.text.context_length)
     say_truncated(tokenizer, training_data)
     check_taught(recipe, training_data)
@@ -134,6 +137,8 @@ def _with_embeddings(inputs: RunInputs) -> RunInputs:
     """The inputs with the embeddings of a frozen tower, where the recipe wants them to be cached, or of the starting
     model, where it is to be remembered."""
     frozen, folder, training_data = inputs.recipe.frozen, inputs.folder.embeddings, inputs.training_data
+    if inputs.recipe.languages:
+        return inputs  # no picture is looked at
     if frozen.image and frozen.cache_embeddings:
         return replace(inputs, pictures=embed_pictures(folder, live_encoder(inputs, 0), training_data))
     if frozen.text and frozen.cache_embeddings:
@@ -149,11 +154,11 @@ def _with_embeddings(inputs: RunInputs) -> RunInputs:
 
 
 def _take_over_from(teacher: SharedEncoder, clip: CLIP, recipe: Recipe, training_data: TrainingData) -> None:
-    """Put the map to the teacher's space where one is needed. Of pictures alone nothing teaches the temperature: it is
-    the teacher's."""
+    """Put the map to the teacher's space where one is needed. Where only one tower learns to stand in for the
+    teacher's, nothing teaches the temperature: it is the teacher's."""
     if recipe.distill and recipe.distill.features:
         add_teacher_map(clip, teacher.dimensions, recipe.seed)
-    if training_data.silent == training_data.pairs:
+    if recipe.languages or training_data.silent == training_data.pairs:
         clip.logit_scale.data.fill_(math.log(teacher.logit_scale))
         clip.logit_scale.requires_grad_(False)
         if clip.logit_bias is not None:
@@ -164,8 +169,10 @@ def _take_over_from(teacher: SharedEncoder, clip: CLIP, recipe: Recipe, training
 def _with_teacher(inputs: RunInputs, teacher: SharedEncoder) -> RunInputs:
     """The inputs with what the teacher makes of all pictures and texts, and of held-out pictures that it alone speaks
     of."""
-    training_data = inputs.training_data
-    pictures, texts = ask_teacher(teacher, inputs.folder.embeddings, training_data)
+    training_data, folder = inputs.training_data, inputs.folder.embeddings / TEACHER
+    if inputs.recipe.languages:
+        return replace(inputs, teacher_texts=ask_teacher_for_english(teacher, folder, training_data))
+    pictures, texts = ask_teacher(teacher, folder, training_data)
     inputs = replace(inputs, teacher_pictures=pictures, teacher_texts=texts)
     if training_data.is_spoken_of:
         return inputs

@@ -21,7 +21,7 @@ READERS: dict[str, Callable[[Path, Path | None, str], ProbeSource]] = {
 }
 
 
-def read_test_source(text: str, prefer: Sequence[str] = ("test", "val")) -> Source:
+def read_test_source(text: str, prefer: Sequence[str] = ("test", "val"), *, keep_columns: bool = False) -> Source:
     """Read a source to measure on: as `read_source`, or a probe such as "winoground:FOLDER".
 
     The probes are winoground, sugarcrepe, aro, clevr and choices, each with a folder or file behind its colon and
@@ -31,7 +31,7 @@ def read_test_source(text: str, prefer: Sequence[str] = ("test", "val")) -> Sour
     if not mark or kind not in READERS:
         from lexel.data.readers import read_source
 
-        return read_source(text, prefer=prefer)
+        return read_source(text, prefer=prefer, keep_columns=keep_columns)
     path, mark, images = place.partition("?images=")
     if not path.strip() or (mark and not images.strip()):
         raise UsageError(f'"{text}" names no files. Write {kind}:FOLDER, and ?images=FOLDER for pictures elsewhere.')

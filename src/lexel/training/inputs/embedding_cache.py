@@ -79,7 +79,11 @@ def embed_texts(
 
     `why` is said to the user.
     """
-    texts = sorted(set(training_data.texts()))
+    return embed_these_texts(folder, encoder, sorted(set(training_data.texts())), why)
+
+
+def embed_these_texts(folder: Path, encoder: SharedEncoder, texts: list[str], why: str) -> EmbeddedTexts:
+    """The embeddings of these texts, as `embed_texts`."""
 
     def key() -> str:
         digest = _begin_key(encoder, "text")

@@ -4,11 +4,14 @@ What was read to choose a default recipe, or to plan a run, is not read again fo
 """
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from lexel.data.languages import read_sentences
 from lexel.data.pairs import Source
 from lexel.data.readers import read_source
 from lexel.errors import UnfitSettingError
+from lexel.training.distillation.languages import LanguageSettings
 from lexel.training.inputs.starting_weights import StartingWeights, read_starting_weights
 from lexel.training.recipe import DataSettings, ModelSettings, SourceSettings
 
@@ -43,6 +46,32 @@ class InputReader:
         key = repr((settings.source, prefer, columns, own, text_required))
         if key not in self._sources:
             self._sources[key] = self._read(settings.source, data, prefer, columns, own, text_required)
+        return self._sources[key]
+
+    def parallel_source(
+        self,
+        settings: SourceSettings,
+        data: DataSettings,
+        languages: LanguageSettings,
+        prefer: tuple[str, ...] = ("train",),
+    ) -> Source:
+        """A source with its captions in English, and in other languages in `Pair.extras`; or sentences alone.
+
+        Raises UsageError or DataError.
+        """
+        english, encoding = languages.english or settings.caption or data.caption, settings.encoding or data.encoding
+        key = repr((settings.source, prefer, english, encoding, "parallel"))
+        if key not in self._sources:
+            named = english if isinstance(english, str) else None
+            found = read_sentences(Path(settings.source).expanduser(), named, encoding)
+            self._sources[key] = found or read_source(
+                settings.source,
+                prefer=prefer,
+                caption=english,
+                image=settings.image or data.image,
+                encoding=encoding,
+                keep_columns=True,
+            )
         return self._sources[key]
 
     def _read(

@@ -50,7 +50,7 @@ def _load(name: str, world: World) -> Encoder:
         exported = (path / MANIFEST).is_file() and open_model_folder(path).is_exported  # which runs where it can
         return load(name, device=None if exported else str(world.device))
     except UsageError as error:
-        raise UsageError(f"recipe: distill.teacher: {error}") from None
+        raise UsageError(f"recipe: the teacher: {error}") from None
 
 
 def facts_of(teacher: SharedEncoder) -> TeacherFacts:
@@ -65,6 +65,5 @@ def ask_teacher(
     Texts come first: a teacher that has no tokenizer says so before hours of pictures.
     """
     why = f"The teacher {teacher.name} embeds the {{}} once, to be kept."
-    folder = folder / TEACHER
     texts = embed_texts(folder, teacher, training_data, why.format("texts"))
     return embed_pictures(folder, teacher, training_data, why.format("pictures")), texts

@@ -2,14 +2,15 @@
 
 import hashlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from lexel.batches import ceil_div
 from lexel.data.captions import NO_TEXT, fill, says_something
+from lexel.data.languages import has_pictures
 from lexel.data.loader import TrainingSource
 from lexel.data.pairs import Pair, Source, choose
 from lexel.data.readers.mixture import mixture_parts, sample_counts
@@ -19,7 +20,7 @@ from lexel.progress import say
 from lexel.terminal import counted
 from lexel.tokenizer import Tokenizer
 from lexel.training.inputs.input_reader import InputReader
-from lexel.training.recipe import DataSettings, EvaluationSettings, Recipe, SourceSettings
+from lexel.training.recipe import EvaluationSettings, Recipe, SourceSettings
 
 MAX_HELD_OUT_PAIRS = 2000  # enough for intervals of four percentage points
 
@@ -32,6 +33,8 @@ class TrainingData:
     held_out: Source
     fingerprint: str  # of keys, captions and labels learned from
     silent: int = 0  # pairs without captions and labels, which a teacher alone speaks of
+    # Where a text tower learns languages: every text, and the English ones whose vector it is to give.
+    english: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def pairs(self) -> int:
@@ -69,18 +72,22 @@ def gather(recipe: Recipe, reader: InputReader) -> TrainingData:
     sources: list[TrainingSource] = []
     held_out: list[Source] = []
     parts, mixtures = source_parts(recipe)
-    taught = recipe.distill is not None
     for settings in parts:
-        source = _read(reader, settings, recipe.data, taught=taught)
+        source = _read(reader, settings, recipe)
         pairs = source.pairs
-        if recipe.evaluation.source is None:
+        if recipe.evaluation.source is None and has_pictures(source):
             pairs, apart = _set_apart(reader, source, settings, recipe)
             held_out.append(apart)
         chosen = recipe.data.templates if settings.templates is None else settings.templates
         sources.append(TrainingSource(pairs, settings.weight, templates(chosen), settings.label_share))
     if recipe.evaluation.source is not None:
         settings = SourceSettings(source=recipe.evaluation.source)
-        held_out.append(_read(reader, settings, recipe.data, prefer=("val", "test")))
+        held_out.append(_read(reader, settings, recipe, prefer=("val", "test")))
+    if not held_out:
+        raise DataError(
+            "Sentences without pictures do not suffice to measure a model on.\n"
+            "Name a source with pictures and captions in these languages: --set evaluation.source=SOURCE"
+        )
     apart = _merged(held_out)
     sources = _with_shares([_without(source, apart) for source in sources], mixtures)
     silent = len(_rows((pair for source in sources for pair in source.pairs), lambda pair: not says_something(pair)))
@@ -150,15 +157,14 @@ def evaluation_templates(recipe: Recipe) -> str | tuple[str, ...]:
 
 
 def _read(
-    reader: InputReader,
-    settings: SourceSettings,
-    data: DataSettings,
-    prefer: tuple[str, ...] = ("train",),
-    *,
-    taught: bool = False,
+    reader: InputReader, settings: SourceSettings, recipe: Recipe, prefer: tuple[str, ...] = ("train",)
 ) -> Source:
     """The source, without what says nothing, unless a teacher does."""
-    source = reader.source(settings, data, prefer, text_required=not taught)
+    taught = recipe.distill is not None
+    if recipe.languages:
+        source = reader.parallel_source(settings, recipe.data, recipe.languages, prefer)
+    else:
+        source = reader.source(settings, recipe.data, prefer, text_required=not taught)
     for note in source.notes:
         say(note if note.startswith(f"{Path(settings.source).name}: ") else f"{settings.source}: {note}")
     speaking = _rows(source.pairs, says_something)
@@ -183,7 +189,7 @@ def _set_apart(
     """The pairs to learn from, and those to measure on: the source's own val split, or a share chosen by key."""
     if source.split == "train" and "val" in source.splits:
         beside = settings.model_copy(update={"source": _val_beside(settings.source)})
-        return source.pairs, _read(reader, beside, recipe.data, taught=recipe.distill is not None)
+        return source.pairs, _read(reader, beside, recipe)
     kept, apart = _divide(source.pairs, recipe.evaluation, recipe.seed)
     say(f"{settings.source}: {len(apart):,} of {len(source.pairs):,} pairs are held out to measure the model on.")
     return kept, replace(source, name=f"{settings.source}, held out", pairs=apart)

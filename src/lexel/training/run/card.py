@@ -31,7 +31,7 @@ def model_card(
     what it knew before, `teacher` what it learned to match."""
     sections = [
         _use(recipe, clip),
-        _data(recipe, training_data),
+        _languages(recipe, training_data) if recipe.languages else _data(recipe, training_data),
         _how_it_was_trained(recipe, clip, preprocessing, steps, seconds, teacher),
         _numbers(training_data, report),
         *([f"## What it kept\n\n{kept}\n"] if kept else []),
@@ -64,6 +64,19 @@ def _data(recipe: Recipe, training_data: TrainingData) -> str:
 """
 
 
+def _languages(recipe: Recipe, training_data: TrainingData) -> str:
+    assert recipe.languages is not None
+    sources = "\n".join(f"- `{settings.source}`" for settings in source_parts(recipe)[0])
+    languages = ", ".join(("English", *recipe.languages.columns))
+    return f"""## Data
+
+{training_data.pairs:,} texts or lists of texts in the languages {languages}, of
+
+{sources}
+- fingerprint of keys and captions: `{training_data.fingerprint}`
+"""
+
+
 def _source_line(name: str, source: TrainingSource) -> str:
     line = f"- `{name}`: {len(source.pairs):,} pairs"
     if source.weight != 1:
@@ -83,7 +96,8 @@ def _how_it_was_trained(
 ) -> str:
     text = clip.config.text
     parameters = sum(value.numel() for name, value in clip.named_parameters() if is_own(name))
-    taught = f"\n\nDistilled from the teacher `{teacher.name}`, fingerprint `{teacher.fingerprint}`." if teacher else ""
+    what = "The text tower learned to give the vectors of" if recipe.languages else "Distilled from"
+    taught = f"\n\n{what} the teacher `{teacher.name}`, fingerprint `{teacher.fingerprint}`." if teacher else ""
     return f"""## Recipe
 
 {steps:,} steps of {recipe.batch_size} pairs in {duration(seconds)}; seed {recipe.seed}; {_origin(recipe)}, with

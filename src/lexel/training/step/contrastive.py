@@ -48,7 +48,7 @@ class ContrastiveObjective:
 
     def passes(self, batch: Batch, step: int) -> Mapping[str, ForwardPass]:
         """Texts come first: on a GPU their tower waits for their lengths, and nothing long is under way before."""
-        return {"text": self._text_pass(batch), "image": self._image_pass(batch, step)}
+        return {"text": self.text_pass(batch), "image": self._image_pass(batch, step)}
 
     def loss(self, batch: Batch, outputs: Mapping[str, Tensor]) -> BatchLoss:
         """The contrast of unit vectors (b, E): each other sample is a negative, unless it belongs to the same."""
@@ -82,7 +82,8 @@ class ContrastiveObjective:
         noise = draw_noise(seed, step, batch_size, patches, batch.places) if dropout else None
         return self._pass_of_pixels(batch.pixels, noise, dropout)
 
-    def _text_pass(self, batch: Batch) -> ForwardPass:
+    def text_pass(self, batch: Batch) -> ForwardPass:
+        """That of the texts alone."""
         if batch.text_vectors is not None:
             return _cached(batch.text_vectors)
         assert batch.ids is not None

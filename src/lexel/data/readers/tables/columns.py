@@ -99,6 +99,27 @@ def choose_columns(table: Table, wanted: Wanted) -> Roles:
     return Roles(image, captions, label, split, _named(table, (WEIGHTS_COLUMN,), taken=()) if alone else None)
 
 
+def sentence_column(table: Table, named: str | None) -> str | None:
+    """The column of the English sentences of a table without pictures: the one that is named, or found by its name.
+
+    None for a table that has pictures. Raises UsageError listing the columns where none of them can be meant.
+    """
+    try:
+        _find_image(table)
+        return None
+    except (UsageError, DataError):
+        pass
+    columns = list(table.columns)
+    if named:
+        return check_column(named, columns, str(table.path), "English")
+    if column := _named(table, ("en", "english", *CAPTION_NAMES), taken=()):
+        return column
+    raise UsageError(
+        f"{table.path} has no pictures, and no column that must be English. It has: {', '.join(columns)}.\n"
+        "  Name it: --set languages.english=NAME"
+    )
+
+
 def _several_captions(table: Table, taken: Sequence[str | None]) -> tuple[str, ...]:
     """Columns that hold a caption each, as `caption_1`, `caption_2`; numbers of captions, `text_id`, are none."""
     found = several_of([column for column in table.columns if column not in taken])
