@@ -113,6 +113,7 @@ class BatchMaker(Dataset[Batch]):
             random = _generator(self.order.seed, sample, pair.key)
             caption, meaning = draw_caption(pair, source.templates, source.label_share, random)
             try:
+                known = self.teacher_pictures.find(sample) if self.teacher_pictures else None
                 if self.pictures:
                     vectors.append(self.pictures.find(sample))
                 elif pixels is not None:
@@ -121,11 +122,10 @@ class BatchMaker(Dataset[Batch]):
                     view = draw_view(picture.shape[1::-1], preprocessing, self.augmentation, random, sides)
                     render_view(picture, view, preprocessing, pixels[len(keys)])
                     hashes.append(picture_hash)
-                if self.teacher_pictures:
-                    teacher.append(self.teacher_pictures.find(sample))
             except BadImageError as error:
                 bad.append((pair.key, str(error)))
                 continue
+            teacher.append(known)
             captions.append(caption)
             groups.append(group_numbers(f"{sample.source}/{pair.key}", pair.label, meaning))
             captioned.append(says_something(pair))

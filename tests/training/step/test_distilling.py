@@ -155,8 +155,8 @@ def test_another_teacher_does_not_go_on_with_the_run(tiny_model, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (("distill.teacher=runs/nowhere/model",), r"distill\.teacher: .*runs/nowhere/model"),
-        (("distill.teacher=ViT-L-14/opneai",), r"distill\.teacher: .*openai"),
+        (("distill.teacher=runs/nowhere/model",), r"the teacher: .*runs/nowhere/model"),
+        (("distill.teacher=ViT-L-14/opneai",), r"the teacher: .*openai"),
         (("distill.teacher=",), r"distill\.teacher"),
         (("distill.features=0", "distill.similarities=0"), "nothing is learned from the teacher"),
         (("distill.similarity=2",), "similarity is not a known key. Did you mean"),
