@@ -100,6 +100,14 @@ class VisionTransformer(Tower):
             return self.projection(self._pool(self.final_norm(tokens)))
         return self.projection(self.final_norm(self._pool(tokens)))
 
+    def pooled_tokens(self, pixels: Tensor) -> Tensor:
+        """What each query of CoCa's pooling takes from a picture, before the projection. (B, 3, H, W) → (B, Q, E).
+
+        The projection of the first is the embedding; the rest is what CoCa's decoder looks at.
+        """
+        assert isinstance(self.pool, QueryPool)
+        return self.final_norm(self.pool.every(self.blocks(self.pre_norm(self.embed(pixels)))))
+
     def embed(self, pixels: Tensor, kept: Tensor | None = None) -> Tensor:
         """Patches with their positions, the class token first where there is one. (B, 3, H, W), (B, K) → (B, T, D)."""
         grid = grid_of(pixels, self.patch_size, self.drop_remainder)

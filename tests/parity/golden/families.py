@@ -81,6 +81,13 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "pe-core": with_timm("vit_pe_core_tiny_patch16_384", 384, "map", None),
 }
 
+# CoCa's whole, its decoder as wide as the embedding that it looks at.
+_POOLED = {"attentional_pool": True, "attn_pooler_heads": 3, "output_tokens": True}
+CAPTIONERS: dict[str, dict[str, Any]] = {
+    "coca": family(_POOLED, COCA, **CAPTIONER) | {"embed_dim": 48},
+    "coca-quickgelu": family(_POOLED, COCA, **CAPTIONER, quick_gelu=True) | {"embed_dim": 48},
+}
+
 
 def weight(name: str, shape: tuple[int, ...]) -> np.ndarray:
     """The tensor that OpenCLIP calls `name`, float32: the same one wherever it is made."""

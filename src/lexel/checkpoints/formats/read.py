@@ -75,9 +75,8 @@ def read_foreign(
         raise UsageError(f"{path} does not exist.")
     if path.is_dir() and (path / MANIFEST).is_file():
         return _own(path)
-    weights = _weights_in(path) if path.is_dir() else path
+    weights, stored = stored_weights(path)
     where = str(weights)
-    stored = read_sharded(weights) if weights.name.endswith(".index.json") else read_weight_file(weights)
     towers = find_towers(stored.arrays, where)
     config = _config_beside(weights, CONFIGS[towers.style]) if architecture is None else None
     read = _read_open_clip if towers.style == "open_clip" else _read_huggingface
@@ -97,6 +96,15 @@ def read_foreign(
         notes=found.notes,
         warnings=found.warnings,
     )
+
+
+def stored_weights(path: Path) -> tuple[Path, Stored]:
+    """The weight file at a path or in a folder, and what it holds under its own names.
+
+    Raises UsageError where there is none, ModelError where it is damaged.
+    """
+    weights = _weights_in(path) if path.is_dir() else path
+    return weights, read_sharded(weights) if weights.name.endswith(INDEX) else read_weight_file(weights)
 
 
 @dataclass(frozen=True)
@@ -183,7 +191,7 @@ def _read_open_clip(
     rows = open_clip_rows(found, shapes, flat="token_embedding.weight" in towers.arrays)
     notes = towers.notes
     if any(key.startswith(DECODER) for key in towers.arrays):
-        notes = (*notes, "CoCa's captioner is left out: its two contrastive towers are all that Lexel uses.")
+        notes = (*notes, "CoCa's captioner is left out here; lexel caption uses it.")
     return _Found(
         architecture=found,
         preprocessing=pixels or _usual_pixels(found),

@@ -13,7 +13,7 @@ from lexel.terminal import one_line
 
 if TYPE_CHECKING:
     from lexel.errors import BadImageError
-    from lexel.generation.captions.captioner import CaptionedPicture
+    from lexel.generation.captions.candidates import CaptionedPicture
 
 
 def images(
@@ -51,19 +51,18 @@ def images(
     Examples:
       lexel caption captioner/ photos/ --csv captions.csv
       lexel caption captioner/ photo.jpg --sample 10 --top 3 --seed 1
+      lexel caption coca_ViT-B-32/laion2b_s13b_b90k photo.jpg
     """
     from lexel.cli.printing import print_json
     from lexel.data.image_arguments import image_arguments
     from lexel.errors import BadImageError
     from lexel.evaluation.report.drawn_scenes import about_drawn_scenes
-    from lexel.generation.captions.captioner import Captioner
-    from lexel.generation.captions.folder import read_facts
+    from lexel.generation.captions.coca_captioner import open_captioner
     from lexel.generation.captions.search import SearchSettings
     from lexel.progress import say
 
-    read_facts(captioner)  # before the pictures are looked for
     pictures = image_arguments(images)
-    loaded = Captioner.load(captioner, model)
+    loaded = open_captioner(captioner, model)
     settings = SearchSettings(beams=beams, samples=sample, nucleus=nucleus, temperature=temperature, seed=seed)
     found = loaded.candidates([image for _, image in pictures], settings, least)
     named = [(name, said) for (name, _), said in zip(pictures, found, strict=True)]

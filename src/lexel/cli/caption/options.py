@@ -7,7 +7,11 @@ import typer
 
 CaptionerFolder = Annotated[
     Path,
-    typer.Argument(metavar="CAPTIONER", help="A folder that lexel caption train has made.", show_default=False),
+    typer.Argument(
+        metavar="CAPTIONER",
+        help="A folder that lexel caption train has made, or a CoCa checkpoint of OpenCLIP.",
+        show_default=False,
+    ),
 ]
 MovedModel = Annotated[
     str | None,

@@ -1,20 +1,19 @@
 """A captioner: pictures in, sentences out, each with what CLIP itself thinks of it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 import torch
 
-from lexel.calibration import POSSIBLE, STRONG
 from lexel.encoder import Encoder
 from lexel.encoder_inputs import ImageLike
 from lexel.errors import BadImageError, ModelError, UsageError
+from lexel.generation.captions.candidates import CaptionedPicture, Least, captioned
 from lexel.generation.captions.decoder import CaptionDecoder
 from lexel.generation.captions.folder import CaptionerParts, load_captioner
-from lexel.generation.captions.search import SearchSettings, Sentence, Vocabulary, beam_search, sample
+from lexel.generation.captions.search import SearchSettings, Vocabulary, beam_search, sample
 from lexel.loading import load
 from lexel.progress import track
 from lexel.runtimes.torch import choose_device
@@ -23,31 +22,6 @@ from lexel.unit_vectors import check_finite
 
 PICTURES_AT_ONCE = 64
 MIN_PICTURES_FOR_PROGRESS = 128
-Least = Literal["strong", "possible", "any"]
-LEAST_MATCH = {"strong": STRONG, "possible": POSSIBLE, "any": 0.0}
-
-
-@dataclass(frozen=True, slots=True)
-class CaptionCandidate:
-    """A sentence for a picture."""
-
-    text: str
-    cosine: float  # of picture and sentence, in CLIP's space
-    match: float | None  # the probability that they belong together; None for a model without calibration
-    log_probability: float  # of the sentence under the decoder
-
-
-@dataclass(frozen=True, slots=True)
-class CaptionedPicture:
-    """What was said of one picture. `candidates` are ordered by CLIP, best first."""
-
-    candidates: list[CaptionCandidate]
-    fits: bool  # whether the best of them fits well enough to be said
-
-    @property
-    def caption(self) -> str | None:
-        """The best sentence; None where none fits."""
-        return self.candidates[0].text if self.fits else None
 
 
 class Captioner:
@@ -148,31 +122,4 @@ class Captioner:
             if settings.samples
             else beam_search(self.decoder, inputs, self.vocabulary, settings.beams, settings.length_penalty)
         )
-        texts = [[self._text(sentence) for sentence in sentences] for sentences in found]
-        distinct = sorted({text for said in texts for text in said})
-        embedded = dict(zip(distinct, self.encoder.embed_texts(distinct), strict=True))
-        return [
-            self._captioned(vector, sentences, said, embedded, least)
-            for vector, sentences, said in zip(vectors, found, texts, strict=True)
-        ]
-
-    def _captioned(
-        self,
-        vector: np.ndarray,
-        sentences: Sequence[Sentence],
-        texts: Sequence[str],
-        embedded: dict[str, np.ndarray],
-        least: Least,
-    ) -> CaptionedPicture:
-        calibration = self.encoder.calibration
-        candidates = []
-        for sentence, text in zip(sentences, texts, strict=True):
-            cosine = float(vector @ embedded[text])
-            match = None if calibration is None else float(calibration.probability(np.array(cosine)))
-            candidates.append(CaptionCandidate(text, cosine, match, sentence.log_probability))
-        candidates.sort(key=lambda one: -one.cosine)
-        match = candidates[0].match
-        return CaptionedPicture(candidates, fits=match is None or match >= LEAST_MATCH[least])
-
-    def _text(self, sentence: Sentence) -> str:
-        return self.tokenizer.backend.decode(sentence.ids).strip()
+        return captioned(self.encoder, self.tokenizer, vectors, found, least)

@@ -43,6 +43,7 @@ class Vocabulary:
     end: int
     longest: int  # tokens behind `start`, the end included
     never: tuple[int, ...] = ()  # tokens that must not appear
+    shortest: int = 1  # tokens before the end, at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def beam_search(
     """
     n = len(vectors)
     logits, cache = stepper.start(vectors, words.start)
-    logs = _first_log_probabilities(logits, words)  # (N, V)
+    logs = _log_probabilities(logits, words, 0)  # (N, V)
     size = logs.shape[1]
     kept = min(beams, size)
     totals, tokens = logs.topk(kept, dim=1)  # (N, K)
@@ -86,7 +87,9 @@ def beam_search(
     ended = tokens == words.end
     lengths = torch.ones_like(tokens)
     while ids.shape[2] < words.longest and not bool(ended.all()):
-        logs = _log_probabilities(stepper.next(ids[:, :, -1].reshape(-1), cache), words).view(n, kept, size)
+        logs = _log_probabilities(stepper.next(ids[:, :, -1].reshape(-1), cache), words, ids.shape[2]).view(
+            n, kept, size
+        )
         # A finished sentence goes on with one continuation that costs nothing, its end again.
         logs = logs.masked_fill(ended[:, :, None], -math.inf)
         logs[:, :, words.end] = torch.where(ended, torch.zeros_like(totals), logs[:, :, words.end])
@@ -127,7 +130,7 @@ def sample(
     logits, cache = stepper.start(vectors, words.start)
     rows = torch.arange(n, device=logits.device).repeat_interleave(count)
     cache.choose(rows)
-    logs = _first_log_probabilities(logits, words)[rows]  # (N · S, V)
+    logs = _log_probabilities(logits, words, 0)[rows]  # (N · S, V)
     totals = torch.zeros(n * count, device=logs.device)
     ended = torch.zeros(n * count, dtype=torch.bool, device=logs.device)
     ids: list[Tensor] = []
@@ -139,7 +142,7 @@ def sample(
         ids.append(chosen)
         if bool(ended.all()) or place + 1 == words.longest:
             break
-        logs = _log_probabilities(stepper.next(chosen, cache), words)
+        logs = _log_probabilities(stepper.next(chosen, cache), words, place + 1)
     rows_of_ids, all_totals = torch.stack(ids, 1).tolist(), totals.tolist()
     sentences = [
         _sentence(row, total, words, settings.length_penalty)
@@ -160,17 +163,12 @@ def _from_nucleus(logs: Tensor, chances: Tensor, settings: SearchSettings) -> Te
     return order.gather(1, places[:, None])[:, 0]
 
 
-def _first_log_probabilities(logits: Tensor, words: Vocabulary) -> Tensor:
-    """As `_log_probabilities`, of the first token, which is never the end."""
-    logits = logits.clone()
-    logits[:, words.end] = -math.inf
-    return _log_probabilities(logits, words)
-
-
-def _log_probabilities(logits: Tensor, words: Vocabulary) -> Tensor:
+def _log_probabilities(logits: Tensor, words: Vocabulary, said: int) -> Tensor:
+    """(N, V) log-probabilities of the next token, where so many have been said."""
     logits = logits.float()
-    if words.never:
-        logits[:, list(words.never)] = -math.inf
+    barred = [*words.never, *([words.end] if said < words.shortest else [])]
+    if barred:
+        logits = logits.index_fill(1, torch.tensor(barred, device=logits.device), -math.inf)
     return torch.log_softmax(logits, 1)
 
 

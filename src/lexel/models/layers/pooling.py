@@ -52,6 +52,15 @@ class QueryPool(nn.Module):
         query = self.query(self.query_norm(self.queries[0])).expand(tokens.shape[0], -1)
         return self.output(attend(query, self.key(tokens), self.value(tokens), self.heads))
 
+    def every(self, tokens: Tensor) -> Tensor:
+        """What every query takes: the first for the embedding, the rest for CoCa's decoder. (B, T, D) → (B, Q, E)."""
+        tokens = self.key_norm(tokens)
+        inputs = (self.query(self.query_norm(self.queries))[None], self.key(tokens), self.value(tokens))
+        q, k, v = (x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in inputs)
+        return self.output(
+            F.scaled_dot_product_attention(q.expand(len(k), -1, -1, -1), k, v).transpose(1, 2).flatten(2)
+        )
+
 
 def attend(query: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tensor:
     """What one query per image takes from its tokens. (B, D), (B, T, D), (B, T, D) → (B, D)."""
