@@ -76,6 +76,18 @@ def test_a_step_is_as_long_as_one_of_adamw(shape):
     assert root_mean_square.item() == pytest.approx(0.2 * 0.01, rel=0.25)
 
 
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_a_kernel_moves_as_the_matrix_of_its_outputs_by_all_that_it_sees(memory_format):
+    torch.manual_seed(0)
+    start, gradient = torch.randn(8, 4, 3, 3), torch.randn(8, 4, 3, 3)
+    kernel, matrix = nn.Parameter(start.clone(memory_format=memory_format)), nn.Parameter(start.reshape(8, 36).clone())
+    kernel.grad, matrix.grad = gradient.to(memory_format=memory_format), gradient.reshape(8, 36).clone()
+    for parameter in (kernel, matrix):
+        Muon([{"params": [parameter], "weight_decay": 0.5}], lr=0.1).step()
+    torch.testing.assert_close(kernel.detach().reshape(8, 36), matrix.detach())
+    assert not torch.equal(kernel.detach(), start)
+
+
 def test_a_parameter_without_a_gradient_stays():
     moved, still = nn.Parameter(torch.ones(4, 4)), nn.Parameter(torch.ones(4, 4))
     moved.grad = torch.eye(4)

@@ -2,6 +2,7 @@ import pytest
 from tiny import tiny_recipe
 from torch import nn
 
+from lexel.architectures.config import CLIPConfig, ConvNeXtConfig
 from lexel.models.clip import CLIP
 from lexel.training.optimization.parameter_groups import Group, parameter_groups
 
@@ -63,14 +64,24 @@ def test_without_layer_decay_there_are_two_groups_and_they_move_at_the_full_rate
     assert not for_muon
 
 
-@pytest.mark.parametrize("architecture", ["lexel-xs", "lexel-s"])
-def test_muon_takes_the_matrices_of_linear_layers_within_blocks(architecture):
+@pytest.mark.parametrize(("architecture", "blocks"), [("lexel-xs", ".blocks."), ("lexel-s", ".stages.")])
+def test_muon_takes_what_mixes_channels_within_blocks(architecture, blocks):
     clip = make_clip(architecture)
     by_muon = {name for name, group in group_of(clip, muon=True).items() if group["by_muon"]}
     inside = {
         f"{name}.weight"
         for name, module in clip.named_modules()
-        if isinstance(module, nn.Linear) and ".blocks." in name  # of a ResNet none: its blocks are convolutions
+        if isinstance(module, nn.Linear | nn.Conv2d) and (blocks in name or ".blocks." in name)
     }
     assert by_muon == inside
-    assert any(name.startswith("text") for name in inside)
+    assert {name.partition(".")[0] for name in inside} == {"image", "text"}
+
+
+def test_muon_leaves_convolutions_that_keep_channels_apart_to_adamw():
+    clip = CLIP(CLIPConfig(embedding=32, image=ConvNeXtConfig(image_size=32, width=16, depths=(1, 1, 1, 1))))
+    found = group_of(clip, muon=True)
+    apart = [
+        f"{name}.weight" for name, module in clip.named_modules() if isinstance(module, nn.Conv2d) and module.groups > 1
+    ]
+    assert apart
+    assert not any(found[name]["by_muon"] for name in apart)

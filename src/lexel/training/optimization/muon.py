@@ -26,7 +26,8 @@ Member = tuple[nn.Parameter, Mapping[str, Any]]  # and the settings of its group
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon for two-dimensional parameters. `precision` is that of the Newton–Schulz iterations."""
+    """Muon for matrices and for kernels (outputs, inputs, …), which count as matrices of outputs by all the rest.
+    `precision` is that of the Newton–Schulz iterations."""
 
     def __init__(
         self, groups: Iterable[Mapping[str, Any]], *, lr: float, precision: torch.dtype = torch.float32
@@ -52,12 +53,12 @@ class Muon(torch.optim.Optimizer):
         momenta = [local(self._momentum(parameter)) for parameter in parameters]
         torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)  # pyright: ignore[reportPrivateImportUsage]
         torch._foreach_lerp_(gradients, momenta, MOMENTUM)  # pyright: ignore[reportPrivateImportUsage]
-        matrices = torch.stack([whole(parameter.grad) for parameter in parameters if parameter.grad is not None])
-        directions = orthogonal(matrices, self.precision)  # (parameters, A, B)
+        matrices = [whole(parameter.grad).flatten(1) for parameter in parameters if parameter.grad is not None]
+        directions = orthogonal(torch.stack(matrices), self.precision)  # (parameters, A, B)
         reach = UPDATE_RMS * math.sqrt(max(directions.shape[-2:]))
         for (parameter, group), direction in zip(members, directions, strict=True):
             parameter.mul_(1 - group["lr"] * group["weight_decay"])
-            parameter.add_(like(parameter, direction), alpha=-group["lr"] * reach)
+            parameter.add_(like(parameter, direction.view(parameter.shape)), alpha=-group["lr"] * reach)
 
     def _momentum(self, parameter: nn.Parameter) -> Tensor:
         state = self.state[parameter]

@@ -25,7 +25,7 @@ from lexel.training.precision import Precision, precision_on
 class OptimizerSettings(Config):
     """AdamW (Loshchilov and Hutter 2019) with the CLIP paper's moments, alone or beside Muon."""
 
-    kind: Literal["adamw", "muon"] = "adamw"  # muon: of the matrices within blocks, AdamW for the rest
+    kind: Literal["adamw", "muon"] = "adamw"  # muon: of matrices and kernels within blocks, AdamW for the rest
     learning_rate: float = Field(default=1e-3, gt=0)  # the highest, after the warm-up
     layer_decay: float = Field(
         default=1.0, gt=0, le=1

@@ -1,8 +1,9 @@
 """Parameter groups: which rule moves each weight, with what share of the learning rate, and whether it decays.
 
 Rates fall from the top of each tower to its bottom (Clark et al. 2020): `layer_decay` to the power of the layers above.
-Muon takes the matrices of linear layers within blocks; stem, embeddings, norms, biases and what ends a tower are
-AdamW's, as are all convolutions.
+Muon takes the matrices of linear layers and the kernels of convolutions within blocks, each as a matrix of its outputs
+by all that they see (Jordan et al. 2024). Stem, embeddings, norms, biases and what ends a tower are AdamW's, as are
+convolutions that keep channels apart.
 """
 
 from collections import defaultdict
@@ -43,7 +44,7 @@ def parameter_groups(
         if not parameter.requires_grad:
             continue
         place = place_of.get(name, TOP)
-        by_muon = muon and place.is_hidden and _is_linear(model, name)
+        by_muon = muon and place.is_hidden and _is_matrix(model, name)
         treatment = Treatment(
             by_muon,
             _decays(model, name, parameter),
@@ -60,9 +61,12 @@ def parameter_groups(
     return for_adamw, for_muon
 
 
-def _is_linear(model: nn.Module, name: str) -> bool:
+def _is_matrix(model: nn.Module, name: str) -> bool:
+    """Whether it is a weight that mixes all channels: of a linear layer, or of a convolution without groups."""
     owner, _, leaf = name.rpartition(".")
-    return leaf == "weight" and isinstance(model.get_submodule(owner), nn.Linear)
+    module = model.get_submodule(owner)
+    mixes = isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.groups == 1)
+    return leaf == "weight" and mixes
 
 
 def _decays(model: nn.Module, name: str, parameter: nn.Parameter) -> bool:
