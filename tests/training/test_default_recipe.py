@@ -108,6 +108,27 @@ def test_changes_are_of_the_architecture_that_the_number_of_pairs_chooses(monkey
             default_recipe("photos/", [change])
 
 
+@pytest.mark.parametrize(
+    ("pairs", "changes", "kind", "rate", "size_from"),
+    [
+        (50_000, [], "muon", 2e-3, 0.5),
+        (50_000, ["optimizer.learning_rate=1e-4", "ramp.size_from=1"], "muon", 1e-4, 1),
+        (50_000, ["optimizer.kind=adamw"], "adamw", 1e-3, 0.5),
+        (50_000, ["model.architecture=ViT-B-32"], "adamw", 1e-3, 1),
+        (50_000, ["model.architecture=lexel-xs"], "muon", 2e-3, 0.5),
+        (50_000, ["batch_size=32"], "adamw", 1e-3, 1),
+        (500, [], "adamw", 1e-3, 1),
+        (2_000_000, [], "adamw", 1e-3, 1),
+        (50_000, ["model.image_weights=somewhere", "freeze.image=true"], "adamw", 1e-3, 1),
+    ],
+)
+def test_towers_of_lexels_own_begin_with_muon_and_small_pictures(monkeypatch, pairs, changes, kind, rate, size_from):
+    with_pairs(monkeypatch, pairs)
+    recipe = default_recipe("photos/", changes)
+    assert (recipe.optimizer.kind, recipe.optimizer.learning_rate) == (kind, rate)
+    assert recipe.ramp.size_from == size_from
+
+
 def test_columns_that_are_named_are_read(tmp_path):
     (tmp_path / "a.png").touch()
     (tmp_path / "shop.csv").write_text("picture,words\na.png,one thing\n")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lexel.architectures.config import TextTransformerConfig
+from lexel.architectures.zoo.ours import LEXEL
 from lexel.data.captions import says_something
 from lexel.data.languages import texts_of
 from lexel.data.pairs import Source
@@ -30,6 +31,11 @@ BY_PAIRS: tuple[tuple[float, str, int, float], ...] = (
     (1_000_000, "lexel-m", 512, 10),
     (float("inf"), "ViT-B-32", 1024, 10),
 )
+# How Lexel's own towers learn from random weights, in batches of which a step of Muon is a small part: half of the run
+# from pictures half as wide (docs/experiments.md has what it gains).
+LEAST_MUON_BATCH = 128
+MUON: dict[str, Any] = {"kind": "muon", "learning_rate": 2e-3}
+SMALL_FIRST: dict[str, Any] = {"size_from": 0.5, "until": 1.0}
 # Where a model is fine-tuned: epochs at most, and the learning rate up to this many parameters. Large towers know much
 # that a high rate would wipe out; small ones have more to learn than to lose (docs/experiments.md).
 FINE_TUNING_EPOCHS = 10
@@ -95,6 +101,9 @@ def default_recipe(source: str, changes: Sequence[str], reader: InputReader) -> 
         )
     else:
         content["model"] = {"architecture": architecture}
+        if not (model.image_from or model.text_from or distill):
+            named = wanted.get("model", {}).get("architecture", architecture)
+            content |= _from_random_weights(named, content | wanted)
         if distill and not model.text_from and not any(map(says_something, chain(*(one.pairs for one in sources)))):
             content |= _of_pictures_alone(str(architecture), distill.teacher, reader)
         elif pairs <= FEW_PAIRS and not distill and not source.startswith("scenes:"):
@@ -142,6 +151,14 @@ def _of_pictures_alone(architecture: str, teacher: str, reader: InputReader) -> 
         "freeze": {"text": True},
         "loss": {"kind": "sigmoid" if has_bias else "softmax"},
     }
+
+
+def _from_random_weights(architecture: str, wanted: dict[str, Any]) -> dict[str, Any]:
+    """How Lexel's own towers learn quickly. `wanted` is the recipe's content with the user's changes."""
+    if architecture not in LEXEL or wanted["batch_size"] < LEAST_MUON_BATCH:
+        return {}
+    asked_for_another = wanted.get("optimizer", {}).get("kind", "muon") != "muon"
+    return {"ramp": SMALL_FIRST} | ({} if asked_for_another else {"optimizer": MUON})
 
 
 def _fine_tuning(starting: StartingWeights, rates: tuple[tuple[float, float], ...]) -> dict[str, Any]:
