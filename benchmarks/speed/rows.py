@@ -113,6 +113,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.lines import Line2D
 
     names = list(dict.fromkeys(name for row in rows for name in row.points[-1].measures))
     columns = min(4, len(names))
@@ -135,7 +136,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
         axis.set_xlabel("minutes of one core", fontsize=8)
     for axis in axes[:, 0]:
         axis.set_ylabel("per cent", fontsize=8)
-    handles = [plt.Line2D([], [], color=colours[contestant], label=contestant) for contestant in contestants]
+    handles = [Line2D([], [], color=colours[contestant], label=contestant) for contestant in contestants]
     figure.legend(handles=handles, loc="lower center", ncols=min(3, len(handles)), fontsize=8, frameon=False)
     figure.tight_layout(rect=(0, 0.03 + 0.03 * -(-len(handles) // 3), 1, 1))
     figure.savefig(path, dpi=130)
