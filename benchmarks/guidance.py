@@ -1,10 +1,11 @@
 """Ten prompts steered by one model and judged by another: strokes, pixels, and pixels without what keeps them honest.
 
-    python benchmarks/guidance.py MODEL JUDGE [--steps 150] [--out runs/guidance] [--only strokes]
+    python benchmarks/guidance.py MODEL JUDGE [--photos .data/tinyimagenet_30k/val] [--out runs/guidance] [--only KIND]
 
 MODEL steers, JUDGE was trained independently. For both: the mean cosine at the start and at the end, how many prompts
 rank first and how many among the first ten of the usual distractors (chance is 1 and 10 in about 110), and the median
 rank. "one view" is pixels seen whole, without random views and noise: what guidance would be without its safeguards.
+--photos is a source with labels: what both models say of real photographs of the same things, PHOTOS_EACH of each.
 Pictures are kept in --out and drawn only where they are missing, so --only lets several processes draw at once.
 """
 
@@ -33,6 +34,7 @@ PROMPTS = (
     "a photo of a seashore",
     "a photo of a jellyfish",
 )
+PHOTOS_EACH = 20
 ONE_VIEW = {"views": 1, "noise": 0.0}  # the first view is the whole picture
 KINDS = {"strokes": ("strokes", {}), "pixels": ("pixels", {}), "one view": ("pixels", ONE_VIEW)}
 
@@ -45,6 +47,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/guidance"))
+    parser.add_argument("--photos")
     parser.add_argument("--only", choices=KINDS)
     options = parser.parse_args()
     for model in (options.model, options.judge):
@@ -65,6 +68,27 @@ def main() -> None:
             print(f"{prompt:<28} {in_columns(own)} {in_columns(other)}")
         for role, found in (("steering", guiding), ("judging", judging)):
             print(f"  {role}: {summary(found)}")
+    if options.photos:
+        print("\nreal photographs")
+        for role, model in (("steering", encoder), ("judging", judge)):
+            print(f"  {role}: {of_photos(model, encoder, options.photos)}")
+
+
+def of_photos(model: Encoder, guiding: Encoder, source: str) -> str:
+    """What a model says of photographs whose label is in a prompt."""
+    ranks, cosines = [], []
+    for prompt in PROMPTS:
+        pairs = [pair for pair in lexel.read_source(source).pairs if pair.label and prompt.endswith(f" {pair.label}")]
+        panel = Panel(Wish(prompt), model, default_distractors(guiding))
+        for pair in pairs[:PHOTOS_EACH]:
+            (score,) = panel.judge(pair.picture.load(), pair.picture.load()).goals
+            ranks.append(score.rank or 0)
+            cosines.append(score.after)
+    first, ten = mean(rank == 1 for rank in ranks), mean(rank <= 10 for rank in ranks)
+    return (
+        f"{len(ranks)} photographs, mean cosine {mean(cosines):.3f}, first {first:.0%}, among the first ten {ten:.0%}, "
+        f"median rank {median(ranks):g}"
+    )
 
 
 def draw_missing(encoder: Encoder, kind: str, options: argparse.Namespace) -> None:

@@ -24,8 +24,12 @@ def guide(
     ],
     text: Annotated[str | None, typer.Argument(help="What the picture should show.", show_default=False)] = None,
     generator: Annotated[
-        str, typer.Option("--with", metavar="NAME", help="What is steered: strokes or pixels.")
+        str, typer.Option("--with", metavar="NAME", help="What is steered: strokes, pixels or painter.")
     ] = "strokes",
+    painter: Annotated[
+        Path | None,
+        typer.Option("--painter", metavar="FOLDER", help="The painter, for --with painter.", show_default=False),
+    ] = None,
     like: Annotated[
         str | None,
         typer.Option("--like", metavar="IMAGE", help="A picture that it should be like.", show_default=False),
@@ -105,7 +109,7 @@ def guide(
     from lexel.loading import load
     from lexel.progress import say
 
-    check_picture_file(output, is_vectorial=check_name(generator) == "strokes")
+    check_picture_file(output, is_vectorial=check_name(generator, has_painter=painter is not None) == "strokes")
     if film is not None:
         check_film_file(film)
     wish = Wish(text, None if like is None else image_argument(like), change)
@@ -127,6 +131,7 @@ def guide(
         seed=seed,
         size=size,
         strokes=strokes,
+        painter=painter,
         distractors=others,
         film=film is not None,
         views=views,

@@ -218,13 +218,15 @@ def test_wishes_and_settings_that_make_no_sense_are_refused(encoder, other):
         lexel.guide(encoder, "x", wievs=3)
     with pytest.raises(UsageError, match='no generator "stroke"'):
         lexel.guide(encoder, "x", generator="stroke")
+    with pytest.raises(UsageError, match="The seed is -1"):
+        lexel.guide(encoder, "x", seed=-1)
     with pytest.raises(UsageError, match="0 strokes"):
         lexel.guide(encoder, "x", strokes=0)
     with pytest.raises(UsageError, match="5 pixels a side"):
         lexel.guide(encoder, "x", size=5)
     with pytest.raises(UsageError, match="guiding model itself"):
         lexel.guide(encoder, "x", judge=encoder)
-    with pytest.raises(UsageError, match="takes no picture to start from"):
+    with pytest.raises(UsageError, match="no picture to start from"):
         lexel.guide(encoder, "x", generator=PlainPixels(), start=Image.new("RGB", (8, 8)))
 
 

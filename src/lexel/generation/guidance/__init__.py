@@ -7,6 +7,7 @@ In reading order:
     strokes, curves, rasterizer    a painter of Bézier strokes, drawn so that gradients reach them; SVG
     pixels                         pixels in a Fourier basis
     module_generator               any callable or torch.nn.Module as a generator
+    painter_decoder                the decoder of `lexel generate`
     choose                         generators by name
     goals, views                   what is wanted, as a loss; the random views that keep it honest
     descent                        the steps: schedule, pull towards the start, Ctrl-C

@@ -26,6 +26,7 @@ from lexel.generation.guidance.scores import ModelScores, Panel, check_judge, de
 FRAMES = 40  # of a film, at most, besides the start
 FRAME_SIDE = 256  # pixels, of a film's frames
 DRAWN_SIDE = 512  # pixels, of what can be drawn at any size
+SEEDS = 2**63
 USUAL_PULL = 0.1  # towards a start that somebody chose
 
 
@@ -84,15 +85,17 @@ def guide(
     seed: int = 0,
     size: int | None = None,
     strokes: int = 64,
+    painter: str | Path | None = None,
     distractors: Sequence[str] | None = None,
     film: bool = False,
     **settings: Any,
 ) -> Guided:
     """Steer a generator until the model sees in its pictures what is wanted: a text, a picture to be like, a change.
 
-    `generator` is "strokes" (CLIPDraw, Frans et al. 2021), "pixels" (in a Fourier basis), or one of your own:
-    `ModuleGenerator(module, latent)` makes one of any torch.nn.Module. Several wishes count equally. `change` is a pair
-    of texts, from and to (the directional loss of StyleGAN-NADA, Gal et al. 2022), best with a picture to `start` from.
+    `generator` is "strokes" (CLIPDraw, Frans et al. 2021), "pixels" (in a Fourier basis), "painter" (the decoder of
+    `lexel generate`, in the folder `painter`), or one of your own: `ModuleGenerator(module, latent)` makes one of any
+    torch.nn.Module. Several wishes count equally. `change` is a pair of texts, from and to (the directional loss of
+    StyleGAN-NADA, Gal et al. 2022), best with a picture to `start` from.
 
     `judge` is another model, trained independently, that says whether the result shows it: the guiding model's own
     word is flattered. Both rank the text among `distractors`. `seed` makes all that is random; `size` and `strokes` are
@@ -109,6 +112,8 @@ def guide(
     began = time.monotonic()
     wish = Wish(text, like, change)
     wish.check()
+    if not 0 <= seed < SEEDS:
+        raise UsageError(f"The seed is {seed}; seeds are from 0 to {SEEDS - 1:,}.")
     clip = differentiable(encoder)
     chosen = _settings(steps, settings, pull=0.0 if start is None else USUAL_PULL)
     if judge is not None:
@@ -117,9 +122,20 @@ def guide(
     panel = Panel(wish, encoder, texts)
     jury = None if judge is None else Panel(wish, judge, texts)
     if isinstance(generator, str):
-        generator = make_generator(generator, encoder, size=size, strokes=strokes, start=start, seed=seed)
-    elif start is not None:
-        raise UsageError("A generator of your own begins with its own latent; it takes no picture to start from.")
+        generator = make_generator(
+            generator,
+            encoder,
+            size=size,
+            strokes=strokes,
+            painter=painter,
+            text=text or (change[0] if change else None),
+            start=start,
+            seed=seed,
+        )
+    elif start is not None or painter is not None:
+        raise UsageError(
+            "A generator of your own begins with its own latent; it takes no painter and no picture to start from."
+        )
 
     first = checked_start(generator)
     side = max(one.preprocessing.image_size for one in (encoder, judge) if one is not None)
