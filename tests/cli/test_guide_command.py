@@ -81,6 +81,8 @@ MISTAKES = {
     "folder": (("a", "-o", "none/out.png"), "no folder none"),
     "film": (("a", "--film", "way.mp4"), "ends in .gif"),
     "film folder": (("a", "--film", "none/way.gif"), "no folder none"),
+    "painter": (("a", "--with", "painter"), "--with painter needs --painter FOLDER"),
+    "no painter": (("a", "--with", "painter", "--painter", "empty"), "empty is no painter"),
     "generator": (("a", "--with", "pixel"), 'Did you mean "pixels"'),
     "like": (("--like", "rad.png"), 'Did you mean "red.png"'),
     "start": (("a", "--start", "none.png"), "no file, folder or match"),

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from lexel.generation.pictures.painter import Painter
 from PIL import Image
 from tiny_painter import tiny_clip, train_tiny_painter
 
@@ -11,6 +10,7 @@ import lexel
 from lexel.errors import UsageError
 from lexel.generation.guidance.choose import make_generator
 from lexel.generation.guidance.painter_decoder import PainterDecoder
+from lexel.generation.pictures.painter import Painter
 
 
 @pytest.fixture(scope="module")
