@@ -1,3 +1,6 @@
+import multiprocessing
+import os
+import signal
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +15,7 @@ from lexel.data.loader import Batch, BatchMaker, TrainingSource, load_batches
 from lexel.data.order import Order, Share
 from lexel.data.pairs import ImageFile, Pair
 from lexel.data.readers import read_source
+from lexel.errors import LexelError
 from lexel.images import Preprocessing
 from lexel.tokenizer import Tokenizer
 
@@ -150,3 +154,22 @@ def test_a_share_may_be_empty(maker):
     batch = replace(maker, share=Share(1, 20))[0]
     assert batch.keys == ()
     assert len(batch.pixels) == len(batch.ids) == len(batch.places) == 0
+
+
+def test_a_worker_that_is_killed_is_replaced_and_the_batches_stay_the_same(maker, capsys):
+    expected = [batch.keys for batch in load_batches(maker, start=1, stop=40, workers=0)]
+    batches = load_batches(maker, start=1, stop=40, workers=2)
+    came = [next(batches).keys]
+    os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+    came += [batch.keys for batch in batches]
+    assert came == expected
+    assert "was killed (memory?). Others go on from step" in capsys.readouterr().err
+
+
+def test_workers_that_are_killed_again_and_again_end_the_run_with_a_reason(maker, monkeypatch):
+    def die(*_: object) -> None:
+        raise RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
+
+    monkeypatch.setattr("lexel.data.loader._made_ahead", die)
+    with pytest.raises(LexelError, match="killed 3 times"):
+        next(load_batches(maker, start=0, stop=2, workers=1))

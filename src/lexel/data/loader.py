@@ -5,9 +5,11 @@ that makes it nor the moment matters. A picture that cannot be read is left out 
 """
 
 import hashlib
+import multiprocessing
 import os
 import re
 import signal
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -25,10 +27,13 @@ from lexel.data.order import ALONE, Order, Sample, Share
 from lexel.data.pairs import Pair, Picture, shard_ends
 from lexel.data.picture_hash import load_with_hash
 from lexel.data.views import render_view
-from lexel.errors import BadImageError
+from lexel.errors import BadImageError, LexelError
 from lexel.images import Preprocessing
+from lexel.progress import say
 from lexel.tokenizer import Tokenizer
 
+MAX_DEATHS = 3  # of workers one after the other; then something is wrong that stays so
+_DEAD_WORKER = "exited unexpectedly"  # in what torch says of a worker that is gone
 SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
 
 
@@ -180,7 +185,32 @@ def group_numbers(image: str, label: str | None, meaning: str) -> tuple[int, int
 def load_batches(
     maker: BatchMaker, *, start: int, stop: int, workers: int, pin_memory: bool = False
 ) -> Iterator[Batch]:
-    """The batches of steps `start` to `stop` − 1 in order, made ahead by `workers` processes (0: by this one)."""
+    """The batches of steps `start` to `stop` − 1 in order, made ahead by `workers` processes (0: by this one).
+
+    Where a process is killed, others go on from the step that is due: a batch depends on its step alone. Raises
+    LexelError where they are killed again and again.
+    """
+    deaths = 0  # since the last batch came
+    while start < stop:
+        try:
+            for batch in _made_ahead(maker, start, stop, workers, pin_memory):
+                yield batch
+                start, deaths = start + 1, 0
+        except RuntimeError as error:
+            if _DEAD_WORKER not in str(error):
+                raise
+            deaths += 1
+            if deaths == MAX_DEATHS:
+                raise LexelError(
+                    f"Processes that make batches were killed {deaths} times without a batch; usually memory ran out.\n"
+                    "  Fewer need less of it: --set data.workers=1, or 0 for none."
+                ) from None
+            say(f"A process that makes batches was killed (memory?). Others go on from step {start + 1:,}.")
+
+
+def _made_ahead(maker: BatchMaker, start: int, stop: int, workers: int, pin_memory: bool) -> Iterator[Batch]:
+    """The batches from new processes. Raises RuntimeError, in the call for a batch, where one of them has died."""
+    handler = signal.getsignal(signal.SIGCHLD)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="This DataLoader will create")  # the number is the user's to choose
         loader = DataLoader(
@@ -192,8 +222,18 @@ def load_batches(
             prefetch_factor=4 if workers else None,
             pin_memory=pin_memory,
         )
+        before = set(multiprocessing.active_children())
         batches = iter(loader)
-    yield from batches
+        processes = set(multiprocessing.active_children()) - before
+    if threading.current_thread() is threading.main_thread():
+        # torch would raise the death of a process wherever the main thread happens to be, in the middle of a step.
+        signal.signal(signal.SIGCHLD, handler if handler is not None else signal.SIG_DFL)
+    try:
+        yield from batches
+    except RuntimeError:
+        for process in processes:  # they wait for an end that a broken queue may never bring them
+            process.kill()
+        raise
 
 
 def _quiet_worker(_: int) -> None:
