@@ -59,7 +59,7 @@ def test_pictures_outside_the_folders_mean_that_these_are_no_classes(tmp_path):
     draw(tmp_path, "2023/1.png", "2024/2.png", "3.png")
     source = read_source(str(tmp_path))
     assert source.labels == []
-    assert "folder names not taken for labels: 1 images lie outside the 2 folders" in source.notes
+    assert "folder names not taken for labels: 1 image lies outside the 2 folders" in source.notes
 
 
 def test_numbered_folders_of_captioned_pictures_are_no_classes(tmp_path):

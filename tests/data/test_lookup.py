@@ -57,7 +57,7 @@ def test_where_nothing_is_found_the_message_says_what_was_tried(tmp_path):
     (tmp_path / "t.csv").write_text("path,caption\n/home/other/9.png,one\n")
     with pytest.raises(DataError) as error:
         read_source(str(tmp_path / "t.csv"))
-    assert "by name among the 1 images below it: 0 of 1 found" in str(error.value)
+    assert "by name among the 1 image below it: 0 of 1 found" in str(error.value)
 
 
 def said_of(folder: Path, names: list[str], column: str = "image") -> tuple[list[tuple[str, tuple[str, ...]]], str]:
@@ -132,7 +132,7 @@ def test_a_relative_path_is_not_the_file_of_that_name_in_another_folder(tmp_path
     draw(tmp_path, "a/1.png", "a/2.png")
     pairs, notes = said_of(tmp_path, ["a/2.png", "b/1.png"])
     assert [key for key, _ in pairs] == ["a/2.png", "b/1.png"]
-    assert "1 of 2 images do not exist (50%), such as b/1.png" in notes
+    assert "1 of 2 images does not exist (50%), such as b/1.png" in notes
 
 
 def test_a_table_whose_first_pictures_are_missing_is_read_and_their_share_is_told(tmp_path):
@@ -148,7 +148,7 @@ def test_pictures_behind_a_link_are_there_also_where_others_are_missing(tmp_path
     (tmp_path / "table" / "images").symlink_to(tmp_path / "elsewhere")
     pairs, notes = said_of(tmp_path / "table", ["images/1.png", "images/9.png", "images/2.png"])
     assert [key for key, _ in pairs] == ["images/1.png", "images/9.png", "images/2.png"]
-    assert "1 of 3 images do not exist (33%), such as images/9.png" in notes
+    assert "1 of 3 images does not exist (33%), such as images/9.png" in notes
 
 
 def folded(name: str) -> str:

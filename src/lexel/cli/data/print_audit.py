@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from lexel.data.audit import Audit
     from lexel.data.audit.spread import Spread
 
+BROKEN_SHOWN = 10  # pictures that cannot be read, by name
+
 
 def print_inspection(inspection: "Inspection") -> None:
     """The facts of a source, then what to look at."""
@@ -42,8 +44,10 @@ def print_inspection(inspection: "Inspection") -> None:
     for name, value in facts.items():
         if value is not None:
             print(f"  {name:<20} {value}")
-    for bad in audit.unreadable[:10]:
+    for bad in audit.unreadable[:BROKEN_SHOWN]:
         print(f"    {one_line(bad.key)}: {bad.reason}")
+    if len(audit.unreadable) > BROKEN_SHOWN:
+        print(f"    and {len(audit.unreadable) - BROKEN_SHOWN:,} more, which --html and --json name")
     if inspection.fit is not None:
         _print_fit(inspection.fit)
     for warning in inspection.warnings:
@@ -66,12 +70,15 @@ def _print_fit(fit: "TextFit") -> None:
 def _copies(audit: "Audit") -> str:
     same = sum(map(len, audit.duplicates))
     near = sum(1 + len(group.others) for group in audit.near_duplicates)
-    if not same + near:
-        return "none"
-    return (
-        f"{counted(same, 'image')} with the pixels of another, in {counted(len(audit.duplicates), 'group')}; "
-        f"{near:,} nearly like another, in {counted(len(audit.near_duplicates), 'group')}"
-    )
+    found = [
+        f"{counted(count, 'image')} {what}, in {counted(len(groups), 'group')}"
+        for count, what, groups in (
+            (same, "with the pixels of another", audit.duplicates),
+            (near, "nearly like another", audit.near_duplicates),
+        )
+        if count
+    ]
+    return "; ".join(found) or "none"
 
 
 def _spread(spread: "Spread | None", unit: str = "", scale: float = 1, digits: str = ".4g") -> str | None:

@@ -14,6 +14,7 @@ from lexel.data.audit.copies import NearCopies
 from lexel.data.audit.spread import Histogram, Spread
 from lexel.data.pairs import Picture, Source
 from lexel.evaluation.report.page import page_environment, thumbnail
+from lexel.terminal import counted
 
 if TYPE_CHECKING:
     from lexel.curation.sources.inspection import Inspection
@@ -75,6 +76,7 @@ def render_inspection(inspection: Inspection) -> str:
         thumbnail_there=partial(_thumbnail, there),
         histogram_view=histogram_view,
         spread_words=spread_words,
+        counted=counted,
         groups=copy_groups,
         odd_kinds=ODD_KINDS,
         limits={"groups": GROUPS_SHOWN, "copies": COPIES_SHOWN, "leaks": LEAKS_SHOWN, "broken": BROKEN_SHOWN},

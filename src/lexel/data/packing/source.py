@@ -20,6 +20,7 @@ from lexel.data.pairs import Pair, Source
 from lexel.errors import LexelError, UsageError
 from lexel.files import make_folder, remove_unfinished
 from lexel.progress import say, track
+from lexel.terminal import counted
 
 AHEAD = 8  # pictures for each core that are begun before they are asked for
 
@@ -84,7 +85,7 @@ def _splits(name: str, source: Source, read: Callable[[str], Source]) -> Mapping
     without = len(source.pairs) - sum(len(of_split.pairs) for of_split in splits.values())
     if without:
         raise UsageError(
-            f"{name}: {without:,} of {len(source.pairs):,} pairs belong to no split, while others do.\n"
+            f"{name}: {without:,} of {counted(len(source.pairs), 'pair')} belong to no split, while others do.\n"
             f"  Name the one to pack: {name}/{source.splits[0]}"
         )
     return splits

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lexel.data.readers.splits import FOLDER_SPLITS, split_name
+from lexel.terminal import counted
 
 _NAMED = 4  # folders in a note
 _SPLIT = re.compile(r"([a-z]+)[-_]?(?:\d{4})?(?:[-_]?images)?", re.IGNORECASE)
@@ -34,7 +35,8 @@ def label_by_folder(images: Sequence[str]) -> ClassFolders:
             none.notes.append(f'no labels: all images lie in the one folder "{within}"')
         return none
     if outside:
-        none.notes.append(f"folder names not taken for labels: {outside:,} images lie outside the {_count(classes)}")
+        lie = counted(outside, "image lies", "images lie")
+        none.notes.append(f"folder names not taken for labels: {lie} outside the {_count(classes)}")
         return none
     if all(map(_is_split, classes)):
         none.notes.append(f"folder names not taken for labels: {_few(classes)} are splits")
@@ -66,7 +68,7 @@ def _is_split(name: str) -> bool:
 
 
 def _count(folders: Sequence[str]) -> str:
-    return f"{len(folders):,} folder{'' if len(folders) == 1 else 's'}"
+    return counted(len(folders), "folder")
 
 
 def _few(names: Sequence[str]) -> str:

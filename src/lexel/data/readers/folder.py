@@ -128,7 +128,7 @@ def _read_images(root: Path, listing: _FolderListing, wanted: Wanted) -> Reading
 
     notes = []
     if captioned:
-        notes.append(f"captions from the text files beside {captioned:,} of {len(captions):,} images")
+        notes.append(f"captions from the text files beside {captioned:,} of {counted(len(captions), 'image')}")
         notes += encoding_note(encoding, [caption for texts in captions for caption in texts or ()])
     if 2 * captioned < len(captions):
         found = label_by_folder(listing.images)

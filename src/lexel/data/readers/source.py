@@ -25,6 +25,7 @@ from lexel.data.readers.tables.rows import read_table_pairs
 from lexel.data.readers.tables.table import READERS
 from lexel.data.remote import fetch, is_remote
 from lexel.errors import DataError, UnfitSettingError, UsageError, did_you_mean
+from lexel.terminal import counted
 
 
 def read_source(
@@ -125,8 +126,8 @@ def _joined(text: str, parts: Sequence[MixturePart], sources: Sequence[Source]) 
     pairs = [replace(pair, key=f"{source.name}/{pair.key}") for source in sources for pair in source.pairs]
     counts = sample_counts([len(source.pairs) for source in sources], [part.share for part in parts])
     notes = [
-        f"{part.share:.4g} of the samples from {part.source}: {len(source.pairs):,} pairs, {count:,} samples an epoch"
-        f" ({count / len(source.pairs):.3g} passes)"
+        f"{part.share:.4g} of the samples from {part.source}: {counted(len(source.pairs), 'pair')}, "
+        f"{counted(count, 'sample')} an epoch ({count / len(source.pairs):.3g} passes)"
         for part, source, count in zip(parts, sources, counts, strict=True)
     ]
     said = [

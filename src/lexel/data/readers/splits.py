@@ -43,7 +43,11 @@ def take_split(
     if chosen is None and list(counts) == list(known) and len(known) == 1:
         return reading.pairs, next(iter(known)), [f'everything is in the split "{next(iter(known))}"']
     if chosen is None:
-        return reading.pairs, None, [f"all splits taken: {listed}; one of them is {source}/{next(iter(known))}"]
+        return (
+            reading.pairs,
+            None,
+            [f"all splits taken: {listed}; one of them is {source.rstrip('/')}/{next(iter(known))}"],
+        )
     pairs = [pair for pair, split in zip(reading.pairs, reading.splits, strict=True) if split == chosen]
-    others = "" if named else f" of {listed}; another is named by {source}/NAME"
+    others = "" if named else f" of {listed}; another is named by {source.rstrip('/')}/NAME"
     return pairs, chosen, [f'split "{chosen}" taken{others}']

@@ -230,7 +230,7 @@ def _plain_quotes_note(found: DelimitedRows) -> list[str]:
     if not found.plain_quotes:
         return []
     return [
-        f"quotation marks taken as plain characters in {len(found.plain_quotes):,} rows, first on line"
+        f"quotation marks taken as plain characters in {counted(len(found.plain_quotes), 'row')}, first on line"
         f" {found.plain_quotes[0]}"
     ]
 

@@ -118,7 +118,10 @@ def _lookup_notes(
             share = "" if count == len(written) else f"{count:,} "
             notes.append(f"{share}images found by {way}: {written[name]} is {_shown(folder, path)}")
     if missing:
-        share = f"{len(missing):,} of {len(written):,} images do not exist ({len(missing) / len(written):.0%})"
+        verb = "does" if len(missing) == 1 else "do"
+        share = (
+            f"{len(missing):,} of {counted(len(written), 'image')} {verb} not exist ({len(missing) / len(written):.0%})"
+        )
         notes.append(f"{share}, such as {written[missing[0]]}")
     if left_out := sum(name in lookup.ambiguous for name in names):
         name, files = next(iter(lookup.ambiguous.items()))
@@ -137,7 +140,7 @@ def _why_none(table: Table, column: str, names: Sequence[str], lookup: Lookup) -
     looked = f"Looked in {table.path.parent.resolve()} and the folders right below it"
     if lookup.looked_at:
         looked += (
-            f",\n  and by name among the {lookup.looked_at:,} images below it:"
+            f",\n  and by name among the {counted(lookup.looked_at, 'image')} below it:"
             f" {len(lookup.files):,} of {len(names):,} found"
         )
     sample = spread(names, SAMPLE)
