@@ -1,7 +1,8 @@
 """The pairs of large folders and tables as arrays: a pair is made when it is asked for.
 
 A million pairs of Python objects take more than a gigabyte, and once more in every worker process, because looking at
-an object writes its reference count. Arrays of texts and numbers take a tenth and stay shared.
+an object writes its reference count. Arrays of texts and numbers take a tenth and stay shared. No object of the pairs
+that they are made of is kept where there may be many: one of a thousand would keep the memory of all from being freed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,10 +30,13 @@ class CompactPairs(Sequence[Pair]):
         self._pictures = _CompactPictures(pairs)
         self._captions = _pack(caption for pair in pairs for caption in pair.captions)
         self._captions_until = np.cumsum([len(pair.captions) for pair in pairs], dtype=np.int64)
-        labels = dict.fromkeys(pair.label for pair in pairs)
-        self._labels = list(labels)  # None among them
-        numbers = {label: number for number, label in enumerate(labels)}
-        self._label_of = np.fromiter((numbers[pair.label] for pair in pairs), np.int32, len(pairs))
+        labels = {
+            label: number for number, label in enumerate(dict.fromkeys(p.label for p in pairs if p.label is not None))
+        }
+        self._labels = _pack(labels)
+        self._label_of = np.fromiter(
+            (-1 if pair.label is None else labels[pair.label] for pair in pairs), np.int32, len(pairs)
+        )
         self._weights = {row: pair.caption_weights for row, pair in enumerate(pairs) if pair.caption_weights}
         self._extras: list[Mapping[str, Any] | None] = (
             [pair.extras for pair in pairs] if any(pair.extras is not None for pair in pairs) else []
@@ -56,7 +60,7 @@ class CompactPairs(Sequence[Pair]):
             self._keys[row],
             self._pictures[row],
             tuple(self._captions[number] for number in range(start, int(self._captions_until[row]))),
-            self._labels[self._label_of[row]],
+            None if self._label_of[row] < 0 else self._labels[int(self._label_of[row])],
             self._extras[row] if self._extras else None,
             self._weights.get(row, ()),
         )
@@ -85,7 +89,7 @@ class _CompactPictures:
                     self._held[row] = picture
             names.append(name)
         self._names = _pack(names)
-        self._folders = [Path(folder) for folder in folders]
+        self._folders = list(folders)
         self._columns = list(columns)
 
     def __getitem__(self, row: int) -> Picture:
@@ -93,7 +97,7 @@ class _CompactPictures:
             return self._held[row]
         place = int(self._place[row])
         if place >= 0:
-            return ImageFile(self._folders[place] / self._names[row])
+            return ImageFile(Path(self._folders[place] + self._names[row]))
         path, column = self._columns[-1 - place]
         group, cell = self._cell[row].tolist()
         return TableImage(path, group, cell, column)
