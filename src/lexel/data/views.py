@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate
 from lexel.data.augment import View
 from lexel.images import Preprocessing
 
-LUMA = (0.299, 0.587, 0.114)  # of red, green, blue: ITU-R BT.601
+LUMA = torch.tensor([0.299, 0.587, 0.114])  # of red, green, blue: ITU-R BT.601
 
 
 def render_view(picture: np.ndarray, view: View, preprocessing: Preprocessing, place: Tensor) -> None:
@@ -44,9 +44,8 @@ def _jitter(place: Tensor, brightness: float, contrast: float, saturation: float
     All three are linear: a colour c with the grey g becomes bk(sc + (1 − s)g) + (1 − k)bm, where m is the mean grey.
     """
     colours = place.reshape(3, -1).to(torch.float32)  # (3, HW)
-    luma = torch.tensor(LUMA)
-    grey = luma @ colours  # (HW,)
-    mean_grey = float(luma @ colours.mean(1))
+    grey = LUMA @ colours  # (HW,)
+    mean_grey = float(LUMA @ colours.mean(1))
     colours *= brightness * contrast * saturation
     colours += grey.mul_(brightness * contrast * (1 - saturation)).add_((1 - contrast) * brightness * mean_grey)
     # NumPy's conversion to uint8 is vectorized, torch's is not.
