@@ -66,17 +66,25 @@ def timed(work: Callable[[], None]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def lexel(inputs: dict[str, Any], precision: str, compiled: bool) -> tuple[Round, float, float]:
-    """What takes a step, the step's model FLOPs, and the machine's matmul peak."""
+def small_model(
+    precision: str, compiled: bool = False, text: TextTransformerConfig = TEXT
+) -> tuple[ContrastiveObjective, Gradients, Optimizer]:
+    """The small model of this benchmark with random weights, and what takes its steps, in this process alone."""
     settings = {"name": "step", "steps": 1_000_000, "data": {"sources": [{"source": "made up"}]}}
     more = {"batch_size": BATCH, "precision": precision, "engine": {"compile": compiled}}
     recipe = Recipe.build(settings | more)
-    clip = CLIP(CLIPConfig(embedding=256, image=IMAGE, text=TEXT))
+    clip = CLIP(CLIPConfig(embedding=256, image=IMAGE, text=text))
     init_weights(clip, 0)
     world = World(0, 1, torch.device("cpu"))
     objective = ContrastiveObjective(clip.train(), recipe, Preprocessing(image_size=64), 1_000_000)
     gradients = Gradients(objective, recipe, world)
     optimizer = Optimizer(clip, OptimizerSettings(), Schedule(), 1_000_000)
+    return objective, gradients, optimizer
+
+
+def lexel(inputs: dict[str, Any], precision: str, compiled: bool) -> tuple[Round, float, float]:
+    """What takes a step, the step's model FLOPs, and the machine's matmul peak."""
+    objective, gradients, optimizer = small_model(precision, compiled)
     numbers = torch.arange(BATCH)
     batch = Batch(
         pixels=torch.from_numpy(inputs["pixels"]),
@@ -94,7 +102,8 @@ def lexel(inputs: dict[str, Any], precision: str, compiled: bool) -> tuple[Round
             loss = gradients(batch, 0)
             optimizer.step(0, loss.loss, batch.keys)
 
-    meter = Meter(world.device, precision_on(world.device, recipe.precision))
+    device = torch.device("cpu")
+    meter = Meter(device, precision_on(device, precision))
     return lambda: timed(step), float(objective.work(batch, 0).flops or 0), meter.peak
 
 

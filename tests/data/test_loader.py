@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import pickle
 import signal
 from collections import Counter
 from dataclasses import replace
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from lexel.data import loader
 from lexel.data.augment import Augmentation
 from lexel.data.captions import draw_caption
 from lexel.data.loader import Batch, BatchMaker, TrainingSource, load_batches
@@ -49,6 +51,17 @@ def test_batches_are_the_same_for_any_number_of_workers(maker):
     for workers in (1, 4):
         together = list(load_batches(maker, start=0, stop=9, workers=workers))
         assert all(same(a, b) for a, b in zip(alone, together, strict=True))
+
+
+@pytest.mark.parametrize("most", [-1, 100, 1 << 20])
+def test_a_batch_is_the_same_after_it_was_sent_to_another_process(maker, monkeypatch, most):
+    monkeypatch.setattr(loader, "MAX_BYTES_SENT", most)
+    batch = replace(maker[0], image_vectors=torch.rand(8, 3))
+    received = pickle.loads(pickle.dumps(batch))
+    for name in batch.__slots__:
+        sent, came = getattr(batch, name), getattr(received, name)
+        assert type(sent) is type(came)
+        assert (sent == came).all() if isinstance(sent, torch.Tensor | np.ndarray) else sent == came
 
 
 def test_starting_in_the_middle_gives_the_batches_that_would_have_come(maker):
