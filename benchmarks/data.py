@@ -61,15 +61,15 @@ def make_material(work: Path) -> None:
 
 def consume(batches: Iterable, images: int) -> dict[str, float]:
     """Go through the batches; the first is not timed, as it comes with the start of the workers."""
-    began_cpu, done, began = 0.0, 0, 0.0
+    began_cpu, done, began, first = 0.0, 0, 0.0, 0
     for count in batches:
         if not began:
             began, began_cpu, first = time.perf_counter(), cpu_seconds(), count
         done += count
-        if done >= images:  # the workers are still there, because there is more
-            break
-    timed = max(1, done - first)
-    return {"seconds": (time.perf_counter() - began) / timed, "cpu": (cpu_seconds() - began_cpu) / timed}
+        if done >= images:  # within the loop: the workers end with it
+            timed = max(1, done - first)
+            return {"seconds": (time.perf_counter() - began) / timed, "cpu": (cpu_seconds() - began_cpu) / timed}
+    raise RuntimeError(f"only {done} of {images} pictures came")
 
 
 def cpu_seconds() -> float:

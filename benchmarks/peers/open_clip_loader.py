@@ -43,10 +43,10 @@ def main() -> None:
         if not began:
             began, began_cpu, first = time.perf_counter(), cpu(), len(batch)
         done += len(batch)
-        if done >= images:  # the workers are still there, because there is more
+        if done >= images:  # within the loop: the workers end with it
+            seconds, used, timed = time.perf_counter() - began, cpu() - began_cpu, done - first
+            print(json.dumps({"seconds": seconds / timed, "cpu": used / timed}))
             break
-    timed = done - first
-    print(json.dumps({"seconds": (time.perf_counter() - began) / timed, "cpu": (cpu() - began_cpu) / timed}))
 
 
 if __name__ == "__main__":
