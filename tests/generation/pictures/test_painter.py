@@ -81,11 +81,12 @@ def test_a_way_leads_from_one_end_to_the_other_in_equal_turns(painter, photo):
 
 
 def test_a_change_begins_at_the_picture_and_goes_towards_the_difference_of_texts(painter, photo):
-    drawn = painter.change(photo, "a red circle", "a blue circle", 3, strength=0.6, guidance=1.0, steps=20)
+    drawn = painter.change(photo, "a red circle", "a blue circle", 3, strength=0.6, guidance=1.0, steps=40)
     assert [picture.share for picture in drawn] == pytest.approx([0.0, 0.3, 0.6])
     own = painter._at_size(photo).transpose(1, 2, 0).astype(int)
     off = [abs(np.asarray(picture.image) - own).mean() for picture in drawn]
-    assert off[0] < 4  # grey levels: the noise that was found makes the picture again
+    other = [abs(np.asarray(picture.image) - own).mean() for picture in painter.vary(photo, 3, guidance=1.0)]
+    assert off[0] < min(other) / 3  # the noise that was found makes the picture again; any other does not
     assert off[0] < off[2]
 
 
