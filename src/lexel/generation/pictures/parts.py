@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lexel.encoder_inputs import ImageLike
 from lexel.generation.pictures.decoder import Decoder, as_pictures, as_points
+from lexel.generation.pictures.flow import Solver
 from lexel.training.step.seeds import seed_of
 
 BATCH = 32  # pictures decoded at a time
@@ -54,10 +55,10 @@ class VectorDecoder(Protocol):
 
 
 class FlowDecoder:
-    """Lexel's own decoder."""
+    """Lexel's own decoder; `steps` and `guidance` are for calls that name none."""
 
-    def __init__(self, decoder: Decoder, steps: int, guidance: float) -> None:
-        self.module, self.steps, self.guidance = decoder, steps, guidance
+    def __init__(self, decoder: Decoder, steps: int, guidance: float, solver: Solver = "heun") -> None:
+        self.module, self.steps, self.guidance, self.solver = decoder, steps, guidance, solver
 
     @property
     def size(self) -> int:
@@ -77,7 +78,7 @@ class FlowDecoder:
         """See `VectorDecoder`. The way from the picture back to its noise is followed, as unCLIP does with DDIM."""
         device = next(self.module.parameters()).device
         pixels, own = as_points(torch.from_numpy(picture))[None], torch.from_numpy(vectors[:1])
-        noise = self.module.noise_of(pixels.to(device), own.to(device), steps=steps or self.steps)
+        noise = self.module.noise_of(pixels.to(device), own.to(device), steps=steps or self.steps, solver=self.solver)
         return self._sampled(vectors, noise.cpu().expand(len(vectors), -1, -1, -1), steps, guidance)
 
     @torch.no_grad()
@@ -90,6 +91,7 @@ class FlowDecoder:
                     noise[start : start + BATCH].to(device),
                     steps=steps or self.steps,
                     guidance=self.guidance if guidance is None else guidance,
+                    solver=self.solver,
                 )
             ).cpu()
             for start in range(0, len(vectors), BATCH)
