@@ -164,8 +164,11 @@ def test_a_recipe_saved_before_there_were_weights_to_begin_from_is_the_same_run(
     assert Recipe.load(path, begun).decisive() != Recipe.load(path, [*begun, "image.resize=shortest"]).decisive()
 
 
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
 @pytest.mark.parametrize(
-    "path", sorted((Path(__file__).parents[2] / "recipes").glob("**/*.toml")), ids=lambda p: p.stem
+    "path", sorted(path for path in RECIPES.glob("**/*.toml") if path.parent.name != "painters"), ids=lambda p: p.stem
 )
 def test_the_recipes_that_come_with_lexel_can_be_read(path):
     assert Recipe.load(path).name == path.stem

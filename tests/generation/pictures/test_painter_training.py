@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -148,6 +149,13 @@ def test_damage_is_named(copy):
     (copy / "painter.json").unlink()
     with pytest.raises(UsageError, match="no painter"):
         lexel.Painter.load(copy)
+
+
+def test_the_recipes_of_painters_can_be_read():
+    found = sorted((Path(__file__).parents[3] / "recipes" / "painters").glob("*.toml"))
+    assert found
+    for path in found:
+        PainterRecipe.build(path)
 
 
 def test_settings_come_from_a_file_and_from_changes(tmp_path):
