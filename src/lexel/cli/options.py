@@ -229,8 +229,11 @@ def chosen_templates(
 
 
 def split_names(given: str) -> list[str]:
-    """Names with commas between, each once."""
-    return list(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))
+    """Names with commas between, each once. Raises UsageError where there is none."""
+    names = list(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))
+    if not names:
+        raise UsageError("--languages names none. Give columns or codes with commas between, such as de,fr.")
+    return names
 
 
 def as_changes(

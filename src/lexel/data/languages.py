@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,11 @@ def language_column(columns: Iterable[str], language: str) -> str | None:
 
     Raises UsageError where a code fits several.
     """
-    columns = list(columns)
+    return _language_column(tuple(columns), language)
+
+
+@lru_cache(maxsize=1024)  # asked for every row of a table
+def _language_column(columns: tuple[str, ...], language: str) -> str | None:
     if language in columns:
         return language
     ending = language.lower()

@@ -205,6 +205,21 @@ class Recipe(Config):
         return self
 
     @model_validator(mode="after")
+    def _learns_languages_beside_a_frozen_image_tower(self) -> Self:
+        if self.languages is None:
+            return self
+        if not self.model.image_from or not self.freeze.image:
+            raise ValueError(
+                "languages: the image tower of the model that speaks English stays as it is: give "
+                "model.image_weights, and freeze.image = true"
+            )
+        if self.distill or self.adapt:
+            raise ValueError(
+                f"languages: leave [{'distill' if self.distill else 'adapt'}] out, the teacher is the model itself"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _has_what_it_adapts(self) -> Self:
         if self.guard.sources and self.model.weights is None:
             raise ValueError("guard: a guard watches what a model knew before. Name that model: model.weights")
@@ -220,21 +235,6 @@ class Recipe(Config):
             raise ValueError("adapt: with both towers frozen nothing is left to learn")
         if self.adapt.kind == "lora":
             self._fits_lora(self.adapt)
-        return self
-
-    @model_validator(mode="after")
-    def _learns_languages_beside_a_frozen_image_tower(self) -> Self:
-        if self.languages is None:
-            return self
-        if not self.model.image_from or not self.freeze.image:
-            raise ValueError(
-                "languages: the image tower of the model that speaks English stays as it is: give "
-                "model.image_weights, and freeze.image = true"
-            )
-        if self.distill or self.adapt:
-            raise ValueError(
-                f"languages: leave [{'distill' if self.distill else 'adapt'}] out, the teacher is the model itself"
-            )
         return self
 
     @property
