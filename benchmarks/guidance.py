@@ -2,9 +2,10 @@
 
     python benchmarks/guidance.py MODEL JUDGE [--photos .data/tinyimagenet_30k/val] [--out runs/guidance] [--only KIND]
 
-MODEL steers, JUDGE was trained independently. For both: the mean cosine at the start and at the end, how many prompts
-rank first and how many among the first ten of the usual distractors (chance is 1 and 10 in about 110), and the median
-rank. "one view" is pixels seen whole, without random views and noise: what guidance would be without its safeguards.
+MODEL steers, JUDGE was trained independently (recipes/everyday.toml and recipes/guidance-judge.toml make two). For
+both: the mean cosine at the start and at the end, how many prompts rank first and how many among the first ten of the
+usual distractors (chance is 1 and 10 in about 110), and the median rank. "one view" is pixels seen whole, without
+random views and noise: what guidance would be without its safeguards.
 --photos is a source with labels: what both models say of real photographs of the same things, PHOTOS_EACH of each.
 Pictures are kept in --out and drawn only where they are missing, so --only lets several processes draw at once.
 """
