@@ -28,6 +28,7 @@ def print_inspection(inspection: "Inspection") -> None:
         "captions per image": _spread(audit.captions_per_image),
         "words per caption": _spread(audit.caption_words),
         "captions by script": _counts(list(audit.scripts.items())) if audit.captions else None,
+        "languages": _counts(list(audit.languages.items())) if audit.languages else None,
         "labels": f"{audit.labels:,}; most frequent: {_counts(audit.frequent_labels)}" if audit.labels else None,
         "width": _spread(audit.widths, " pixels"),
         "height": _spread(audit.heights, " pixels"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from unicodedata import category
 
 from lexel.data.audit.copies import near_captions
+from lexel.data.audit.languages import LanguageMix
 from lexel.data.audit.scripts import script_of
 from lexel.data.audit.spread import Histogram, Spread, spread, whole_histogram
 from lexel.data.pairs import Pair
@@ -32,6 +33,7 @@ class CaptionFacts:
     characters: Spread | None
     words_histogram: Histogram
     scripts: dict[str, int]  # captions in each, the most frequent first
+    languages: dict[str, int]  # of those in Latin letters
     shared: int  # distinct captions that are said of several images
     most_shared: list[tuple[str, int]]
     near_groups: list[list[str]]  # distinct captions of the same words; the first LISTED_GROUPS groups
@@ -45,6 +47,7 @@ def caption_facts(pairs: Sequence[Pair]) -> CaptionFacts:
     """Read every caption."""
     images_of: Counter[str] = Counter()
     scripts: Counter[str] = Counter()
+    languages = LanguageMix()
     per_image, words, characters = [], [], []
     wordless, file_names, unprintable = [], [], []
     for pair in pairs:
@@ -55,7 +58,9 @@ def caption_facts(pairs: Sequence[Pair]) -> CaptionFacts:
         for caption in pair.captions:
             words.append(len(caption.split()))
             characters.append(len(caption))
-            scripts[script_of(caption)] += 1
+            scripts[script := script_of(caption)] += 1
+            if script == "Latin":
+                languages.add(caption)
             if not any(map(str.isalnum, caption)):
                 wordless.append(caption)
             if _is_file_name(caption):
@@ -73,6 +78,7 @@ def caption_facts(pairs: Sequence[Pair]) -> CaptionFacts:
         characters=spread(characters),
         words_histogram=whole_histogram(words),
         scripts=dict(scripts.most_common()),
+        languages=languages.counts(),
         shared=len(shared),
         most_shared=shared.most_common(LISTED_VALUES),
         near_groups=near[:LISTED_GROUPS],

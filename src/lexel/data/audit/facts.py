@@ -36,6 +36,7 @@ class Audit:
     caption_words: Spread | None
     caption_characters: Spread | None
     scripts: dict[str, int]  # captions in each, the most frequent first
+    languages: dict[str, int]  # of captions in Latin letters, by their small words
     shared_captions: int  # distinct captions that are said of several images
     most_shared_captions: list[tuple[str, int]]
     near_captions: list[list[str]]  # distinct ones of the same words but for case, punctuation, numbers and order
@@ -126,6 +127,7 @@ def audit_of(source: Source, looks: Looks, shared: Leak | None = None) -> Audit:
         caption_words=said.words,
         caption_characters=said.characters,
         scripts=said.scripts,
+        languages=said.languages,
         shared_captions=said.shared,
         most_shared_captions=said.most_shared,
         near_captions=said.near_groups,
