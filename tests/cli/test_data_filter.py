@@ -61,4 +61,6 @@ def test_shards_are_written_straight_away_and_continue(lexel, refused, web):
     assert "1 shard in packed: lexel train packed" in out
     assert lexel("data", "inspect", "packed", "--json").json["pairs"] == 2
     assert "holds another packing" in refused("data", "filter", "web.jsonl", "packed", "--shards")
+    assert lexel("data", "filter", "web.jsonl", "packed", "--shards", "--replace", "--json").json["pairs"] == 3
+    assert "--replace is for --shards" in refused("data", "filter", "web.jsonl", "other", "--replace")
     assert "--size is for --shards" in refused("data", "filter", "web.jsonl", "other", "--size", 16)

@@ -71,3 +71,19 @@ def test_filtered_shards_go_on_where_they_were_cut_off_and_other_rules_are_refus
     (theirs / "filter.json").write_text("{}")
     with pytest.raises(UsageError, match="not written by lexel data filter"):
         write_shards(split_photos, FilterRules(min_side=20), theirs)
+
+
+def test_other_columns_come_along_into_shards_and_out_of_them_again(split_photos, tmp_path):
+    rows = [
+        {"file_name": f"photos/train/{n}.png", "title": f"t {n}", "price": n, "split": "train", "width": 9}
+        for n in (0, 2)
+    ]
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    rules = FilterRules()
+    source = read_source(str(tmp_path / "t.jsonl"), keep_columns=True)
+    job = filter_job(source.name, rules, PackSettings(size=16))
+    write_filtered_shards(filter_source(source, rules), rules, tmp_path / "out", job)
+    back = read_source(str(tmp_path / "out"), keep_columns=True).pairs
+    assert [(p.captions, dict(p.extras)) for p in back] == [
+        ((f"t {n}",), {"price": n, "original_width": 9}) for n in (0, 2)
+    ]

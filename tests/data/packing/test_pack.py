@@ -211,7 +211,7 @@ def test_another_source_size_or_reading_is_packed_over_only_when_asked(tmp_path)
     for source, chosen, reading, said in (
         (second, SMALL, {}, r"first and not .*second\."),
         (first, small, {}, "size 16 and not 8"),
-        (first, SMALL, {"caption": "title"}, "columns as they are found and not caption title"),
+        (first, SMALL, {"caption": "title"}, "caption the default and not title"),
     ):
         with pytest.raises(UsageError, match=said) as refusal:
             packed(source, out, chosen, reading=reading)

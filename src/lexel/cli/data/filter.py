@@ -89,6 +89,12 @@ def filter(
             metavar="PIXELS", min=16, help="With --shards: length of the shorter side (256).", rich_help_panel=OUT
         ),
     ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace", help="With --shards: replace those of another source or other rules.", rich_help_panel=OUT
+        ),
+    ] = False,
     columns: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="FIELD=VALUE", help="Name columns: data.caption, …", rich_help_panel=RARE),
@@ -150,11 +156,13 @@ def filter(
     named = ColumnSettings.from_changes(columns or [])
     if size is not None and not shards:
         raise UsageError("--size is for --shards: a table points at the pictures as they are.")
+    if replace and not shards:
+        raise UsageError("--replace is for --shards: a table is only written where nothing is.")
     settings = PackSettings() if size is None else PackSettings(size=size)
     reading = named.model_dump(mode="json", exclude_none=True)
     job = filter_job(source, rules, settings, model=model, against=against, columns=reading)
     if shards:
-        check_shard_output(out, job)
+        check_shard_output(out, job, replace=replace)
     else:
         check_new_output(out)
     for given in (source, against):
@@ -173,7 +181,7 @@ def filter(
         processes=cores(),
     )
     if shards:
-        manifest = write_filtered_shards(outcome, rules, out, job)
+        manifest = write_filtered_shards(outcome, rules, out, job, replace=replace)
         written = {"shards": sum(map(len, manifest.shards.values())), "not_stored": manifest.summary["dropped"]}
     else:
         written = {"table": str(write_filtered(outcome, rules, out))}

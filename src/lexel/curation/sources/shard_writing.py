@@ -33,10 +33,13 @@ def filter_job(source: str, rules: FilterRules, settings: PackSettings, **how: A
     )
 
 
-def check_shard_output(out: Path, job: PackJob) -> None:
-    """Raise UsageError where the folder holds anything but shards of the same job: called before long work."""
+def check_shard_output(out: Path, job: PackJob, *, replace: bool = False) -> None:
+    """Raise UsageError where the folder holds anything but shards of the same job: called before long work.
+
+    With `replace` they may be of another one.
+    """
     check_apart(job.source, out)
-    check_folder(out, job, beside=(REMOVED, RECORD))
+    check_folder(out, job, replace=replace, beside=(REMOVED, RECORD))
     if (out / RECORD).is_file():
         try:
             known = json.loads((out / RECORD).read_text(encoding="utf-8"))["kind"] == KIND
@@ -46,9 +49,11 @@ def check_shard_output(out: Path, job: PackJob) -> None:
             raise UsageError(f"{out / RECORD} was not written by lexel data filter. Name another folder.")
 
 
-def write_filtered_shards(outcome: FilteredSource, rules: FilterRules, out: Path, job: PackJob) -> PackManifest:
+def write_filtered_shards(
+    outcome: FilteredSource, rules: FilterRules, out: Path, job: PackJob, *, replace: bool = False
+) -> PackManifest:
     """Write the folder. Raises UsageError where something else is there, LexelError for a full disk."""
-    check_shard_output(out, job)
+    check_shard_output(out, job, replace=replace)
     make_folder(out)
     try:
         write_record(out, outcome, rules)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from unicodedata import category
 
 from lexel.data.audit.copies import near_captions
-from lexel.data.audit.languages import LanguageMix
+from lexel.data.audit.language_mix import LanguageMix
 from lexel.data.audit.scripts import script_of
 from lexel.data.audit.spread import Histogram, Spread, spread, whole_histogram
 from lexel.data.pairs import Pair

@@ -53,9 +53,11 @@ class PackJob:
             before = stored.get(name, value) if isinstance(stored, dict) else value
             if before != value:
                 found.append(f"{name} {_short(before)} and not {_short(value)}")
-        reading = manifest.get("reading", asked["reading"])
-        if reading != asked["reading"]:
-            found.append(f"{_said(reading)} and not {_said(asked['reading'])}")
+        reading, wanted = manifest.get("reading", asked["reading"]), asked["reading"]
+        for name in dict.fromkeys([*reading, *wanted]) if isinstance(reading, dict) else ():
+            before, value = (_short(said[name]) if name in said else "the default" for said in (reading, wanted))
+            if reading.get(name) != wanted.get(name):
+                found.append(f"{name} {before} and not {value}")
         return found
 
 
@@ -143,12 +145,6 @@ def _place(source: str) -> str:
     if is_remote(source) or (re.match(r"[a-z]\w+:", source) and not os.path.exists(source)):  # noqa: PTH110
         return source
     return os.path.abspath(os.path.expanduser(source))  # noqa: PTH100, PTH111 - links stay as they are named
-
-
-def _said(reading: Any) -> str:
-    if not isinstance(reading, dict) or not reading:
-        return "columns as they are found"
-    return ", ".join(f"{name} {_short(value)}" for name, value in reading.items())
 
 
 def _short(value: object) -> str:

@@ -9,7 +9,7 @@ from PIL import Image
 from lexel.data.packing.settings import PackSettings
 from lexel.data.pairs import ImageFile, Pair, Picture, ShardImage, content_of
 from lexel.data.readers.tables.column_names import WEIGHTS_COLUMN
-from lexel.data.shards.samples import PAIR_KEY
+from lexel.data.shards.samples import OWN_FIELDS, PAIR_KEY
 from lexel.errors import BadImageError
 from lexel.images import decode, describe
 
@@ -51,8 +51,11 @@ def pack_sample(pair: Pair, settings: PackSettings) -> PackedSample | Dropped:
         facts[WEIGHTS_COLUMN] = list(pair.caption_weights)
     if pair.label is not None:
         facts["label"] = pair.label
+    for name, value in (pair.extras or {}).items():
+        if name != "split" and value is not None:
+            facts[f"original_{name}" if name in OWN_FIELDS else name] = value
     text = pair.captions[0].encode("utf-8", "replace") if pair.captions else b""
-    written = json.dumps(facts, ensure_ascii=False).encode("utf-8", "replace")
+    written = json.dumps(facts, ensure_ascii=False, default=str).encode("utf-8", "replace")
     return PackedSample(pair, suffix, picture, text, written)
 
 

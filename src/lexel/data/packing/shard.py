@@ -41,6 +41,8 @@ def origin_of(pairs: Sequence[Pair], first: int, settings: PackSettings) -> str:
     for pair in pairs:
         said = (pair.key, _state(pair), pair.label, *pair.captions, *pair.caption_weights)
         digest.update(repr(said).encode("utf-8", "surrogatepass"))
+        if pair.extras:
+            digest.update(repr(sorted(pair.extras.items())).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 

@@ -72,7 +72,7 @@ def read_source(
     if not pairs:
         raise DataError(f"{text} names no pictures: every row is empty.")
     splits = tuple(dict.fromkeys(name for name in reading.splits if name is not None))
-    numbers = {name: number for number, name in enumerate(splits)}
+    numbers: dict[str | None, int] = {name: number for number, name in enumerate(splits)}
     split_of = [numbers.get(name, -1) for name in reading.splits] if splits and taken is None else None
     return Source(
         name=text,

@@ -11,7 +11,7 @@ import numpy as np
 
 from lexel.data.pairs import ChosenPairs, Pair, ShardImage
 from lexel.data.shards.index import ShardIndex, load_index, sidecar_path
-from lexel.data.shards.samples import Fields, json_object
+from lexel.data.shards.samples import OWN_FIELDS, PAIR_KEY, Fields, json_object
 from lexel.errors import DataError
 
 
@@ -45,9 +45,11 @@ class Shard:
         )
 
     def _extras(self, row: int) -> Mapping[str, Any]:
-        """The fields of the `.json`."""
+        """The fields of the `.json`, but for those that packing has added."""
         start, size = self.index.json(row)
-        return json_object(ShardImage(self.tar, start, size).content()) if size else {}
+        stored = json_object(ShardImage(self.tar, start, size).content()) if size else {}
+        own = OWN_FIELDS if PAIR_KEY in stored else ()
+        return {name: value for name, value in stored.items() if name not in own}
 
 
 class ShardPairs(Sequence[Pair]):

@@ -20,6 +20,7 @@ CAPTION_EXTENSIONS = ("txt", "caption", "text")
 LABEL_EXTENSIONS = ("cls", "label")
 JSON_LABEL_FIELDS = ("label", "class_name", "class", "category")
 PAIR_KEY = "pair_key"
+OWN_FIELDS = (PAIR_KEY, "captions", WEIGHTS_COLUMN, "label", "width", "height")  # of a .json that was packed
 MAX_CAPTION_CHARACTERS = 32_768  # a longer one is cut: some 8,000 tokens, of which no text tower reads more than some
 MAX_TEXT_BYTES = 16 << 20  # of a .txt or .json; a larger one is passed over
 EXAMPLES = 3  # keys that are named of each problem

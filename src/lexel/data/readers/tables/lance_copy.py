@@ -88,7 +88,7 @@ def _copy(table: str, target: str) -> None:
     import pyarrow as arrow
 
     try:
-        import lance
+        import lance  # pyright: ignore[reportMissingImports] - an extra of its own
     except ModuleNotFoundError:
         sys.exit(NO_LIBRARY)
     dataset = lance.dataset(table)

@@ -1,6 +1,6 @@
 import pytest
 
-from lexel.data.audit.languages import NOT_TOLD, LanguageMix
+from lexel.data.audit.language_mix import NOT_TOLD, LanguageMix
 
 SENTENCES = {
     "English": "Two children are playing with the dog in a garden",
