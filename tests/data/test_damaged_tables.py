@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from lexel.data.readers import read_source
 from lexel.data.readers.tables.table import read_table
+from lexel.data.readers.tables.values import MAX_CAPTION_CHARACTERS
 from lexel.errors import DataError, LexelError
 
 ROWS = [{"file_name": f"{number}.png", "caption": f"a thing {number}", "label": number % 3} for number in range(30)]
@@ -68,3 +71,16 @@ def test_class_names_of_a_damaged_schema_leave_the_numbers(tmp_path):
 
     for schema in (b"{", b"[]", b'{"info": {"features": 3}}'):
         assert _name_classes({"label": [1]}, {b"huggingface": schema}) == {"label": [1]}
+
+
+def test_captions_of_a_megabyte_are_cut_and_named(tmp_path):
+    Image.new("RGB", (2, 2)).save(tmp_path / "1.png")
+    long = "word, " * 100_000
+    (tmp_path / "t.csv").write_text(f'file,caption\n1.png,"{long}"\n1.png,\n1.png,short\n')
+    (tmp_path / "t.jsonl").write_text(json.dumps({"file": "1.png", "caption": [long, "", "short"]}) + "\n")
+    for name in ("t.csv", "t.jsonl"):
+        source = read_source(str(tmp_path / name))
+        assert source.pairs[0].captions == (long[:MAX_CAPTION_CHARACTERS], "short")
+        said = " ".join(source.notes)
+        assert "1 caption is over 32,768 characters and cut there, the first in line" in said
+        assert "quotation" not in said

@@ -277,3 +277,11 @@ def test_columns_of_a_folder_without_a_table_are_refused(tmp_path, columns):
         read_source(str(tmp_path), **columns)
     with pytest.raises(UnfitSettingError):
         read_source("scenes:5", **columns)
+
+
+def test_a_caption_of_a_megabyte_beside_its_picture_is_cut_and_counted(tmp_path):
+    Image.new("RGB", (2, 2)).save(tmp_path / "1.png")
+    (tmp_path / "1.txt").write_text("word " * 200_000 + "\nshort\n")
+    source = read_source(str(tmp_path))
+    assert [len(caption) for caption in source.pairs[0].captions] == [32_768, 5]
+    assert "1 caption is over 32,768 characters and cut there" in source.notes

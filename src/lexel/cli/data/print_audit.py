@@ -86,7 +86,9 @@ def _spread(spread: "Spread | None", unit: str = "", scale: float = 1, digits: s
     if spread is None:
         return None
     values = (spread.least, spread.most, spread.median, spread.percentile_95)
-    least, most, median, percentile_95 = (f"{value / scale:{digits}}" for value in values)
+    least, most, median, percentile_95 = (
+        f"{value / scale:,.0f}" if value / scale >= 1000 else f"{value / scale:{digits}}" for value in values
+    )
     if spread.least == spread.most:
         return f"{least}{unit}"
     return f"{least} to {most}{unit}, half up to {median}, 95 % up to {percentile_95}"

@@ -14,6 +14,7 @@ from lexel.data.readers.paths import key_of
 from lexel.data.readers.splits import FOLDER_SPLITS, Reading, split_name
 from lexel.data.readers.tables.columns import Wanted
 from lexel.data.readers.tables.rows import read_table_pairs
+from lexel.data.readers.tables.values import MAX_CAPTION_CHARACTERS
 from lexel.data.readers.text import decode_texts, encoding_note
 from lexel.data.readers.walk import METADATA, LeftOut, walk_folders
 from lexel.errors import DataError, UsageError
@@ -123,6 +124,7 @@ def _read_images(root: Path, listing: _FolderListing, wanted: Wanted) -> Reading
     if not listing.texts:
         wanted.refuse(str(root), "holds no text", ("encoding",))
     captions, encoding = _sidecars(root, listing, wanted.encoding)
+    captions, too_long = _cut(captions)
     captioned = sum(text is not None for text in captions)
     labels: list[str | None] = [None] * len(captions)
 
@@ -130,6 +132,9 @@ def _read_images(root: Path, listing: _FolderListing, wanted: Wanted) -> Reading
     if captioned:
         notes.append(f"captions from the text files beside {captioned:,} of {counted(len(captions), 'image')}")
         notes += encoding_note(encoding, [caption for texts in captions for caption in texts or ()])
+    if too_long:
+        longer = counted(too_long, "caption is", "captions are")
+        notes.append(f"{longer} over {MAX_CAPTION_CHARACTERS:,} characters and cut there")
     if 2 * captioned < len(captions):
         found = label_by_folder(listing.images)
         labels = found.labels
@@ -153,6 +158,14 @@ def _sidecars(root: Path, listing: _FolderListing, encoding: str | None) -> tupl
     texts, encoding = decode_texts([_content(root / name) for name in files if name is not None], encoding)
     rest = iter(texts)
     return [None if name is None else _lines(next(rest)) for name in files], encoding
+
+
+def _cut(captions: list[tuple[str, ...] | None]) -> tuple[list[tuple[str, ...] | None], int]:
+    """The captions, those that are too long cut, and how many these are."""
+    too_long = sum(len(caption) > MAX_CAPTION_CHARACTERS for texts in captions for caption in texts or ())
+    if not too_long:
+        return captions, 0
+    return [texts and tuple(caption[:MAX_CAPTION_CHARACTERS] for caption in texts) for texts in captions], too_long
 
 
 def _lines(text: str) -> tuple[str, ...]:

@@ -14,14 +14,13 @@ from typing import Any
 from lexel.data.readers.paths import IMAGE_EXTENSIONS
 from lexel.data.readers.tables.caption_columns import CaptionColumns, Captions, Template, caption_columns
 from lexel.data.readers.tables.column_names import WEIGHTS_COLUMN
-from lexel.data.readers.tables.values import NotTextError, captions_in, label_in, weights_in
+from lexel.data.readers.tables.values import MAX_CAPTION_CHARACTERS, NotTextError, captions_in, label_in, weights_in
 
 CAPTION_EXTENSIONS = ("txt", "caption", "text")
 LABEL_EXTENSIONS = ("cls", "label")
 JSON_LABEL_FIELDS = ("label", "class_name", "class", "category")
 PAIR_KEY = "pair_key"
 OWN_FIELDS = (PAIR_KEY, "captions", WEIGHTS_COLUMN, "label", "width", "height")  # of a .json that was packed
-MAX_CAPTION_CHARACTERS = 32_768  # a longer one is cut: some 8,000 tokens, of which no text tower reads more than some
 MAX_TEXT_BYTES = 16 << 20  # of a .txt or .json; a larger one is passed over
 EXAMPLES = 3  # keys that are named of each problem
 MAX_NAMES = 40  # of fields and of members that are told to the user

@@ -63,8 +63,12 @@ def read_delimited(content: bytes, name: str, encoding: str | None = None) -> De
     lines = list(io.StringIO(text, newline=""))
     _check_lines(lines, name)
     said = _excels_delimiter(lines)
-    delimiter = said or _find_delimiter(text)
-    found = _read_rows(lines, delimiter, first=1 if said else 0)
+    limit = csv.field_size_limit(MAX_LINE_LENGTH * MAX_LINES_IN_ROW)  # the usual 131,072 would split a long caption
+    try:
+        delimiter = said or _find_delimiter(text)
+        found = _read_rows(lines, delimiter, first=1 if said else 0)
+    finally:
+        csv.field_size_limit(limit)
     if not found.rows:
         return DelimitedTable({}, [], [])
     header = [cell.strip() for cell in found.rows[0].fields]

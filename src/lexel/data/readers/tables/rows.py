@@ -11,7 +11,15 @@ from lexel.data.readers.tables.caption_columns import Template
 from lexel.data.readers.tables.columns import Roles, Wanted, choose_columns
 from lexel.data.readers.tables.picture_column import KeyedPicture, read_pictures
 from lexel.data.readers.tables.table import Table, read_table
-from lexel.data.readers.tables.values import NotTextError, captions_in, describe, is_embedded, label_in, weights_in
+from lexel.data.readers.tables.values import (
+    MAX_CAPTION_CHARACTERS,
+    NotTextError,
+    captions_in,
+    describe,
+    is_embedded,
+    label_in,
+    weights_in,
+)
 from lexel.data.readers.text import encoding_note
 from lexel.errors import DataError
 from lexel.terminal import counted
@@ -41,6 +49,7 @@ class _ReadRows:
     missing_labels: Counter[str] = field(default_factory=Counter)
     unfilled: Counter[str] = field(default_factory=Counter)  # templates, by rows without one of their values
     contradictions: int = 0
+    cut: list[str] = field(default_factory=list)  # places of captions that are too long
 
     def captions(self, row: int) -> tuple[list[str], list[int]]:
         """The captions of a row, and which rule each is of. Raises DataError for a value that is no text."""
@@ -56,6 +65,10 @@ class _ReadRows:
                     "  A caption is a text, an object with the text in a field of it, or a list of these.\n"
                     "  Another column is named by --set data.caption=NAME"
                 ) from None
+        for number, caption in enumerate(captions):
+            if len(caption) > MAX_CAPTION_CHARACTERS:
+                captions[number] = caption[:MAX_CAPTION_CHARACTERS]
+                self.cut.append(self.table.place(row))
         return captions, origins
 
     def weights(self, entry: _Entry) -> tuple[float, ...]:
@@ -100,6 +113,10 @@ class _ReadRows:
             if missing:
                 named = ", ".join(f'"{word}" {count:,}' for word, count in missing.most_common(_NAMED_MISSING))
                 notes.append(f"{missing.total():,} {what} left out as missing values: {named}")
+        if self.cut:
+            longer = counted(len(self.cut), "caption is", "captions are")
+            where = self.cut[0].removeprefix(f"{self.table.path}, ")
+            notes.append(f"{longer} over {MAX_CAPTION_CHARACTERS:,} characters and cut there, the first in {where}")
         if self.contradictions:
             notes.append(
                 f"{counted(self.contradictions, 'row gives', 'rows give')} an image another label than its first row, "

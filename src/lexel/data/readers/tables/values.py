@@ -30,6 +30,7 @@ TEXT_FIELDS = (
 )
 LABEL_FIELDS = ("name", "label", "class_name", "class", "category", "text")
 
+MAX_CAPTION_CHARACTERS = 32_768  # a longer one is cut: some 8,000 tokens, of which no text tower reads more than some
 _SHOWN = 60  # characters of a value in a message
 
 
