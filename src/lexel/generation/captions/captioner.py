@@ -100,14 +100,15 @@ class Captioner:
 
         Where CLIP has a calibration, nothing is said of a picture whose best sentence matches with less than `least`.
         """
-        settings = settings or SearchSettings()
+        chosen = settings or SearchSettings()
         starts = range(0, len(vectors), PICTURES_AT_ONCE)
-        shown = track(starts, "Captioning", len(starts)) if len(vectors) >= MIN_PICTURES_FOR_PROGRESS else starts
-        return [
+        said = (
             picture
-            for start in shown
-            for picture in self._describe(vectors[start : start + PICTURES_AT_ONCE], settings, least, start)
-        ]
+            for start in starts
+            for picture in self._describe(vectors[start : start + PICTURES_AT_ONCE], chosen, least, start)
+        )
+        many = len(vectors) >= MIN_PICTURES_FOR_PROGRESS
+        return list(track(said, "Captioning", len(vectors)) if many else said)
 
     def input_vectors(self, vectors: np.ndarray) -> np.ndarray:
         """What the decoder is given for pictures with these vectors: themselves, or where the memory puts them."""

@@ -1,6 +1,6 @@
 """CoCa as a captioner: its own decoder says what its own image tower sees."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,6 +25,7 @@ from lexel.progress import track
 from lexel.unit_vectors import unit
 
 PICTURES_AT_ONCE = 16
+MIN_PICTURES_FOR_PROGRESS = 32
 LONGEST, SHORTEST = 28, 4  # tokens of a caption, as OpenCLIP generates them
 
 
@@ -74,10 +75,14 @@ class CoCaCaptioner:
         self, images: Sequence[ImageLike], settings: SearchSettings | None = None, least: Least = "possible"
     ) -> list[CaptionedPicture | BadImageError]:
         """For each image the sentences that were found, ordered by CLIP; the reason where it cannot be read."""
-        settings = settings or SearchSettings()
-        found: list[CaptionedPicture | BadImageError] = []
-        starts = range(0, len(images), PICTURES_AT_ONCE)
-        for start in track(starts, "Captioning") if len(starts) > 4 else starts:
+        said = self._candidates(images, settings or SearchSettings(), least)
+        many = len(images) >= MIN_PICTURES_FOR_PROGRESS
+        return list(track(said, "Captioning", len(images)) if many else said)
+
+    def _candidates(
+        self, images: Sequence[ImageLike], settings: SearchSettings, least: Least
+    ) -> Iterator[CaptionedPicture | BadImageError]:
+        for start in range(0, len(images), PICTURES_AT_ONCE):
             pixels: list[np.ndarray | BadImageError] = []
             for image in images[start : start + PICTURES_AT_ONCE]:
                 try:
@@ -86,8 +91,8 @@ class CoCaCaptioner:
                     pixels.append(error)
             readable = [one for one in pixels if not isinstance(one, BadImageError)]
             said = iter(self._describe(np.stack(readable), settings, least, start) if readable else [])
-            found += [one if isinstance(one, BadImageError) else next(said) for one in pixels]
-        return found
+            for one in pixels:
+                yield one if isinstance(one, BadImageError) else next(said)
 
     @torch.no_grad()
     def _describe(
