@@ -29,6 +29,7 @@ VERBS = [
         "search",
     ),
     *("embed", "duplicates", "group", "label", "sort", "filter", "map", "serve", "models list", "models blend"),
+    *(f"caption {name}" for name in ("train", "evaluate")),
     *(f"data {name}" for name in ("inspect", "prepare", "filter")),
     *(f"library {name}" for name in ("stats", "check", "verify", "export", "remove", "reembed", "relocate")),
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lexel.cli.caption.options import Beams, CaptionerFolder, CaptionSeed, MovedModel, Nucleus, Samples, Temperature
+from lexel.cli.caption.options import Beams, CaptionerOrCoCa, CaptionSeed, MovedModel, Nucleus, Samples, Temperature
 from lexel.cli.options import Images, Json, checked_file
 from lexel.terminal import one_line
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def images(
-    captioner: CaptionerFolder,
+    captioner: CaptionerOrCoCa,
     images: Images,
     beams: Beams = 5,
     sample: Samples = 0,

@@ -7,6 +7,10 @@ import typer
 
 CaptionerFolder = Annotated[
     Path,
+    typer.Argument(metavar="CAPTIONER", help="A folder that lexel caption train has made.", show_default=False),
+]
+CaptionerOrCoCa = Annotated[
+    str,
     typer.Argument(
         metavar="CAPTIONER",
         help="A folder that lexel caption train has made, or a CoCa checkpoint of OpenCLIP.",
