@@ -88,6 +88,15 @@ def test_a_model_adds_how_texts_fit_how_long_they_are_and_what_shows_the_same(so
     assert not any({"a", "b"} <= group for group in groups)  # the same pixels are told of elsewhere
 
 
+def test_where_many_pictures_show_the_same_the_model_is_doubted(source):
+    inspection = inspect_source(source, encoder=ReadingEncoder())
+    [said] = [warning for warning in inspection.warnings if "the same as another" in warning]
+    assert said.endswith("of so many, this model may see no differences that there are.")  # 1 and more of 7
+    assert inspection.fit is not None
+    groups = inspection.fit.semantic_duplicates
+    assert sum(len(group.others) for group in groups) > 0.1 * inspection.audit.images
+
+
 def test_what_is_found_is_plain_json_with_the_model_beneath(source):
     found = json.loads(json.dumps(inspect_source(source, source, ReadingEncoder()).to_json()))
     assert (found["images"], found["bad"]) == (7, 1)

@@ -20,6 +20,7 @@ from lexel.evaluation.report.drawn_scenes import about_drawn_scenes
 from lexel.terminal import counted
 
 WORST_SHOWN = 24  # pairs
+MANY_ALIKE = 0.1  # share of the pictures that show the same as another; more are rarely copies
 WEAK_MATCH = 0.5  # below it, a text is rather another picture's
 
 
@@ -73,10 +74,17 @@ class Inspection:
         if self.fit is None:
             return self.audit.warnings
         by, semantic = self.fit.model, sum(len(group.others) for group in self.fit.semantic_duplicates)
+        many_alike = semantic > MANY_ALIKE * max(self.audit.images, 1)
+        doubt = "; of so many, this model may see no differences that there are" if many_alike else ""
         found = [
             (self.fit.weak, "text has", "texts have", f"a match below {WEAK_MATCH:g} with the picture ({by})"),
             (self.fit.truncated, "caption is", "captions are", f"longer than {by} reads and cut at the end"),
-            (semantic, "image shows", "images show", f"the same as another (cosine of at least {SAME_MEANING:g})"),
+            (
+                semantic,
+                "image shows",
+                "images show",
+                f"the same as another (cosine of at least {SAME_MEANING:g}){doubt}",
+            ),
         ]
         return self.audit.warnings + [
             f"{counted(count, one, many)} {what}." for count, one, many, what in found if count
