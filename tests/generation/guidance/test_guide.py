@@ -109,6 +109,15 @@ def test_any_module_is_steered_and_keeps_its_weights(encoder):
     assert all(parameter.grad is None for parameter in gan.parameters())
 
 
+@pytest.mark.parametrize("number_format", [torch.float64, torch.bfloat16])
+def test_a_module_may_compute_in_another_number_format(encoder, number_format):
+    gan = TinyGan().to(number_format)
+    generator = ModuleGenerator(gan, torch.zeros(1, 8, dtype=number_format), value_range=(-1, 1))
+    made = lexel.guide(encoder, change=("nothing", "a red circle"), generator=generator, steps=5, **QUICK)
+    assert made.guiding.goals[0].after > 0
+    assert generator.latent.dtype == number_format
+
+
 def _pictures(generator):
     return (generator.images().detach().permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8)
 

@@ -164,7 +164,7 @@ def pictures_of(generator: Generator, side: int) -> list[Image.Image]:
     """The generator's pictures as they are or, where it draws at any size, at `side` pixels."""
     with torch.no_grad():
         images = generator.render(side) if isinstance(generator, Scalable) else generator.images()
-    arrays = (images.detach().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    arrays = (images.detach().float().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     return [Image.fromarray(array) for array in arrays]
 
 

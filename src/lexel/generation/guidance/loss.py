@@ -34,14 +34,14 @@ class GuidanceLoss:
         self.preprocessing = encoder.preprocessing
         self.goals = goals
         self.settings = settings
-        self.first = first
+        self.first = self._as_model(first)
         self._random = torch.Generator().manual_seed(seed)
 
     def __call__(self, images: Tensor, share: float) -> Tensor:
         settings = self.settings
         maps = draw_homographies(settings.views, settings.crop, settings.perspective, self._random)
         size = self.preprocessing.image_size
-        views = views_of(images, maps, size)
+        views = views_of(self._as_model(images), maps, size)
         noise = torch.randn(views.shape, generator=self._random).to(views) * (settings.noise * (1 - share))
         vectors = self._embed(views + noise)
         first = vectors
@@ -49,6 +49,10 @@ class GuidanceLoss:
             with torch.no_grad():
                 first = self._embed(views_of(self.first, maps, size) + noise)
         return torch.stack([goal.loss(vectors, first).mean() for goal in self.goals]).mean()
+
+    def _as_model(self, images: Tensor) -> Tensor:
+        """Where the model is, and in its number format, whatever the generator computes in."""
+        return images.to(self.clip.logit_scale.device, torch.float32)
 
     def _embed(self, views: Tensor) -> Tensor:
         pixels = normalised(views, self.preprocessing).contiguous(memory_format=torch.channels_last)
