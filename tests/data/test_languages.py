@@ -28,7 +28,7 @@ def test_texts_are_read_as_captions_are(value):
 
 
 def test_english_is_the_captions_themselves_where_no_column_is_called_so():
-    pair = Pair("1", EmbeddedImage(b""), ("a dog",), extras={"captions_de": "ein Hund"})
+    pair = Pair("1", EmbeddedImage(b""), ("a dog",), extras={"captions_de": "ein Hund", "other_en": "a hound"})
     assert texts_of(pair, "en") == ("a dog",)
     assert texts_of(pair, "fr") == ()
 

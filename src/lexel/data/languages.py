@@ -53,10 +53,10 @@ def _language_column(columns: tuple[str, ...], language: str) -> str | None:
 def texts_of(pair: Pair, language: str) -> tuple[str, ...]:
     """What is said of the picture in a language, or of the English sentence; nothing where it is missing."""
     extras = pair.extras or {}
+    if language == ENGLISH and pair.captions and ENGLISH not in extras:
+        return pair.captions
     column = language_column(extras, language)
-    if column is None:
-        return pair.captions if language == ENGLISH else ()
-    return _texts(extras[column], f"{pair.key}: {column}")
+    return () if column is None else _texts(extras[column], f"{pair.key}: {column}")
 
 
 def check_languages(source: Source, languages: Sequence[str]) -> None:
