@@ -73,15 +73,17 @@ def test_a_killed_run_ends_in_the_same_weights(whole, tiny_model, tmp_path):
         assert torch.equal(value, resumed[name]), name
 
 
-def test_two_processes_learn_what_one_does(whole, tiny_model, tmp_path):
-    [outcomes] = together(2, [(run, (taught(tiny_model), tmp_path / "both"))])
-    assert outcomes == [None, None]
-    first, *_ = zip(log(whole), log(tmp_path / "both"), strict=True)
-    for name in ("loss", "contrast", "feature_distance", "similarity_divergence", "gradient_norm"):
-        assert first[0][name] == pytest.approx(first[1][name], rel=1e-4), name
-    both = load_file(tmp_path / "both" / "model" / "weights.safetensors")
-    for name, value in load_file(whole / "model" / "weights.safetensors").items():
-        torch.testing.assert_close(both[name], value, rtol=0, atol=1e-4, msg=name)
+def test_two_processes_learn_what_one_does_sharded_and_in_parts_too(whole, tiny_model, tmp_path):
+    ways = {"both": taught(tiny_model), "sharded": taught(tiny_model, "parallel.shard=towers", "micro_batch=4")}
+    outcomes = together(2, [(run, (recipe, tmp_path / way)) for way, recipe in ways.items()])
+    assert outcomes == [[None, None]] * len(ways)
+    for way in ways:
+        first, *_ = zip(log(whole), log(tmp_path / way), strict=True)
+        for name in ("loss", "contrast", "feature_distance", "similarity_divergence", "gradient_norm"):
+            assert first[0][name] == pytest.approx(first[1][name], rel=1e-4), name
+        weights = load_file(tmp_path / way / "model" / "weights.safetensors")
+        for name, value in load_file(whole / "model" / "weights.safetensors").items():
+            torch.testing.assert_close(weights[name], value, rtol=0, atol=1e-4, msg=name)
 
 
 def test_a_model_comes_nearer_to_a_teacher_the_more_that_counts(tiny_model, tmp_path):
