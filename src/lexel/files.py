@@ -35,6 +35,14 @@ def make_folder(path: Path) -> None:
         raise UsageError(f"Cannot make the folder {path}: {error.strerror}. Give another --output.") from None
 
 
+def check_makeable(path: Path) -> None:
+    """Raise UsageError, before any work, where `make_folder` could not make the folder: a file is in the way."""
+    above = path.absolute()
+    nearest = next(folder for folder in (above, *above.parents) if folder.exists())
+    if not nearest.is_dir():
+        raise UsageError(f"Cannot make the folder {path}: {nearest} is a file. Give another --output.")
+
+
 def check_folder_above(path: Path) -> None:
     """Raise UsageError where the folder that `path` is to be made in is missing.
 

@@ -3,6 +3,8 @@ import shutil
 import pytest
 from perturbed import perturbed
 
+from lexel.checkpoints.model_folder.folder import open_model_folder
+
 
 @pytest.mark.parametrize(("source", "warned"), [("scenes:48/train", True), ("scenes:48/val", False)])
 def test_calibrating_on_pictures_that_were_learned_from_is_warned_of(lexel, tiny_model, here, source, warned):
@@ -30,6 +32,25 @@ def test_a_blend_of_models_that_do_not_belong_together_is_refused(lexel, tiny_mo
     assert done.status == 2
     assert "other did not begin from" in done.err
     assert not (here / "out").exists()
+
+
+def test_a_blend_that_is_measured_on_what_was_trained_on_is_warned_of(lexel, tiny_model, here):
+    perturbed(tiny_model, here / "tuned", size=0.3)
+    learned = open_model_folder(tiny_model).training_pictures()
+    assert learned is not None
+    weights = open_model_folder(here / "tuned").manifest.sha256["weights.safetensors"]
+    learned.save(here / "tuned" / "training-pictures.safetensors", weights)
+    words = ["models", "blend", tiny_model, "tuned", "--own", "scenes:16/train", "-o", "out", "--templates", "scene"]
+    done = lexel(*words, "--json")
+    assert "tuned has learned from 16 of the 16 pictures of scenes:16/train" in done.err
+    assert len(done.json["warnings"]) == 1
+    assert "tuned has learned from 16" in (here / "out" / "README.md").read_text()
+
+
+def test_a_choice_that_there_is_not_is_told_in_plain_words(lexel):
+    done = lexel("models", "blend", "a", "b", "--own", "c", "-o", "d", "--soup", "thick")
+    assert done.status == 2
+    assert "'--soup': 'thick' is not one of 'greedy', 'uniform'" in done.err
 
 
 def test_a_folder_that_holds_something_else_is_never_replaced_by_a_model(refused, tiny_model, here):

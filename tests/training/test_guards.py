@@ -2,33 +2,19 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
-from fine_tuned import fine_tuning_recipe
+from fine_tuned import fine_tuning_recipe, scores
+from PIL import Image
 from safetensors.torch import load_file
 
-from lexel.errors import DataError, UsageError
-from lexel.evaluation.metrics.metric import proportion
-from lexel.evaluation.metrics.outcomes import Outcome
-from lexel.evaluation.score import SourceScore
+from lexel.data.readers import read_source
+from lexel.errors import LexelError, UsageError
 from lexel.training import guards
 from lexel.training.run.interruption import Interruption
 from lexel.training.trainer import InterruptedRunError, train
 
 GUARDED = ('guard.sources=["scenes:16/test"]', "guard.templates=scene", "evaluation.times=4", "average.decay=0.5")
-
-
-def scores(*shares: float):
-    """Stands in for measuring: one of these shares each time, the last one ever after."""
-    left = list(shares)
-
-    def measure(encoder, source, templates) -> SourceScore:
-        share = left.pop(0) if len(left) > 1 else left[0]
-        hits = (np.arange(100) < 100 * share).astype(float)
-        return SourceScore(source.name, "named right", proportion(hits, 0.1), Outcome(hits, np.arange(100)))
-
-    return measure
 
 
 def test_guards_are_measured_before_during_and_after_and_told_of(tiny_model, tmp_path, capsys):
@@ -52,7 +38,9 @@ def test_a_run_stops_where_a_guard_falls_and_gives_the_best_state_before(tiny_mo
     assert (
         "Stopped after step 2: the guard scenes:16/test fell from 50.0 % to 30.0 %, and 2 points are allowed." in said
     )
+    assert said.count("Stopped after step 2") == 1
     assert "The model is the one of step 1" in said
+    assert "lexel models blend" in said
     steps = [
         json.loads(line)["step"] for line in (run.folder / "log.jsonl").read_text().splitlines() if '"loss"' in line
     ]
@@ -65,11 +53,20 @@ def test_a_run_stops_where_a_guard_falls_and_gives_the_best_state_before(tiny_mo
     assert any(not torch.equal(stopped[name], went_on[name]) for name in stopped)
 
 
-def test_a_guard_that_falls_at_once_leaves_the_starting_model(tiny_model, tmp_path, monkeypatch):
+def test_a_guard_that_falls_at_once_leaves_the_starting_model(tiny_model, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(guards, "measure_score", scores(0.5, 0.1))
     run = train(fine_tuning_recipe(tiny_model, GUARDED), tmp_path / "run")
     before, after = (load_file(folder / "weights.safetensors") for folder in (tiny_model, run.model))
     assert all(torch.equal(before[name], after[name]) for name in before)
+    said = capsys.readouterr().err
+    assert "The model is the starting model" in said
+    assert "lexel models blend" not in said  # of one model with itself
+
+
+def test_a_guard_that_falls_at_the_last_measurement_is_told_of(tiny_model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(guards, "measure_score", scores(0.5, 0.5, 0.5, 0.5, 0.3))
+    train(fine_tuning_recipe(tiny_model, GUARDED), tmp_path / "run")
+    assert capsys.readouterr().err.count("Stopped after step 4") == 1
 
 
 def test_a_run_that_was_cut_off_remembers_how_its_guards_stood(tiny_model, tmp_path, monkeypatch):
@@ -96,12 +93,35 @@ def test_without_guards_it_is_said_how_far_the_embeddings_have_moved(tiny_model,
     assert "nothing else about forgetting was measured" in card
 
 
-def test_guards_that_cannot_be_meant_are_refused(tiny_model, tmp_path):
+def test_guards_that_cannot_be_meant_are_refused_before_anything_is_written(tiny_model, tmp_path):
     (tmp_path / "bare").mkdir()
     (tmp_path / "bare" / "a.txt").write_text("no picture")
-    with pytest.raises(DataError, match="has no images"):
-        train(fine_tuning_recipe(tiny_model, (f'guard.sources=["{tmp_path / "bare"}"]',)), tmp_path / "run")
+    (tmp_path / "silent").mkdir()
+    for number in range(3):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / "silent" / f"{number}.png")
+    for guard, reason in (
+        (tmp_path / "bare", "has no images"),
+        (tmp_path / "nowhere", "nowhere"),
+        (tmp_path / "silent", "has 0 distinct labels"),
+    ):
+        with pytest.raises(LexelError, match=f"guard: .*{reason}"):
+            train(fine_tuning_recipe(tiny_model, (f'guard.sources=["{guard}"]',)), tmp_path / "run")
+        assert not (tmp_path / "run").exists()
     with pytest.raises(UsageError, match="there twice"):
         fine_tuning_recipe(tiny_model, ('guard.sources=["scenes:16/test","scenes:16/test"]',))
     with pytest.raises(UsageError, match="what a model knew before"):
         fine_tuning_recipe(tiny_model, ('guard.sources=["scenes:16/test"]',), model={"architecture": "lexel-xs"})
+
+
+def test_a_guard_that_is_learned_from_is_warned_of(tiny_model, tmp_path, capsys):
+    folder = tmp_path / "red"
+    for number, pair in enumerate(read_source("scenes:20/train").pairs):
+        (folder / f"kind {number % 2}").mkdir(parents=True, exist_ok=True)
+        pair.picture.load().save(folder / f"kind {number % 2}" / f"{number}.png")
+    recipe = fine_tuning_recipe(
+        tiny_model,
+        (f'guard.sources=["{folder}"]', "guard.most_lost=100"),
+        data={"sources": [{"source": str(folder)}], "workers": 0},
+    )
+    train(recipe, tmp_path / "run")
+    assert "the run learns from 20 of its 20 pictures" in capsys.readouterr().err

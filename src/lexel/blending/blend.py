@@ -11,12 +11,13 @@ from typing import Any
 
 from lexel.blending.chart import draw_curve
 from lexel.blending.curve import CurvePoint, Measuring, ScoreChange, choose_point, measure_curve, score_change
-from lexel.blending.ingredients import check_same_kind, open_ingredient
+from lexel.blending.ingredients import check_same_kind, learned_from, open_ingredient
 from lexel.blending.mixture import Mixture
 from lexel.blending.soup import SoupKind, soup_of
 from lexel.data.pairs import Source
 from lexel.errors import UsageError
 from lexel.files import is_replaceable, make_folder
+from lexel.progress import say
 
 CURVE, PICTURE = "blend.json", "blend.png"
 
@@ -30,12 +31,14 @@ class Blend:
     chosen: CurvePoint
     changes: list[ScoreChange]  # on the own data and on each guard, from the start to the chosen model
     shares: dict[str, float]  # of each model in the chosen one
+    warnings: list[str]  # why the curve may not be believed
 
     def facts(self) -> dict[str, Any]:
         """For programs; also what `blend.json` in the model folder says."""
         return {
             "weight": self.chosen.weight,
             "shares": self.shares,
+            "warnings": self.warnings,
             "curve": [
                 {
                     "weight": point.weight,
@@ -95,6 +98,9 @@ def blend(
             open_ingredient(str(model), scratch / f"converted-{number}") for number, model in enumerate([start, *tuned])
         ]
         check_same_kind(first, others)
+        warnings = learned_from(others, own)
+        for warning in warnings:
+            say(warning)
         measuring = Measuring(own, tuple(guards), templates, scratch)
         end = soup_of(others, soup, measuring)
         curve = measure_curve(first, end, measuring)
@@ -107,6 +113,7 @@ def blend(
             chosen=chosen,
             changes=[score_change(before, after) for before, after in scores],
             shares={model.name: share for model, share in mixture.parts if share},
+            warnings=warnings,
         )
         beside = {
             CURVE: (json.dumps(found.facts(), indent=2, ensure_ascii=False) + "\n").encode(),
@@ -132,6 +139,7 @@ def _card(found: Blend) -> str:
         f"| {change.verdict} |"
         for change in found.changes
     )
+    warnings = "".join(f"{warning}\n\n" for warning in found.warnings)
     return f"""# {found.model.name}
 
 The weighted mean of models, made by Lexel:
@@ -142,7 +150,7 @@ The weighted mean of models, made by Lexel:
 |---|---|---|---|---|---|
 {rows}
 
-The weight was chosen on these sources, so expect slightly lower scores on new data.
+{warnings}The weight was chosen on these sources, so expect slightly lower scores on new data.
 
 ![own data against guards over the mixing weight]({PICTURE})
 """

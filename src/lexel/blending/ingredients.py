@@ -13,7 +13,9 @@ from safetensors import SafetensorError, safe_open
 
 from lexel.checkpoints.model_folder.folder import MANIFEST, TOKENIZER, WEIGHTS, ModelFolder, open_model_folder
 from lexel.conversion import convert
+from lexel.data.pairs import Source
 from lexel.errors import ModelError, UsageError
+from lexel.evaluation.report.overlap import overlap_with
 
 LEAST_COSINE = 0.5  # of the matrices of two models that began from the same weights; of others it is near 0
 NAMED_DIFFERENCES = 3  # in a message
@@ -60,6 +62,22 @@ def check_same_kind(start: Ingredient, others: Sequence[Ingredient]) -> None:
                 f"{other.name} did not begin from {start.name}: their weights have a cosine of {cosine:.2f}, and of "
                 "models\nthat were trained apart the mean is worth nothing. Give the model that it was fine-tuned from."
             )
+
+
+def learned_from(tuned: Sequence[Ingredient], own: Source) -> list[str]:
+    """Sentences that warn of pictures of the own data which the tuned models have learned from, if there are any."""
+    pictures = [pair.picture for pair in own.pairs]
+    said = []
+    for model in tuned:
+        learned = model.folder.training_pictures()
+        known = overlap_with(learned, pictures).known if learned else 0
+        if known:
+            said.append(
+                f"{model.name} has learned from {known:,} of the {len(pictures):,} pictures of {own.name}: it names "
+                "them from memory, so the\nmixture is chosen too near to it. Give --own pictures that were not trained "
+                "on."
+            )
+    return said
 
 
 def weight_cosine(one: Ingredient, other: Ingredient) -> float:

@@ -1,8 +1,9 @@
-"""How the help of a verb looks: plain text, its options in panels, those that people rarely need last."""
+"""How a verb speaks of its options: help in plain text, those that people rarely need last, and wrong values."""
 
 from collections import defaultdict
 from typing import Any
 
+from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup
 
 OPTIONS = "Options"
@@ -11,6 +12,14 @@ RARE = "Rarely needed"  # the rich_help_panel of such options
 
 class Verb(TyperCommand):
     """A command whose help lists its options in the panels that they name, in plain text."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As any command, but a wrong choice is told without the words that pydantic puts before it."""
+        try:
+            return super().parse_args(ctx, args)
+        except BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, then the options, then those of other panels, in the order in which these appear."""

@@ -81,6 +81,7 @@ class Batch:
     teacher_text_vectors: Tensor | None = None  # (B, D) of the same model
     picture_hashes: np.ndarray | None = None  # (B,) uint64 (see picture_hash); None where no picture was read
     captioned: Tensor | None = None  # (B,) bool, whether anything is said of the picture; None: of each
+    remembered: "Batch | None" = None  # as many rows of other pictures, which are not learned but remembered
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Between processes small tensors go as bytes: each shared one costs half a millisecond of both."""
@@ -90,7 +91,15 @@ class Batch:
 
     def pin_memory(self) -> "Batch":
         held = {name: getattr(self, name) for name in self.__slots__}
-        return replace(self, **{name: value.pin_memory() for name, value in held.items() if isinstance(value, Tensor)})
+        return replace(
+            self, **{name: value.pin_memory() for name, value in held.items() if isinstance(value, Tensor | Batch)}
+        )
+
+    def first_rows(self, count: int) -> "Batch":
+        """The first `count` rows."""
+        held = {name: getattr(self, name) for name in self.__slots__}
+        cut = {name: value[:count] for name, value in held.items() if isinstance(value, Tensor)}
+        return replace(self, **cut, keys=self.keys[:count])
 
 
 def _received(held: dict[str, Any], small: Sequence[str]) -> Batch:
@@ -115,6 +124,8 @@ class BatchMaker(Dataset[Batch]):
     share: Share = ALONE  # of the batch
     size_at: Callable[[int], int] | None = None  # pixels a side in a step, as preprocessing says at most; None: always
     decoded: DecodedCache | None = None  # pictures are kept there for later epochs
+    remembered: "BatchMaker | None" = None  # of other pictures, which are not learned but remembered
+    fills_gaps: bool = False  # a picture that cannot be read is a black one, which the starting model gave zeros
 
     def __getitem__(self, step: int) -> Batch:
         preprocessing = self._preprocessing(step)
@@ -141,13 +152,17 @@ class BatchMaker(Dataset[Batch]):
                     hashes.append(picture_hash)
             except BadImageError as error:
                 bad.append((pair.key, str(error)))
-                continue
+                if not self.fills_gaps or pixels is None:
+                    continue
+                pixels[len(keys)] = 0
+                known = np.zeros_like(self.teacher_pictures.vectors.rows[0]) if self.teacher_pictures else None
             teacher.append(known)
             captions.append(caption)
             groups.append(group_numbers(f"{sample.source}/{pair.key}", pair.label, meaning))
             captioned.append(says_something(pair))
             places.append(place)
             keys.append(pair.key)
+        remembered = self.remembered[step].first_rows(len(keys)) if self.remembered else None
         image_group, label_group, text_group = torch.tensor(groups, dtype=torch.int64).reshape(-1, 3).unbind(1)
         return Batch(
             pixels=None if pixels is None else pixels[: len(keys)],
@@ -157,13 +172,14 @@ class BatchMaker(Dataset[Batch]):
             text_group=text_group,
             places=torch.tensor(places, dtype=torch.int64),
             keys=tuple(keys),
-            bad=tuple(bad),
+            bad=(*bad, *(remembered.bad if remembered else ())),
             image_vectors=_stacked(vectors, self.pictures) if self.pictures else None,
             text_vectors=torch.from_numpy(self.texts.find(captions)) if self.texts else None,
             teacher_image_vectors=_stacked(teacher, self.teacher_pictures) if self.teacher_pictures else None,
             teacher_text_vectors=torch.from_numpy(self.teacher_texts.find(captions)) if self.teacher_texts else None,
             picture_hashes=None if no_pixels else np.array(hashes, np.uint64),
             captioned=torch.tensor(captioned, dtype=torch.bool),
+            remembered=remembered,
         )
 
     def _preprocessing(self, step: int) -> Preprocessing:

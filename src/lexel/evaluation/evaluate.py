@@ -103,6 +103,11 @@ def evaluate(
     )
 
 
+def check_fits(source: Source, tasks: Sequence[str | Task] | None = None) -> None:
+    """Raise UsageError, as `evaluate` would, where the source has not what it takes for any of the tasks."""
+    _plan(TaskRequest(source), chosen_tasks(tasks))
+
+
 def _read(source: Source | str, prefer: Sequence[str] = ("test", "val"), *, keep_columns: bool = False) -> Source:
     if isinstance(source, Source):
         return source

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lexel.evaluation.evaluate import SourceLike, evaluate
+from lexel.data.pairs import Source
+from lexel.evaluation.evaluate import SourceLike, check_fits, evaluate
 from lexel.evaluation.metrics.metric import Metric, bootstrap_mean
 from lexel.evaluation.metrics.outcomes import Outcome
 from lexel.evaluation.report.report import SourceReport
@@ -44,7 +45,12 @@ def measure_score(encoder: Encoder, source: SourceLike, templates: str | Sequenc
 
     Raises UsageError where the source has neither labels nor captions to measure with.
     """
-    return score_of(evaluate(encoder, source, templates=templates).sources[0])
+    return score_of(evaluate(encoder, source, tasks=list(HEADLINES), templates=templates).sources[0])
+
+
+def check_has_score(source: Source) -> None:
+    """Raise UsageError, before anything is embedded, where `measure_score` would."""
+    check_fits(source, list(HEADLINES))
 
 
 def score_of(report: SourceReport) -> SourceScore:

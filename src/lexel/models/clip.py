@@ -45,6 +45,7 @@ class CLIP(nn.Module):
     def __init__(self, config: CLIPConfig) -> None:
         super().__init__()
         self.config = config
+        self.keeps_statistics = False  # whether BatchNorm normalises with its running statistics in training too
         self.image = build_image_tower(config.image, config.embedding)
         self.text = build_text_tower(config.text, config.embedding)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07), dtype=torch.float32))
@@ -74,13 +75,12 @@ class CLIP(nn.Module):
 
     def train(self, mode: bool = True) -> Self:
         """As of any module, but what is frozen stays in evaluation mode: a tower of which nothing is trained, and
-        BatchNorm whose gains are not, so that its running statistics do not move."""
+        BatchNorm whose gains are not, or all of it with `keeps_statistics`, so that its running statistics do not move.
+        """
         super().train(mode)
         for module in self.modules():
-            if (
-                isinstance(module, nn.modules.batchnorm._BatchNorm)
-                and module.affine
-                and not module.weight.requires_grad
+            if isinstance(module, nn.modules.batchnorm._BatchNorm) and (
+                self.keeps_statistics or (module.affine and not module.weight.requires_grad)
             ):
                 module.eval()
         for tower in self.towers.values():

@@ -43,7 +43,7 @@ def finish(inputs: RunInputs, seconds: float, learned: TrainingPictures, kept: K
     blocks = curve_blocks(lines, advice)
     if kept and kept.sentences():
         blocks.append(Paragraph(title="What it kept", text=" ".join(kept.sentences())))
-        for sentence in kept.sentences():
+        for sentence in kept.measured():
             say(sentence)
     report = report.model_copy(update={"training": blocks})
     if inputs.world.main:
@@ -60,7 +60,8 @@ def finish(inputs: RunInputs, seconds: float, learned: TrainingPictures, kept: K
             Adapter(facts, products, learned).save(inputs.folder.adapter)
             weights = merged(weights, products, inputs.recipe.lora.scale)
         _write(inputs, report, weights, calibration, seconds, learned, advice, kept)
-        if start := inputs.recipe.model.weights:
+        start = inputs.recipe.model.weights
+        if start and not (kept and kept.is_start):  # which there is nothing to mix with
             say(
                 "Between what it knew and what it has learned there may be a better model: "
                 f"lexel models blend {start} {inputs.folder.model} --own SOURCE --guard SOURCE -o MODEL"

@@ -16,10 +16,11 @@ import numpy as np
 
 from lexel.blending.curve import ScoreChange, score_change
 from lexel.data.pairs import Pair, Source
-from lexel.errors import LexelError, UsageError
-from lexel.evaluation.score import SourceScore, measure_score
+from lexel.errors import DataError, LexelError, UsageError
+from lexel.evaluation.score import SourceScore, check_has_score, measure_score
 from lexel.files import write_atomically
 from lexel.progress import say
+from lexel.terminal import counted
 from lexel.training.inputs.input_reader import InputReader
 from lexel.training.inputs.training_data import evaluation_templates
 from lexel.training.optimization.optimizer import Optimizer
@@ -37,10 +38,15 @@ class Kept:
     changes: list[ScoreChange]  # of each guard
     moved: float | None  # mean cosine of the pictures' embeddings before and after; None where none could be read
     reason: str | None  # why the run was stopped
+    is_start: bool = False  # whether nothing but the starting model kept what the guards ask for
 
     def sentences(self) -> list[str]:
-        """For people."""
-        said = [self.reason] if self.reason else []
+        """For people: why the run was stopped, where it was, and what was measured."""
+        return [*([self.reason] if self.reason else []), *self.measured()]
+
+    def measured(self) -> list[str]:
+        """For people: what each guard says or, without any, how far the embeddings have moved."""
+        said = []
         for change in self.changes:
             before, after = change.before, change.after
             low, high = (100 * end for end in change.interval)
@@ -74,7 +80,9 @@ class Guards:
         self.inputs = inputs
         self.sources = sources
         self.reason: str | None = None  # why the run was stopped
+        self.best = 0  # the step of the best state that kept what the guards ask for
         self._least_loss = math.inf  # of held-out pairs, where every guard held
+        _warn_of_shared_pictures(inputs, sources)
         self._pictures = _spread([pair for s in inputs.training_data.sources for pair in s.pairs], PICTURES_COMPARED)
         self.before = self._scores(0)
         self._first = self._embedded(0)
@@ -89,7 +97,9 @@ class Guards:
                 self._keep(0, optimizer)
             self._write()
         elif state is not None:
-            self.reason, self._least_loss = state
+            self.reason, self._least_loss, self.best = state
+            if self.reason:
+                say(self.reason)
 
     def check(self, done: int, loss: float, optimizer: Optimizer) -> dict[str, float]:
         """Measure after `done` steps, whose held-out pairs have this loss. Sets `reason` where a guard has fallen.
@@ -104,9 +114,10 @@ class Guards:
                     f"Stopped after step {done}: the guard {now.source} fell from {before.points:.1f} % to "
                     f"{now.points:.1f} %, and {self.inputs.recipe.guard.most_lost:g} points are allowed."
                 )
+                say(self.reason)
         if self.sources:
             if self.reason is None and loss < self._least_loss:
-                self._least_loss = loss
+                self._least_loss, self.best = loss, done
                 self._keep(done, optimizer)
             self._write()
         return {f"guard/{score.source}": score.metric.value for score in scores}
@@ -116,7 +127,7 @@ class Guards:
         scores, vectors = self._scores(self.inputs.steps), self._embedded(self.inputs.steps)
         moved = float((self._first * vectors).sum(axis=1).mean()) if len(vectors) else None
         changes = [score_change(before, after) for before, after in zip(self.before, scores, strict=True)]
-        return Kept(changes, moved, self.reason)
+        return Kept(changes, moved, self.reason, is_start=self.reason is not None and self.best == 0)
 
     def _scores(self, done: int) -> list[SourceScore]:
         if not self.sources:
@@ -124,10 +135,7 @@ class Guards:
         encoder = live_encoder(self.inputs, done)
         recipe = self.inputs.recipe
         templates = recipe.guard.templates or evaluation_templates(recipe)
-        try:
-            return [measure_score(encoder, source, templates) for source in self.sources]
-        except UsageError as error:
-            raise UsageError(f"guard: {error}") from None
+        return [measure_score(encoder, source, templates) for source in self.sources]
 
     def _embedded(self, done: int) -> np.ndarray:
         """(N, D) of the pictures, without those that cannot be read."""
@@ -141,30 +149,44 @@ class Guards:
             snapshots.save(done, inputs.clip, optimizer, dict(inputs.identity))
         snapshots.wait()
 
-    def _read(self) -> tuple[str | None, float] | None:
+    def _read(self) -> tuple[str | None, float, int] | None:
         try:
             state = json.loads(self.inputs.folder.guards.read_text())
-            return state["reason"], float(state["least_loss"])
+            return state["reason"], float(state["least_loss"]), int(state["best"])
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError) as error:
             raise LexelError(f"{self.inputs.folder.guards} is damaged: {error}. Train into another --output.") from None
 
     def _write(self) -> None:
-        state = {"reason": self.reason, "least_loss": self._least_loss}
+        state = {"reason": self.reason, "least_loss": self._least_loss, "best": self.best}
         self.inputs.world.once(lambda: write_atomically(self.inputs.folder.guards, json.dumps(state) + "\n"))
 
 
 def read_guards(recipe: Recipe, reader: InputReader) -> list[Source]:
     """The guards' sources. Raises UsageError or DataError where one cannot be read or says nothing of its pictures."""
-    return [
-        reader.source(
-            SourceSettings(source=source),
-            recipe.data.model_copy(update={"caption": None, "label": None, "image": None}),
-            ("val", "test"),
-        )
-        for source in recipe.guard.sources
-    ]
+    own_names = recipe.data.model_copy(update={"caption": None, "label": None, "image": None})
+    found = []
+    for named in recipe.guard.sources:
+        try:
+            source = reader.source(SourceSettings(source=named), own_names, ("val", "test"))
+            check_has_score(source)
+        except (UsageError, DataError) as error:
+            raise type(error)(f"guard: {error}") from None
+        found.append(source)
+    return found
+
+
+def _warn_of_shared_pictures(inputs: RunInputs, guards: Sequence[Source]) -> None:
+    """A guard that is learned from cannot show what is forgotten."""
+    sources = [*inputs.training_data.sources, *(inputs.remembered.data.sources if inputs.remembered else ())]
+    learned = {pair.picture for source in sources for pair in source.pairs} if guards else set()
+    for guard in guards:
+        if shared := sum(pair.picture in learned for pair in guard.pairs):
+            say(
+                f"Guard {guard.name}: the run learns from {shared:,} of its {counted(len(guard.pairs), 'picture')}, so "
+                "it cannot show what is forgotten. Give others."
+            )
 
 
 def _spread(pairs: Sequence[Pair], most: int) -> list[Pair]:

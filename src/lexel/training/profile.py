@@ -40,7 +40,7 @@ from lexel.training.recipe import Recipe
 from lexel.training.run.folder import RunFolder
 from lexel.training.run.log import RunLog, SilentLog, StepTimes
 from lexel.training.run_inputs import RunInputs, make_batches, make_objective, open_log
-from lexel.training.setup import deterministic, set_up
+from lexel.training.setup import deterministic, read_material, set_up
 from lexel.training.snapshots import Snapshots
 from lexel.training.step.gradients import Gradients
 
@@ -121,7 +121,9 @@ def profile_run(
         folder = world.once(lambda: _open(Path(output) if output else Path("runs") / f"{recipe.name}-profile"))
         keep_freed_memory()
         with _scratch(folder, world) as scratch, deterministic():
-            inputs = _long_enough(set_up(recipe, RunFolder(scratch), world, reader), WARM_UP_STEPS + 2 * steps)
+            material = read_material(recipe, world, reader)
+            inputs = set_up(recipe, RunFolder(scratch), world, material, reader)
+            inputs = _long_enough(inputs, WARM_UP_STEPS + 2 * steps)
             profile = _Profiling(inputs).profile(steps, folder / TRACE)
         if world.main:
             write_atomically(folder / FACTS, json.dumps(profile.facts(), indent=2) + "\n")

@@ -19,7 +19,7 @@ from lexel.training.distributed.sharding import ParallelSettings
 from lexel.training.engine import EngineSettings, MicroBatch
 from lexel.training.loss.settings import LossSettings
 from lexel.training.optimization.average import AverageSettings
-from lexel.training.optimization.freezing import FreezeSettings
+from lexel.training.optimization.freezing import SMALL_BATCH, FreezeSettings
 from lexel.training.optimization.optimizer import OptimizerSettings
 from lexel.training.optimization.schedule import Schedule
 from lexel.training.ramp import Ramp
@@ -273,6 +273,8 @@ class Recipe(Config):
                     f"freeze.{tower}: the {tower} tower begins with random weights, so it must learn. Give it weights: "
                     f"model.weights or model.{tower}_weights"
                 )
+        if self.freeze.statistics is True and self.model.image_from is None:
+            raise ValueError("freeze.statistics: random weights have no statistics to keep: leave it out")
         if self.frozen.image and self.ramp != Ramp():
             raise ValueError("ramp: a frozen image tower has nothing to learn from small pictures: leave [ramp] out")
         return self
@@ -285,7 +287,13 @@ class Recipe(Config):
     @property
     def remember(self) -> float:
         """The weight of the term that keeps embeddings near those of the starting model; 0: there is none."""
-        return self.adapt.remember if self.adapt and self.adapt.kind == "full" else 0.0
+        return self.adapt.remember_weight if self.adapt else 0.0
+
+    @property
+    def keeps_statistics(self) -> bool:
+        """Whether BatchNorm normalises with the running statistics of the starting model while its tower learns."""
+        wanted = self.freeze.statistics
+        return self.model.image_from is not None and self.batch_size < SMALL_BATCH if wanted == "auto" else wanted
 
     @property
     def lora(self) -> AdaptSettings | None:

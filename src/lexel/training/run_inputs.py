@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from lexel.checkpoints.model_folder.training_pictures import TrainingPictures
 from lexel.data.decoded_cache import GB, DecodedCache
@@ -19,6 +20,7 @@ from lexel.training.distributed.sharding import whole_clip
 from lexel.training.distributed.shared_encoder import SharedEncoder
 from lexel.training.distributed.world import World
 from lexel.training.inputs.picture_memory import PictureMemory
+from lexel.training.inputs.remembered import Remembered
 from lexel.training.inputs.teacher import HeldOutByTeacher, TeacherFacts
 from lexel.training.inputs.training_data import TrainingData
 from lexel.training.metering.meter import Meter
@@ -55,6 +57,7 @@ class RunInputs:
     teacher_texts: EmbeddedTexts | None = None
     teacher: TeacherFacts | None = None  # of a distillation
     held_out_by_teacher: HeldOutByTeacher | None = None  # where nothing is said of the held-out pictures
+    remembered: Remembered | None = None  # beside the training data
 
     @cached_property
     def steps(self) -> int:
@@ -66,7 +69,8 @@ class RunInputs:
         """What a snapshot remembers of data, first weights and vocabulary, so that the run goes on with the same."""
         tokenizer = hashlib.sha256(f"{self.tokenizer.to_json()}{self.tokenizer.rules}".encode()).hexdigest()[:16]
         taught = {"teacher": self.teacher.fingerprint} if self.teacher else {}
-        return {"data": self.training_data.fingerprint, "origin": self.origin, "tokenizer": tokenizer} | taught
+        data = self.training_data.fingerprint + (f"+{self.remembered.data.fingerprint}" if self.remembered else "")
+        return {"data": data, "origin": self.origin, "tokenizer": tokenizer} | taught
 
 
 def make_objective(inputs: RunInputs) -> Objective:
@@ -77,27 +81,42 @@ def make_objective(inputs: RunInputs) -> Objective:
         return TranslatingObjective(contrastive)
     if recipe.distill and inputs.teacher:
         return DistillingObjective(contrastive, recipe.distill, inputs.teacher.logit_scale)
-    return RememberingObjective(contrastive, recipe.remember) if recipe.remember else contrastive
+    if recipe.remember:
+        return RememberingObjective(contrastive, recipe.remember, beside=inputs.remembered is not None)
+    return contrastive
 
 
 def make_batches(inputs: RunInputs, start: int) -> Iterator[Batch]:
     """This process's shares of the batches from step `start` to the end."""
     recipe = inputs.recipe
+    common: dict[str, Any] = {
+        "batch_size": recipe.batch_size,
+        "tokenizer": inputs.tokenizer,
+        "preprocessing": inputs.preprocessing,
+        "augmentation": recipe.augmentation,
+        "share": inputs.world.share,
+        "size_at": ImageSizes(recipe.ramp, inputs.steps, inputs.clip.config.image),
+    }
+    kept = inputs.remembered
+    remembered = kept and BatchMaker(
+        sources=kept.data.sources,
+        order=kept.order,
+        teacher_pictures=kept.pictures,
+        teacher_texts=kept.texts,
+        fills_gaps=True,
+        **common,
+    )
     maker = BatchMaker(
         sources=inputs.training_data.sources,
         order=inputs.order,
-        batch_size=recipe.batch_size,
-        tokenizer=inputs.tokenizer,
-        preprocessing=inputs.preprocessing,
-        augmentation=recipe.augmentation,
         pictures=inputs.pictures,
         texts=inputs.texts,
         texts_alone=recipe.languages is not None,
         teacher_pictures=inputs.teacher_pictures,
         teacher_texts=inputs.teacher_texts,
-        share=inputs.world.share,
         decoded=_decoded_cache(inputs),
-        size_at=ImageSizes(recipe.ramp, inputs.steps, inputs.clip.config.image),
+        remembered=remembered,
+        **common,
     )
     on_gpu = inputs.clip.logit_scale.device.type == "cuda"
     return load_batches(maker, start=start, stop=inputs.steps, workers=recipe.data.workers, pin_memory=on_gpu)
@@ -127,8 +146,8 @@ def open_picture_memory(inputs: RunInputs, start: int) -> PictureMemory:
     memory = PictureMemory(
         inputs.folder.training_pictures,
         inputs.world,
-        inputs.training_data,
-        inputs.order,
+        [(inputs.training_data.sources, inputs.order)]
+        + ([(inputs.remembered.data.sources, inputs.remembered.order)] if inputs.remembered else []),
         inputs.recipe.batch_size,
         embedded=inputs.pictures is not None,
     )

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,20 +11,24 @@ import torch
 from lexel.architectures.config import CLIPConfig
 from lexel.batches import ceil_div
 from lexel.data.loader import order_of
+from lexel.data.captions import says_something
+from lexel.data.pairs import Source
 from lexel.errors import LexelError, UsageError
 from lexel.models.clip import CLIP
 from lexel.progress import say
+from lexel.terminal import counted
 from lexel.tokenizer import Tokenizer
 from lexel.training.adaptation.lora import add_adapters
 from lexel.training.distillation.teacher_map import add_teacher_map
 from lexel.training.distributed.sharding import shard_towers
 from lexel.training.distributed.shared_encoder import SharedEncoder
 from lexel.training.distributed.world import World
-from lexel.training.guards import Guards, read_guards
+from lexel.training.guards import read_guards
 from lexel.training.inputs.embedding_cache import embed_pictures, embed_texts
 from lexel.training.inputs.input_reader import InputReader
 from lexel.training.inputs.parallel_data import ask_teacher_for_english, by_language
-from lexel.training.inputs.starting_weights import StartingWeights, first_clip
+from lexel.training.inputs.remembered import Remembered, RememberedData, read_remembered
+from lexel.training.inputs.starting_weights import first_clip
 from lexel.training.inputs.teacher import TEACHER, HeldOutByTeacher, ask_teacher, facts_of, load_teacher
 from lexel.training.inputs.training_data import TrainingData, gather, say_truncated, train_tokenizer
 from lexel.training.optimization.freezing import freeze
@@ -37,14 +41,36 @@ from lexel.training.snapshots import Snapshot, newest_snapshot
 from lexel.training.step.micro_batch import check_batch_norm
 
 
-def set_up(recipe: Recipe, folder: RunFolder, world: World, reader: InputReader) -> RunInputs:
-    """Read the sources, learn the vocabulary and draw the first weights, or take them over.
+@dataclass
+class Material:
+    """What the recipe names, read and found to fit together, while nothing is written yet."""
 
-    What the reader has read already is not read again; afterwards it has forgotten it. Raises UsageError, DataError or
-    ModelError.
+    training_data: TrainingData
+    tokenizer: Tokenizer
+    guards: list[Source]
+    remembered: RememberedData | None
+    teacher: SharedEncoder | None = None  # until `set_up` has asked it
+
+
+def read_material(recipe: Recipe, world: World, reader: InputReader) -> Material:
+    """Read the sources, the guards and the model to begin from, and learn the vocabulary where none comes with it.
+
+    What the reader has read already is not read again. Raises UsageError, DataError or ModelError.
     """
     teacher = load_teacher(recipe.teacher, world) if recipe.teacher else None
-    starting, training_data, tokenizer = world.once(lambda: _read(recipe, world.size, reader))
+    material = world.once(lambda: _read(recipe, world.size, reader))
+    material.teacher = teacher
+    return material
+
+
+def set_up(recipe: Recipe, folder: RunFolder, world: World, material: Material, reader: InputReader) -> RunInputs:
+    """Draw the first weights, or take over those that the reader has read, and compute what is computed once.
+
+    Afterwards neither the reader nor the material holds a model that is needed no more. Raises UsageError or ModelError.
+    """
+    training_data, tokenizer, teacher = material.training_data, material.tokenizer, material.teacher
+    material.teacher = None
+    starting = world.once(lambda: reader.starting_weights(recipe.model))
     reader.forget()
     architecture = starting.architecture(recipe, tokenizer)
     sharded = recipe.parallel.shard == "towers" and world.size > 1
@@ -71,17 +97,18 @@ def set_up(recipe: Recipe, folder: RunFolder, world: World, reader: InputReader)
         teacher=facts_of(teacher) if teacher else None,
     )
     say(
-        f"Training {recipe.name}: {training_data.pairs:,} pairs, {inputs.steps:,} steps of {recipe.batch_size} "
+        f"Training {recipe.name}: {counted(training_data.pairs, 'pair')}, {counted(inputs.steps, 'step')} of "
+        f"{recipe.batch_size} "
         f"({inputs.steps * recipe.batch_size / order.epoch_size:.1f} epochs), "
         f"{_parameters(clip)}, on {world}, into {folder.path}"
     )
-    inputs = _with_embeddings(inputs)
+    inputs = _with_embeddings(inputs, material.remembered)
     return _with_teacher(inputs, teacher) if teacher else inputs
 
 
 def choose_what_learns(clip: CLIP, recipe: Recipe) -> None:
     """Freeze what the recipe wants frozen and put LoRA's products where it wants them. Raises UsageError."""
-    freeze(clip, recipe.frozen)
+    freeze(clip, recipe.frozen, keeps_statistics=recipe.keeps_statistics)
     if recipe.lora:
         add_adapters(clip, recipe.lora, recipe.seed)
 
@@ -93,18 +120,19 @@ def _parameters(clip: CLIP) -> str:
     return f"{every:,} parameters" if learned == every else f"{learned:,} of {every:,} parameters to train"
 
 
-def _read(recipe: Recipe, processes: int, reader: InputReader) -> tuple[StartingWeights, TrainingData, Tokenizer]:
+def _read(recipe: Recipe, processes: int, reader: InputReader) -> Material:
     starting = reader.starting_weights(recipe.model)
     architecture = starting.architecture(recipe)  # before the data, as it may not fit together
     recipe.ramp.check(architecture.image)
     check_batch_norm_of(recipe, architecture, processes=processes)
+    guards, remembered = read_guards(recipe, reader), read_remembered(recipe, reader)
     training_data = gather(recipe, reader)
     if recipe.languages:
         training_data = by_language(training_data, recipe.languages.columns)
     tokenizer = starting.tokenizer or train_tokenizer(recipe, training_data, architecture.text.context_length)
     say_truncated(tokenizer, training_data)
     check_taught(recipe, training_data)
-    return starting, training_data, tokenizer
+    return Material(training_data, tokenizer, guards, remembered)
 
 
 def check_taught(recipe: Recipe, training_data: TrainingData) -> None:
@@ -130,27 +158,41 @@ def check_batch_norm_of(recipe: Recipe, architecture: CLIPConfig, *, processes: 
     with torch.device("meta"):
         clip = CLIP(architecture)
     choose_what_learns(clip, recipe)
-    check_batch_norm(clip, parts, processes)
+    check_batch_norm(clip, parts, processes, taken_over=recipe.model.image_from is not None)
 
 
-def _with_embeddings(inputs: RunInputs) -> RunInputs:
-    """The inputs with the embeddings of a frozen tower, where the recipe wants them to be cached, or of the starting
+def _with_embeddings(inputs: RunInputs, remembered: RememberedData | None) -> RunInputs:
+    """The inputs with the embeddings of a frozen tower, where the recipe wants them to be cached, and of the starting
     model, where it is to be remembered."""
     frozen, folder, training_data = inputs.recipe.frozen, inputs.folder.embeddings, inputs.training_data
     if inputs.recipe.languages:
         return inputs  # no picture is looked at
     if frozen.image and frozen.cache_embeddings:
-        return replace(inputs, pictures=embed_pictures(folder, live_encoder(inputs, 0), training_data))
+        inputs = replace(inputs, pictures=embed_pictures(folder, live_encoder(inputs, 0), training_data))
     if frozen.text and frozen.cache_embeddings:
-        return replace(inputs, texts=embed_texts(folder, live_encoder(inputs, 0), training_data))
-    if inputs.recipe.remember:
-        encoder, why = live_encoder(inputs, 0), "What the starting model makes of the {} is computed once, to be kept."
-        return replace(
-            inputs,
-            teacher_pictures=embed_pictures(folder, encoder, training_data, why.format("pictures")),
-            teacher_texts=embed_texts(folder, encoder, training_data, why.format("texts")),
-        )
-    return inputs
+        inputs = replace(inputs, texts=embed_texts(folder, live_encoder(inputs, 0), training_data))
+    if not inputs.recipe.remember:
+        return inputs
+    encoder, why = live_encoder(inputs, 0), "What the starting model makes of the {} is computed once, to be kept."
+    if not frozen.image:
+        first = embed_pictures(folder, encoder, training_data, why.format("pictures"))
+        inputs = replace(inputs, teacher_pictures=first)
+    if not frozen.text:
+        inputs = replace(inputs, teacher_texts=embed_texts(folder, encoder, training_data, why.format("texts")))
+    return replace(inputs, remembered=_remembered(inputs, remembered, encoder)) if remembered else inputs
+
+
+def _remembered(inputs: RunInputs, data: RememberedData, encoder: SharedEncoder) -> Remembered:
+    """What is remembered beside the training data, embedded by the starting model."""
+    folder, frozen, order = inputs.folder.remembered, inputs.recipe.frozen, order_of(data.sources, inputs.recipe.seed)
+    why = f"{inputs.recipe.adapt and inputs.recipe.adapt.remember_on} is embedded once, to be remembered: its {{}}."
+    speaks = not frozen.text and any(says_something(pair) for source in data.sources for pair in source.pairs)
+    return Remembered(
+        data,
+        order,
+        pictures=embed_pictures(folder, encoder, data, why.format("pictures")),
+        texts=embed_texts(folder, encoder, data, why.format("texts")) if speaks else None,
+    )
 
 
 def _take_over_from(teacher: SharedEncoder, clip: CLIP, recipe: Recipe, training_data: TrainingData) -> None:
@@ -188,18 +230,13 @@ def resume(inputs: RunInputs, optimizer: Optimizer) -> tuple[int, float]:
     facts = world.once(lambda: found.facts if found else None)
     if facts is None:
         return 0, 0.0
-    inputs.folder.check_data(facts["data"], inputs.training_data.fingerprint)
+    inputs.folder.check_data(facts["data"], inputs.identity["data"])
     inputs.folder.check_origin(facts.get("origin", ""), inputs.origin)
     inputs.folder.check_teacher(facts.get("teacher"), inputs.identity.get("teacher"))
     inputs.folder.check_tokenizer(facts.get("tokenizer"), inputs.identity["tokenizer"])
     Snapshot(facts["step"], world.tensors(found.tensors if found else {}), facts).restore(inputs.clip, optimizer)
     say(f"Going on after step {facts['step']} of {inputs.steps}.")
     return facts["step"], facts["seconds"]
-
-
-def watch(inputs: RunInputs) -> Guards:
-    """The guards that the recipe names, measured on the model that the run begins with; call it before `resume`."""
-    return Guards(inputs, inputs.world.once(lambda: read_guards(inputs.recipe, InputReader())))
 
 
 def restore_best(inputs: RunInputs, optimizer: Optimizer) -> None:
@@ -210,7 +247,11 @@ def restore_best(inputs: RunInputs, optimizer: Optimizer) -> None:
     if facts is None:
         raise LexelError(f"The best snapshot in {inputs.folder.best} is gone or damaged. Train into another --output.")
     Snapshot(facts["step"], world.tensors(found.tensors if found else {}), facts).restore(inputs.clip, optimizer)
-    say(f"The model is the one of step {facts['step']}, the best that kept what the guards ask for.")
+    say(
+        f"The model is the one of step {facts['step']}, the best that kept what the guards ask for."
+        if facts["step"]
+        else "The model is the starting model: no later state kept what the guards ask for."
+    )
 
 
 @contextmanager

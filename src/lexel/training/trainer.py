@@ -33,7 +33,7 @@ from lexel.training.run_inputs import (
     open_log,
     open_picture_memory,
 )
-from lexel.training.setup import deterministic, restore_best, resume, set_up, watch
+from lexel.training.setup import Material, deterministic, read_material, restore_best, resume, set_up
 from lexel.training.snapshots import SnapshotClock, Snapshots
 from lexel.training.step.gradients import Gradients
 
@@ -73,8 +73,11 @@ def train(recipe: Recipe | str | Path, output: str | Path | None = None, *, chan
     recipe = find_recipe(recipe, changes, reader)
     with World.join(recipe.device) as world:
         folder = world.once(lambda: RunFolder.open(Path(output) if output else Path("runs") / recipe.name, recipe))
+        if finished := world.once(lambda: _finished(folder)):
+            return finished
+        material = read_material(recipe, world, reader)  # what is wrong there is said before anything is written
         with world.main_in(lambda: folder.alone(recipe)):
-            return world.once(lambda: _finished(folder)) or _train(recipe, folder, world, reader)
+            return world.once(lambda: _finished(folder)) or _train(recipe, folder, world, material, reader)
 
 
 def _finished(folder: RunFolder) -> Run | None:
@@ -84,13 +87,13 @@ def _finished(folder: RunFolder) -> Run | None:
     return Run(folder.path, folder.model, Report.load(folder.report), seconds_in_log(folder.path))
 
 
-def _train(recipe: Recipe, folder: RunFolder, world: World, reader: InputReader) -> Run:
+def _train(recipe: Recipe, folder: RunFolder, world: World, material: Material, reader: InputReader) -> Run:
     keep_freed_memory()
     with deterministic():
-        inputs = set_up(recipe, folder, world, reader)
+        inputs = set_up(recipe, folder, world, material, reader)
         average = Average.of(inputs.clip, recipe.average)
         optimizer = Optimizer(inputs.clip, recipe.optimizer, recipe.schedule, inputs.steps, average, recipe.precision)
-        guards = watch(inputs) if recipe.model.weights else None
+        guards = Guards(inputs, material.guards) if recipe.model.weights else None
         start, seconds = resume(inputs, optimizer)
         if guards:
             guards.resume(optimizer)
@@ -124,7 +127,6 @@ def _steps(
         _grow(growth, inputs, start)
         for step in range(start, steps):
             if guards and guards.reason:
-                say(guards.reason)
                 break
             times = StepTimes()
             batch = next(batches)

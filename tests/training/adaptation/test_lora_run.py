@@ -88,6 +88,14 @@ def test_what_is_no_adapter_or_damaged_is_refused(tiny_model, run, tmp_path):
         load(tiny_model, adapter=run.folder / "adapter", image_size=64)
 
 
+def test_an_adapter_in_the_place_of_a_model_is_told_from_one(run, tmp_path):
+    with pytest.raises(UsageError, match=r"is an adapter.*\n.*/run/model\""):
+        load(run.folder / "adapter")
+    shutil.copytree(run.folder / "adapter", tmp_path / "lonely")
+    with pytest.raises(UsageError, match=r"Give a model, or load both in Python: lexel\.load\(MODEL, adapter="):
+        load(tmp_path / "lonely")
+
+
 def test_an_image_tower_alone_is_adapted_beside_embeddings_that_are_computed_once(tiny_model, tmp_path):
     recipe = fine_tuning_recipe(tiny_model, (*LORA, 'adapt.towers=["image"]'))
     run = train(recipe, tmp_path / "run")

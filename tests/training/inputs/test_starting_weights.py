@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_up import ALONE
 from safetensors.numpy import load_file, save_file
 from tiny import tiny_recipe
 
@@ -16,12 +17,11 @@ from lexel.checkpoints.model_folder.folder import open_model_folder, save_model_
 from lexel.data.readers import read_source
 from lexel.errors import UsageError
 from lexel.models.clip import CLIP, init_weights
-from lexel.training.distributed.world import World
 from lexel.training.inputs.input_reader import InputReader
 from lexel.training.recipe import Recipe
 from lexel.training.run.folder import RunFolder
 from lexel.training.run_inputs import RunInputs, live_encoder
-from lexel.training.setup import set_up
+from lexel.training.setup import read_material, set_up
 from lexel.training.trainer import train
 
 SCENES = [pair.picture for pair in read_source("scenes:6/val").pairs]
@@ -38,7 +38,9 @@ def recipe_from(*changes: str, **model: Any) -> Recipe:
 
 
 def begin(recipe: Recipe, folder: Path) -> RunInputs:
-    return set_up(recipe, RunFolder.open(folder, recipe), World(0, 1, torch.device("cpu")), InputReader())
+    reader = InputReader()
+    material = read_material(recipe, ALONE, reader)
+    return set_up(recipe, RunFolder.open(folder, recipe), ALONE, material, reader)
 
 
 def copy_with(model: Path, folder: Path, **sections: Any) -> Path:

@@ -13,8 +13,7 @@ from lexel.architectures.config import CLIPConfig
 from lexel.errors import UsageError
 from lexel.models.clip import CLIP
 from lexel.training.inputs.input_reader import InputReader
-from lexel.training.run.folder import RunFolder
-from lexel.training.setup import set_up
+from lexel.training.setup import read_material
 from lexel.training.step import micro_batch
 from lexel.training.step.micro_batch import bytes_of_a_pair, cut, micro_batch_for
 from lexel.training.trainer import train
@@ -90,7 +89,7 @@ NOT_THERE = {"sources": [{"source": "not/there"}]}
 def test_batch_norm_over_parts_is_refused_before_the_source_is_read(tmp_path):
     parts = tiny_recipe(("micro_batch=4", "batch_size=8"), model=LEXEL_S, data=NOT_THERE)
     with pytest.raises(UsageError, match=r"resnet.*BatchNorm.*2 parts here\.\n.*freeze the tower") as caught:
-        set_up(parts, RunFolder(tmp_path), ALONE, InputReader())
+        read_material(parts, ALONE, InputReader())
     assert str(caught.value).count("\n") < 3
 
 
@@ -113,7 +112,7 @@ def test_a_frozen_tower_with_batch_norm_may_see_parts(tmp_path):
         ("micro_batch=4", "freeze.image=true"), model={"weights": str(weights)}, tokenizer={}, data=NOT_THERE
     )
     with pytest.raises(UsageError, match="no not/there"):
-        set_up(frozen, RunFolder(tmp_path), ALONE, InputReader())
+        read_material(frozen, ALONE, InputReader())
 
 
 def test_batch_norm_over_the_whole_batch_is_fine_and_a_frozen_one_in_parts_too(monkeypatch):

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 from fine_tuned import fine_tuning_recipe
+from PIL import Image
 
+from lexel.data.pairs import ImageFile
+from lexel.data.picture_hash import hash_of
 from lexel.errors import UsageError
 from lexel.loading import load
 from lexel.training.step.remembering import mean_distance
@@ -48,10 +51,48 @@ def test_the_first_step_is_near_the_starting_model(tiny_model, tmp_path):
     assert first["moved"] == pytest.approx(0, abs=0.02)  # the colours are jittered a little
 
 
+def test_pictures_without_a_word_can_be_remembered(tiny_model, tmp_path):
+    """Another source's embeddings stay nearer when they are held too; a picture that cannot be read counts for none."""
+    folder = tmp_path / "others"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    pictures = [random.integers(0, 255, (40, 40, 3), np.uint8) // 2 + shade for shade in range(0, 120, 12)]
+    for number, picture in enumerate(pictures):
+        Image.fromarray(picture.astype(np.uint8)).save(folder / f"{number}.png")
+    (folder / "torn.png").write_bytes(b"no picture")
+    before = load(tiny_model).embed_images([folder / f"{number}.png" for number in range(10)])
+    cosines = []
+    for on in ((), (f"adapt.remember_on={folder}",)):
+        changes = ("adapt.kind=full", "adapt.remember=100", "data.max_bad_share=1", *on)
+        run = train(fine_tuning_recipe(tiny_model, changes), tmp_path / f"run {len(on)}")
+        after = load(run.model).embed_images([folder / f"{number}.png" for number in range(10)])
+        cosines.append(float((before * after).sum(1).mean()))
+    assert cosines[0] < cosines[1]
+    lines = [json.loads(line) for line in (tmp_path / "run 1" / "log.jsonl").read_text().splitlines()]
+    assert all("remembered_moved" in line for line in lines if "loss" in line)
+    assert "torn.png" in (tmp_path / "run 1" / "bad-images.jsonl").read_text()
+    learned = load(run.model).training_pictures
+    assert learned is not None
+    assert learned.contains(np.array([hash_of(ImageFile(folder / "3.png"))], np.uint64)).all()
+
+
+def test_lora_can_remember_too(tiny_model, tmp_path):
+    recipe = fine_tuning_recipe(
+        tiny_model,
+        ("adapt.kind=lora", "adapt.remember=5", "adapt.remember_on=scenes:8/test", 'adapt.towers=["image"]'),
+    )
+    run = train(recipe, tmp_path / "run")
+    lines = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines() if "moved" in line]
+    assert lines
+    assert all(line["moved"] > 0 and line["remembered_moved"] > 0 for line in lines[1:])
+    assert not (run.folder / "embeddings" / "remembered" / "text.npy").exists()  # the text tower is frozen
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (("adapt.kind=lora", "adapt.remember=1"), "remember is for full fine-tuning"),
+        (("adapt.kind=locked", "adapt.remember=1"), "a locked tower forgets nothing"),
+        (("adapt.kind=lora", "adapt.remember_on=scenes:8/test"), "set remember too"),
         (("adapt.kind=full", "freeze.image=true"), "a frozen tower forgets nothing"),
         (("adapt.kind=full", "adapt.remember=-1"), "adapt.remember"),
     ],

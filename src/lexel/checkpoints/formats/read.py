@@ -24,6 +24,7 @@ from lexel.checkpoints.formats.tensor_tables import Shape, TensorRow, to_ours
 from lexel.checkpoints.formats.tokenizer import Style, find_tokenizer, fit_tokens
 from lexel.checkpoints.formats.weight_files import Stored, read_sharded, read_weight_file
 from lexel.checkpoints.hub.choose_files import choose
+from lexel.checkpoints.model_folder.adapter import check_no_adapter
 from lexel.checkpoints.model_folder.folder import MANIFEST, open_model_folder
 from lexel.checkpoints.model_folder.soundness import check_not_zero, check_sizes
 from lexel.checkpoints.model_folder.training_pictures import TrainingPictures
@@ -75,6 +76,7 @@ def read_foreign(
         raise UsageError(f"{path} does not exist.")
     if path.is_dir() and (path / MANIFEST).is_file():
         return _own(path)
+    check_no_adapter(path)
     weights, stored = stored_weights(path)
     where = str(weights)
     towers = find_towers(stored.arrays, where)

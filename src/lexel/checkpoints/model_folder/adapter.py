@@ -80,6 +80,18 @@ def merged(weights: Mapping[str, np.ndarray], tensors: Mapping[str, np.ndarray],
     return found
 
 
+def check_no_adapter(path: Path) -> None:
+    """Raise UsageError where the folder is an adapter and a whole model is wanted."""
+    if not (path / DESCRIPTION).is_file():
+        return
+    merged_model = path.parent / "model"
+    beside = f'Give the merged model that its run wrote, "{merged_model}"' if merged_model.is_dir() else "Give a model"
+    raise UsageError(
+        f"{path} is an adapter: it holds what LoRA has learned, and not the model that it belongs to.\n"
+        f'{beside}, or load both in Python: lexel.load(MODEL, adapter="{path}").'
+    )
+
+
 def read_adapter(path: Path) -> Adapter:
     """Read an adapter's folder. Raises UsageError where there is none, ModelError when it is damaged."""
     if not (path / DESCRIPTION).is_file():

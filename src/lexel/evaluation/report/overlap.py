@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lexel.checkpoints.model_folder.training_pictures import TrainingPictures
 from lexel.data.pairs import Picture
 from lexel.data.picture_hash import hash_of
 from lexel.errors import BadImageError
@@ -39,8 +40,11 @@ def training_overlap(encoder: Encoder, pictures: Sequence[Picture]) -> Overlap |
     learned from more than two million pictures only a random sample can be looked up: `judged` says how many.
     """
     learned = encoder.training_pictures
-    if learned is None:
-        return None
+    return None if learned is None else overlap_with(learned, pictures)
+
+
+def overlap_with(learned: TrainingPictures, pictures: Sequence[Picture]) -> Overlap:
+    """Count the pictures that are among those `learned` from, where that is recorded."""
     hashes = []
     for picture in pictures:
         try:

@@ -7,6 +7,7 @@ from pydantic import Field, PositiveInt, model_validator
 from lexel.config import Config
 
 Side = Literal["image", "text"]
+REMEMBER = {"full": 10.0}  # the weight of remembering, where the recipe says none
 Product = Literal["attention", "mlp", "convolution"]
 
 
@@ -24,9 +25,10 @@ class AdaptSettings(Config):
     kind: Literal["full", "locked", "lora"] = "full"
     # full: every weight learns, and embeddings are kept near those of the starting model; locked: all but the image
     # tower; lora: low-rank products beside the weights (Hu et al. 2021)
-    remember: float = Field(
-        default=10.0, ge=0
-    )  # weight of the distance of embeddings from those of the starting model, for kind full; 0: none
+    remember: float | None = Field(
+        default=None, ge=0
+    )  # weight of the distance of embeddings from those of the starting model; default: 10 for full, else 0, none
+    remember_on: str | None = None  # a source whose embeddings are kept too, with or without labels or captions
     rank: PositiveInt = 8  # of each product
     scale: float = Field(default=1.0, gt=0)  # factor of each product
     dropout: float = Field(default=0.0, ge=0, lt=1)  # share of a product's inputs that a step leaves out
@@ -40,12 +42,19 @@ class AdaptSettings(Config):
     def _says_nothing_in_vain(self) -> Self:
         # A resolved recipe states its defaults too, so only other values are in vain.
         changed = [name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default]
-        of_lora = [name for name in changed if name not in ("kind", "remember")]
+        of_lora = [name for name in changed if name not in ("kind", "remember", "remember_on")]
         if self.kind != "lora" and of_lora:
             raise ValueError(f'{of_lora[0]} is for LoRA: add kind = "lora", or leave {of_lora[0]} out')
-        if self.kind != "full" and "remember" in changed:
-            raise ValueError(f"remember is for full fine-tuning: leave it out of {self.kind}")
+        if self.kind == "locked" and (self.remember or self.remember_on):
+            raise ValueError("a locked tower forgets nothing: leave remember and remember_on out, or adapt another way")
+        if self.remember_on and not self.remember_weight:
+            raise ValueError("remember_on: with a weight of 0 nothing is remembered: set remember too, as 10")
         return self
+
+    @property
+    def remember_weight(self) -> float:
+        """The weight of the distance from the starting model, the kind's own where none is said."""
+        return REMEMBER.get(self.kind, 0.0) if self.remember is None else self.remember
 
     def frozen(self) -> dict[str, Any]:
         """The `[freeze]` settings that the kind of adaptation implies."""

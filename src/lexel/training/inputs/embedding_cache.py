@@ -10,9 +10,9 @@ computed again.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.lib.format import open_memmap
@@ -20,6 +20,7 @@ from pydantic import Field, ValidationError
 
 from lexel.config import Config
 from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts, FrozenVectors
+from lexel.data.loader import TrainingSource
 from lexel.data.pairs import EmbeddedImage, ImageFile, Picture, ShardImage, TableImage
 from lexel.files import make_folder, write_atomically
 from lexel.identity import file_state
@@ -27,13 +28,21 @@ from lexel.progress import say, track
 from lexel.training.distributed.shared_encoder import SharedEncoder
 from lexel.training.distributed.world import World
 from lexel.training.inputs.starting_weights import hash_arrays
-from lexel.training.inputs.training_data import TrainingData
 
 Embed = Callable[[slice], tuple[np.ndarray, dict[int, str]]]  # rows → their vectors, and what is bad among them
 
 IMAGE_FROZEN = "The image tower is frozen: its embeddings are computed once, and pictures are not augmented."
 TEXT_FROZEN = "The text tower is frozen: its embeddings are computed once."
 CHUNK_ROWS = 1024  # of each process: as many as a run that is cut off computes again, at most
+
+
+class SourcesWithTexts(Protocol):
+    """Sources, and every text that can be drawn of them."""
+
+    @property
+    def sources(self) -> Sequence[TrainingSource]: ...
+
+    def texts(self) -> Iterator[str]: ...
 
 
 class _State(Config):
@@ -45,7 +54,7 @@ class _State(Config):
 
 
 def embed_pictures(
-    folder: Path, encoder: SharedEncoder, training_data: TrainingData, why: str = IMAGE_FROZEN
+    folder: Path, encoder: SharedEncoder, training_data: SourcesWithTexts, why: str = IMAGE_FROZEN
 ) -> EmbeddedPictures:
     """The embeddings of all pictures of the training_data, from `folder` where they are there already.
 
@@ -73,7 +82,7 @@ def embed_pictures(
 
 
 def embed_texts(
-    folder: Path, encoder: SharedEncoder, training_data: TrainingData, why: str = TEXT_FROZEN
+    folder: Path, encoder: SharedEncoder, training_data: SourcesWithTexts, why: str = TEXT_FROZEN
 ) -> EmbeddedTexts:
     """The embeddings of all texts that can be drawn, from `folder` where they are there already.
 

@@ -16,14 +16,13 @@ from lexel.checkpoints.model_folder.training_pictures import (
     read_training_pictures,
     union,
 )
-from lexel.data.loader import Batch
+from lexel.data.loader import Batch, TrainingSource
 from lexel.data.order import Order
 from lexel.data.pairs import Picture
 from lexel.data.picture_hash import hash_of
 from lexel.errors import BadImageError, ModelError
 from lexel.progress import say, track
 from lexel.training.distributed.world import World
-from lexel.training.inputs.training_data import TrainingData
 
 MAX_UNSORTED = 2**16  # hashes of batches, before those that are known are dropped
 
@@ -31,16 +30,22 @@ MAX_UNSORTED = 2**16  # hashes of batches, before those that are known are dropp
 class PictureMemory:
     """The hashes of the pictures that the steps have learned from, over all processes and continuations of a run.
 
+    `shown` are the sources that the batches show, each with the order in which its pairs come, `batch_size` a step.
     `embedded` says that a frozen tower has embedded the pictures beforehand, so that no batch reads any.
     """
 
     def __init__(
-        self, path: Path, world: World, training_data: TrainingData, order: Order, batch_size: int, *, embedded: bool
+        self,
+        path: Path,
+        world: World,
+        shown: Sequence[tuple[Sequence[TrainingSource], Order]],
+        batch_size: int,
+        *,
+        embedded: bool,
     ) -> None:
         self.path = path
         self.world = world
-        self.training_data = training_data
-        self.order = order
+        self.shown = shown
         self.batch_size = batch_size
         self.embedded = embedded
         self._pictures = NO_PICTURES  # that all processes know of
@@ -58,9 +63,9 @@ class PictureMemory:
 
     def add(self, batch: Batch) -> None:
         """Note the pictures of a batch that a step has learned from."""
-        if batch.picture_hashes is None:
-            return
-        self._new.append(batch.picture_hashes)
+        for shown in (batch, batch.remembered):
+            if shown is not None and shown.picture_hashes is not None:
+                self._new.append(shown.picture_hashes)
         if sum(map(len, self._new)) > MAX_UNSORTED:
             self._new = [self._unknown()]
 
@@ -85,10 +90,10 @@ class PictureMemory:
 
     def _hash_shown(self, steps: int) -> None:
         """Hash the pictures that the first `steps` steps show, each process its share of them."""
-        shown = self.order.shown_before(steps * self.batch_size)
         pictures = [
             source.pairs[index].picture
-            for source, of_source in zip(self.training_data.sources, shown, strict=True)
+            for sources, order in self.shown
+            for source, of_source in zip(sources, order.shown_before(steps * self.batch_size), strict=True)
             for index in np.flatnonzero(of_source).tolist()
         ]
         mine = self.world.share.of(len(pictures))

@@ -58,13 +58,18 @@ class TrainingData:
 
     def texts(self) -> Iterator[str]:
         """Every text that can be drawn, once per pair."""
-        for source in self.sources:
-            for pair in source.pairs:
-                yield from pair.captions
-                if pair.label and (source.label_share or not pair.captions):
-                    yield from (fill(template, pair.label) for template in source.templates)
-                elif not says_something(pair):
-                    yield NO_TEXT
+        return texts_of(self.sources)
+
+
+def texts_of(sources: Iterable[TrainingSource]) -> Iterator[str]:
+    """Every text that can be drawn of these sources, once per pair."""
+    for source in sources:
+        for pair in source.pairs:
+            yield from pair.captions
+            if pair.label and (source.label_share or not pair.captions):
+                yield from (fill(template, pair.label) for template in source.templates)
+            elif not says_something(pair):
+                yield NO_TEXT
 
 
 def gather(recipe: Recipe, reader: InputReader) -> TrainingData:
@@ -92,7 +97,7 @@ def gather(recipe: Recipe, reader: InputReader) -> TrainingData:
     sources = _with_shares([_without(source, apart) for source in sources], mixtures)
     silent = len(_rows((pair for source in sources for pair in source.pairs), lambda pair: not says_something(pair)))
     data = TrainingData(
-        tuple(sources), apart, _fingerprint(pair for source in sources for pair in source.pairs), silent
+        tuple(sources), apart, fingerprint_of(pair for source in sources for pair in source.pairs), silent
     )
     if silent < data.pairs or recipe.evaluation.source is not None:
         data = replace(data, held_out=_spoken_of(apart))
@@ -209,8 +214,8 @@ def _divide(pairs: Sequence[Pair], settings: EvaluationSettings, seed: int) -> t
     count = min(MAX_HELD_OUT_PAIRS, max(2, round(len(ranked) * settings.holdout)))
     if len(ranked) - count < 2:
         raise DataError(
-            f"{len(ranked)} pairs are too few to learn from some and hold {settings.holdout:.0%} of them out."
-            "\nName other pairs to measure on: --set evaluation.source=SOURCE"
+            f"{counted(len(ranked), 'pair is', 'pairs are')} too few to learn from some and hold "
+            f"{settings.holdout:.0%} of them out.\nName other pairs to measure on: --set evaluation.source=SOURCE"
         )
     kept = ~np.isin(hashes, hashes[ranked[:count]])  # nor a pair of the same key
     return choose(pairs, np.flatnonzero(kept)), choose(pairs, ranked[:count])
@@ -223,7 +228,8 @@ def _without(source: TrainingSource, held_out: Source) -> TrainingSource:
     if not len(kept):
         raise DataError("Every picture to learn from is one to measure on. Name others: --set evaluation.source=SOURCE")
     if shared := len(source.pairs) - len(kept):
-        say(f"{shared:,} pairs are not learned from, because their pictures are held out to measure the model on.")
+        are = counted(shared, "pair is", "pairs are")
+        say(f"{are} not learned from: the model is measured on the same picture{'s' if shared > 1 else ''}.")
     return replace(source, pairs=choose(source.pairs, kept)) if shared else source
 
 
@@ -237,7 +243,8 @@ def _check_measurable(held_out: Source) -> None:
     captions = {caption for pair in captioned for caption in pair.captions}
     if min(len(captioned), len(captions)) < 2 and not held_out.labels:
         raise DataError(
-            f"{held_out.name}: {len(held_out.pairs)} pairs with {len(captions)} captions are too few to measure on."
+            f"{held_out.name}: {counted(len(held_out.pairs), 'pair')} with {counted(len(captions), 'caption')} are too "
+            "few to measure on."
             "\nName others: --set evaluation.source=SOURCE"
         )
 
@@ -255,7 +262,8 @@ def _merged(sources: list[Source]) -> Source:
     return Source("held-out pairs of all sources", pairs)
 
 
-def _fingerprint(pairs: Iterable[Pair]) -> str:
+def fingerprint_of(pairs: Iterable[Pair]) -> str:
+    """Sixteen hex digits of keys, labels and captions."""
     digest = hashlib.blake2b(digest_size=8)
     for pair in pairs:
         weights = map(repr, pair.caption_weights)

@@ -25,6 +25,14 @@ class Work:
     tokens: int | None  # of captions, without padding; None where they were embedded before
     flops: int | None  # None where a tower is another library's, whose cost is not known
 
+    def __add__(self, other: "Work") -> "Work":
+        """The work of both; of what one of them does not know, nothing is known."""
+        return Work(_sum(self.tokens, other.tokens), _sum(self.flops, other.flops))
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
+
 
 class WorkCounter:
     """Counts what the towers of `clip` compute."""

@@ -1,20 +1,31 @@
-"""Frozen towers: locked-image tuning (LiT, Zhai et al. 2022), or a locked text tower."""
+"""What is frozen: a tower, as in locked-image tuning (LiT, Zhai et al. 2022), or BatchNorm's running statistics."""
 
-from typing import Self
+from typing import Annotated, Literal, Self
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, model_validator
 
 from lexel.config import Config
 from lexel.models.clip import CLIP
 
+SMALL_BATCH = 64  # pairs: below it their statistics are worse than those of the starting model (docs/experiments.md)
+
+
+def _auto_or_switch(value: object) -> object:
+    if value == "auto" or isinstance(value, bool):
+        return value
+    raise ValueError('must be true, false or "auto"')
+
 
 class FreezeSettings(Config):
-    """Which tower is frozen: it keeps the weights that it starts from, bit for bit."""
+    """Which tower is frozen: it keeps the weights that it starts from, bit for bit. And BatchNorm's statistics."""
 
     image: bool = False  # keep the image tower as it is
     text: bool = False  # keep the text tower as it is
     cache_embeddings: bool = True
     # A frozen tower embeds every picture or text once, before the first step. Pictures are then not augmented.
+    statistics: Annotated[Literal["auto"] | bool, BeforeValidator(_auto_or_switch)] = "auto"
+    # keep BatchNorm's running statistics and normalise with them while its tower learns; auto: of weights that were
+    # taken over, in batches of less than 64 pairs
 
     @model_validator(mode="after")
     def _leaves_something_to_learn(self) -> Self:
@@ -23,7 +34,7 @@ class FreezeSettings(Config):
         return self
 
 
-def freeze(clip: CLIP, settings: FreezeSettings) -> None:
+def freeze(clip: CLIP, settings: FreezeSettings, *, keeps_statistics: bool = False) -> None:
     """Let the frozen towers, projections included, have no gradients.
 
     From then on they are always in evaluation mode: no dropout, and BatchNorm's running statistics do not change.
@@ -31,4 +42,5 @@ def freeze(clip: CLIP, settings: FreezeSettings) -> None:
     for tower, frozen in ((clip.image, settings.image), (clip.text, settings.text)):
         if frozen:
             tower.requires_grad_(False)
+    clip.keeps_statistics = keeps_statistics
     clip.train(clip.training)

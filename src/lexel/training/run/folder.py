@@ -6,7 +6,7 @@ tensorboard/         the same as events
 snapshots/           what the run goes on from after it was cut off
 training-pictures.safetensors   hashes of the pictures that the run has learned from so far
 bad-images.jsonl     pictures that could not be read, if any
-embeddings/          embeddings of a frozen tower, computed once
+embeddings/          embeddings of a frozen tower or of the starting model, computed once
 growth.json          how a few held-out pairs found each other
 curves.png           loss, accuracy and held-out numbers over the run
 guards.json          how the guards stand, where there are any
@@ -26,7 +26,7 @@ from typing import Any, Self
 
 from lexel.checkpoints.model_folder.folder import TRAINING_PICTURES
 from lexel.errors import UsageError
-from lexel.files import make_folder, remove_unfinished, write_atomically
+from lexel.files import check_makeable, make_folder, remove_unfinished, write_atomically
 from lexel.training.recipe import Recipe
 
 RECIPE, LOCK, EMBEDDINGS = "recipe.json", ".lock", "embeddings"
@@ -40,24 +40,27 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path, recipe: Recipe) -> Self:
-        """Make the folder, or take up the run that is in it. Raises UsageError when that is of another recipe.
+        """The folder for a new run, or of the one that is in it. Raises UsageError when that is of another recipe.
+
+        Nothing is written, and no folder made, until the run begins in `alone`.
 
         A folder with nothing but a recipe and embeddings in it is of a run that failed before its first step: another
         may begin there.
         """
         folder = cls(path)
         folder._check_recipe(recipe)
-        make_folder(path)
+        check_makeable(path)
         return folder
 
     @contextmanager
     def alone(self, recipe: Recipe) -> Iterator[None]:
         """Keep other processes from training here for as long as the block lasts, write down the recipe, and clear
         away what a killed process left half written. Raises UsageError when one is at it already, or was meanwhile."""
+        make_folder(self.path)
         with alone_in(self.path):
             self._check_recipe(recipe)  # again: only now nobody else can begin another run here
             write_atomically(self.path / RECIPE, recipe.model_dump_json(indent=2) + "\n")
-            for folder in (self.path, self.snapshots, self.embeddings):
+            for folder in (self.path, self.snapshots, self.embeddings, self.remembered):
                 remove_unfinished(folder)
             yield
 
@@ -82,6 +85,10 @@ class RunFolder:
     @property
     def embeddings(self) -> Path:
         return self.path / EMBEDDINGS
+
+    @property
+    def remembered(self) -> Path:
+        return self.embeddings / "remembered"
 
     @property
     def bad_images(self) -> Path:

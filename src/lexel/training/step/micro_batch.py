@@ -55,15 +55,22 @@ def cut(rows: int, nominal: int, micro_batch: int) -> list[slice]:
     return [slice(start, stop) for start, stop in pairwise(rows * part // count for part in range(count + 1))]
 
 
-def check_batch_norm(clip: CLIP, parts: int, processes: int) -> None:
-    """Raise UsageError where statistics over the whole batch are wanted, but no process has the whole of it at once."""
+def check_batch_norm(clip: CLIP, parts: int, processes: int, *, taken_over: bool = False) -> None:
+    """Raise UsageError where statistics over the whole batch are wanted, but no process has the whole of it at once.
+
+    Weights that are `taken_over` bring statistics that can be kept.
+    """
     if parts * processes > 1 and has_batch_norm(clip):
         cut = f"{processes} processes" if processes > 1 else f"{parts} parts"
         whole = "train it in one process" if processes > 1 else "take a smaller batch_size or a larger micro_batch"
         raise UsageError(
             f"recipe: a tower of this model ({clip.config.image.kind}) normalises over the whole batch (BatchNorm), "
             f"but that is cut into {cut} here.\n"
-            f"Either {whole}, freeze the tower, or choose another, such as --set model.architecture=ViT-S-32."
+            + (
+                f"Either {whole}, or keep the statistics of its weights: --set freeze.statistics=true"
+                if taken_over
+                else f"Either {whole}, freeze the tower, or choose another, such as --set model.architecture=ViT-S-32."
+            )
         )
 
 

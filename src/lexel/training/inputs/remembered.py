@@ -1,0 +1,52 @@
+"""What is remembered beside the training data: pictures of another source, whose embeddings are to stay as they were.
+
+They need neither captions nor labels; where they have some, the texts are remembered too.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts
+from lexel.data.loader import TrainingSource
+from lexel.data.order import Order
+from lexel.errors import DataError, UsageError
+from lexel.evaluation.texts.templates import templates
+from lexel.training.inputs.input_reader import InputReader
+from lexel.training.inputs.training_data import fingerprint_of, texts_of
+from lexel.training.recipe import Recipe, SourceSettings
+
+
+@dataclass(frozen=True)
+class RememberedData:
+    """The pairs of the source that a recipe remembers on."""
+
+    sources: tuple[TrainingSource, ...]
+    fingerprint: str  # of keys, captions and labels
+
+    def texts(self) -> Iterator[str]:
+        """Every text that can be drawn, once per pair."""
+        return texts_of(self.sources)
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """Those pairs, the order in which they come, and what the starting model made of them."""
+
+    data: RememberedData
+    order: Order
+    pictures: EmbeddedPictures
+    texts: EmbeddedTexts | None  # None where they have none, or the text tower does not learn
+
+
+def read_remembered(recipe: Recipe, reader: InputReader) -> RememberedData | None:
+    """Read the source that the recipe remembers on, if there is one. Raises UsageError or DataError."""
+    if recipe.adapt is None or recipe.adapt.remember_on is None:
+        return None
+    named = recipe.adapt.remember_on
+    own_names = recipe.data.model_copy(update={"caption": None, "label": None, "image": None})
+    try:
+        source = reader.source(SourceSettings(source=named), own_names)
+    except (UsageError, DataError) as error:
+        raise type(error)(f"adapt.remember_on: {error}") from None
+    sources = (TrainingSource(source.pairs, 1.0, templates(recipe.data.templates)),)
+    return RememberedData(sources, fingerprint_of(source.pairs))
