@@ -4,8 +4,8 @@
     python benchmarks/adaptation.py choose                      # the table on val splits, by which defaults are chosen
     python benchmarks/adaptation.py test MODEL                  # measures the same runs on test splits, for the table
 
-Own data are Caltech-101, groceries and Flickr8k in .data/; guards are tiny-imagenet's val split, of which one half is
-for choosing and the other for reporting, and the aerial pictures (val for choosing, test for reporting). Caltech-101 has
+Own data are Caltech-101, groceries and Flickr8k in .data/; guards are tiny-imagenet's val split, one half of it for
+choosing and the other for reporting, and the aerial pictures (val for choosing, test for reporting). Caltech-101 has
 no val split: a fifth of its train split is kept apart for choosing. Each run is trained once and appends a line to
 runs/adaptation/rows.jsonl; what is there already is not run again, so an interrupted table is completed by the same
 command. Seconds are processor time of this process, training alone; memory is measured apart (`memory`), in a process
@@ -33,7 +33,6 @@ ROWS = FOLDER / "rows.jsonl"
 OWN = {"caltech101": "caltech101_eval", "grocery": "grocery", "flickr8k": "flickr8k_part"}
 TINY, AERIAL = ".data/tinyimagenet_30k/val", ".data/remote_sensing_captions"
 GUARD_PICTURES = 1000  # of each half of tiny-imagenet's val split
-PLAIN = ("freeze.statistics=false",)
 # Each way to adapt, as changes of the recipe that this script makes.
 WAYS: dict[str, tuple[str, ...]] = {
     "plain": ("optimizer.learning_rate=3e-4",),
@@ -103,7 +102,7 @@ def run_all(arguments: argparse.Namespace) -> None:
                 seconds = time.process_time() - start
                 append({"name": name, "own": own, "way": way, "steps": arguments.steps, "batch": arguments.batch,
                         "seed": int(seed), "seconds": seconds, "model": str(run.model)})  # fmt: skip
-                measure_all(arguments.model, "choose")
+                measure_all(arguments.model, "choose", own)
 
 
 def recipe(model: str, own: str, changes: tuple[str, ...]) -> lexel.Recipe:
@@ -150,10 +149,13 @@ def guards(part: str) -> dict[str, Source]:
     return {"tiny-imagenet": replace(tiny, pairs=half), "aerial": aerial}
 
 
-def measure_all(model: str, part: str) -> None:
-    """Measure the starting model and each run on what is for choosing or for reporting, where that is not done yet."""
-    found = rows()
-    starts = [{"name": f"{own} start", "own": own, "way": "start", "model": model} for own in OWN]
+def measure_all(model: str, part: str, only: str | None = None) -> None:
+    """Measure the starting model and each run, of one of the own data sets `only` or of all, on what is for choosing or
+    for reporting, where that is not done yet."""
+    found = [row for row in rows() if only in (None, row["own"])]
+    starts = [
+        {"name": f"{own} start", "own": own, "way": "start", "model": model} for own in OWN if only in (None, own)
+    ]
     found += [row for row in starts if row["name"] not in {row["name"] for row in found}]
     own_sources = {own: read_source(str(prepared(own) / ("val" if part == "choose" else "test"))) for own in OWN}
     watched = guards(part)

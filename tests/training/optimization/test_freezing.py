@@ -10,11 +10,14 @@ from tiny import tiny_recipe
 
 from lexel.architectures.config import ResNetConfig
 from lexel.checkpoints.model_folder.folder import open_model_folder, save_model_folder
+from lexel.errors import UsageError
 from lexel.models.clip import CLIP, init_weights
 from lexel.training.optimization.freezing import FreezeSettings, freeze
 from lexel.training.optimization.optimizer import Optimizer, OptimizerSettings
 from lexel.training.optimization.schedule import Schedule
 from lexel.training.recipe import Recipe
+from lexel.training.setup import check_batch_norm_of, choose_what_learns
+from lexel.training.step.micro_batch import has_batch_norm
 from lexel.training.trainer import Run, train
 
 STILL = {"crop_scale": [1.0, 1.0], "crop_ratio": [1.0, 1.0], "flip": "never", "brightness": 0, "contrast": 0} | {
@@ -112,3 +115,36 @@ def test_a_frozen_tower_stays_in_evaluation_mode(start):
         clip.train(mode)
         assert not any(module.training for module in clip.image.modules())
         assert clip.text.training is mode
+
+
+@pytest.mark.parametrize(
+    ("statistics", "batch_size", "keeps"),
+    [("auto", 16, True), ("auto", 64, False), ("true", 64, True), ("false", 16, False)],
+)
+def test_running_statistics_are_kept_in_small_batches_or_as_the_recipe_says(start, statistics, batch_size, keeps):
+    changes = (f"freeze.statistics={statistics}" if statistics != "auto" else "seed=0", f"batch_size={batch_size}")
+    recipe = tiny_recipe(changes, model={"weights": str(start)}, tokenizer={})
+    clip = CLIP(open_model_folder(start).manifest.architecture)
+    init_weights(clip, 0)
+    choose_what_learns(clip.train(), recipe)
+    before = {name: buffer.clone() for name, buffer in clip.named_buffers()}
+    clip.encode_image(torch.randn(8, 3, 32, 32)).sum().backward()
+    assert all(torch.equal(before[name], buffer) for name, buffer in clip.named_buffers()) is keeps
+    assert all(parameter.grad is not None for parameter in clip.image.parameters())  # and all of it learns
+    assert has_batch_norm(clip) is not keeps  # so that parts and processes may share a batch
+
+
+def test_statistics_that_there_are_not_cannot_be_kept():
+    with pytest.raises(UsageError, match="random weights have no statistics to keep"):
+        tiny_recipe(("freeze.statistics=true",))
+    with pytest.raises(UsageError, match=r'freeze\.statistics: must be true, false or "auto"'):
+        tiny_recipe(("freeze.statistics=3",))
+
+
+def test_a_batch_over_processes_may_keep_the_statistics_of_its_weights(start):
+    recipe = tiny_recipe(("freeze.statistics=false",), model={"weights": str(start)}, tokenizer={})
+    architecture = open_model_folder(start).manifest.architecture
+    with pytest.raises(UsageError, match=r"--set freeze\.statistics=true"):
+        check_batch_norm_of(recipe, architecture, processes=2)
+    kept = tiny_recipe(("freeze.statistics=true",), model={"weights": str(start)}, tokenizer={})
+    check_batch_norm_of(kept, architecture, processes=2)

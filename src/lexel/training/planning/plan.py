@@ -187,6 +187,8 @@ def _computation(recipe: Recipe, architecture: CLIPConfig, data: PlanData, steps
 
     image = of_pair(_picture_operations(recipe, architecture, steps), freeze.image)
     text = of_pair(_caption_operations(architecture, data), freeze.text)
+    rows = _rows_of_a_pair(recipe)
+    image, text = image and image * rows, text and text * rows
     both = _total(image, text)
     return Computation(
         image,
@@ -194,6 +196,12 @@ def _computation(recipe: Recipe, architecture: CLIPConfig, data: PlanData, steps
         both and both * seen,
         LOSS_FACTORS[recipe.loss.kind] * recipe.batch_size**2 * architecture.embedding,
     )
+
+
+def _rows_of_a_pair(recipe: Recipe) -> int:
+    """Pictures and texts that a step takes through the towers for each pair: of the pair, and of another source that is
+    remembered on."""
+    return 2 if recipe.adapt and recipe.adapt.remember_on else 1
 
 
 def _caption_operations(architecture: CLIPConfig, data: PlanData) -> float | None:
@@ -266,6 +274,7 @@ def _largest_micro_batch(
     )
     if each is None or parameters is None or learned is None:
         return most, None
+    each *= _rows_of_a_pair(recipe)
 
     def memory(micro_batch: int) -> DeviceMemory:
         return step_memory(
@@ -283,7 +292,8 @@ def _largest_micro_batch(
         )
 
     usable = accelerator.usable * accelerator.memory
-    whole_batch = isinstance(architecture.image, ResNetConfig) and not recipe.frozen.image  # it normalises over it
+    keeps = recipe.frozen.image or recipe.lora or recipe.keeps_statistics
+    whole_batch = isinstance(architecture.image, ResNetConfig) and not keeps  # it normalises over it
     if recipe.micro_batch == "auto" and not whole_batch and memory(most).total > usable:
         smaller = [2**power for power in reversed(range(most.bit_length())) if 2**power < most]
         most = next((size for size in smaller if memory(size).total <= usable), 1)
