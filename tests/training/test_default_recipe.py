@@ -145,13 +145,16 @@ def test_a_model_to_begin_from_is_fine_tuned_gently(monkeypatch, tiny_model):
     assert recipe.model.architecture is None
     assert recipe.epochs < anew.epochs
     assert recipe.optimizer.learning_rate < anew.optimizer.learning_rate
+    assert recipe.adapt is not None
+    assert (recipe.adapt.kind, recipe.remember > 0) == ("full", True)
     changed = default_recipe("photos/", [f"model.weights={tiny_model}", "optimizer.learning_rate=0.5", "epochs=99"])
     assert (changed.optimizer.learning_rate, changed.epochs) == (0.5, 99)
 
 
 def test_a_large_model_gets_a_lower_rate(monkeypatch, tiny_model):
     with_pairs(monkeypatch, 500)
-    weights = [f"model.weights={tiny_model}"]
+    weights = [f"model.weights={tiny_model}", "adapt.remember=0"]
+    assert default_recipe("photos/", weights).remember == 0
     small = default_recipe("photos/", weights)
     monkeypatch.setattr(module, "FINE_TUNING_RATES", ((10, 1e-3), (float("inf"), 1e-6)))
     assert default_recipe("photos/", weights).optimizer.learning_rate == 1e-6 < small.optimizer.learning_rate
@@ -160,6 +163,7 @@ def test_a_large_model_gets_a_lower_rate(monkeypatch, tiny_model):
 def test_beside_one_given_tower_the_other_has_the_size_that_fits_the_data(monkeypatch):
     with_pairs(monkeypatch, 500_000)
     recipe = default_recipe("photos/", ["model.image_weights=somewhere", "freeze.image=true"])
+    assert recipe.adapt is None  # a tower that begins with random weights has nothing to remember
     assert recipe.model.architecture == "lexel-m"
 
 

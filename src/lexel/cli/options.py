@@ -142,8 +142,8 @@ Adapt = Annotated[
     typer.Option(
         "--adapt",
         metavar="KIND",
-        help="How --from MODEL learns: full (every weight), locked (all but the image tower), or lora (small products "
-        "beside the weights). Short for --set adapt.kind=KIND.",
+        help="How --from MODEL learns: full (every weight, kept near the model; the default), locked (all but the "
+        "image tower), or lora (small products beside the weights). Short for --set adapt.kind=KIND.",
         show_default=False,
     ),
 ]
