@@ -99,7 +99,10 @@ def default_recipe(source: str, changes: Sequence[str], reader: InputReader) -> 
         content |= {"epochs": min(epochs, FINE_TUNING_EPOCHS)} | _fine_tuning(
             reader.starting_weights(model), LORA_RATES if adapt and adapt.kind == "lora" else FINE_TUNING_RATES
         )
-        if model.weights and adapt is None and not {"image", "text"} & set(wanted.get("freeze", {})):
+        other_ways = {"adapt", "distill", "languages"} & wanted.keys() or {"image", "text"} & wanted.get(
+            "freeze", {}
+        ).keys()
+        if model.weights and not other_ways:
             content["adapt"] = {"kind": "full"}  # which remembers: without, much is forgotten (docs/fine-tuning.md)
     else:
         content["model"] = {"architecture": architecture}

@@ -10,8 +10,8 @@ import torch
 
 from lexel.architectures.config import CLIPConfig
 from lexel.batches import ceil_div
-from lexel.data.loader import order_of
 from lexel.data.captions import says_something
+from lexel.data.loader import order_of
 from lexel.data.pairs import Source
 from lexel.errors import LexelError, UsageError
 from lexel.models.clip import CLIP
@@ -66,7 +66,7 @@ def read_material(recipe: Recipe, world: World, reader: InputReader) -> Material
 def set_up(recipe: Recipe, folder: RunFolder, world: World, material: Material, reader: InputReader) -> RunInputs:
     """Draw the first weights, or take over those that the reader has read, and compute what is computed once.
 
-    Afterwards neither the reader nor the material holds a model that is needed no more. Raises UsageError or ModelError.
+    Afterwards neither the reader nor the material holds a model. Raises UsageError or ModelError.
     """
     training_data, tokenizer, teacher = material.training_data, material.tokenizer, material.teacher
     material.teacher = None
