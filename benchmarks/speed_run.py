@@ -30,8 +30,8 @@ The rules, written before any number was looked at:
    The highest mean over measures runs the full budget. Lexel's settings, too, were chosen on these sets alone. What
    is reported is looked at when everything has been chosen.
 
-Needs the data in `.data` (`--data-folder`); a contestant of open_clip needs a Python that can import it (`--peer` or
-LEXEL_PEER, benchmarks/README.md says how to get one).
+Run it where the repository lies, with the data in `.data`. A contestant of open_clip needs a Python that can import it
+(`--peer` or LEXEL_PEER; benchmarks/README.md says how to get one).
 """
 
 import argparse
@@ -44,7 +44,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from speed.lexel_run import run as run_lexel
 from speed.measures import MEASURES, measurer
+from speed.open_clip_run import run as run_open_clip
+from speed.open_clip_run import tower_and_rate
 from speed.rows import Row, append, plot, read, table
 
 from lexel.errors import LexelError, UsageError
@@ -57,6 +60,7 @@ RECIPES = {
     ("lexel-before", "fashion_titles"): "recipes/speed-run/fashion-before.toml",
 }
 ROWS = Path("speed-run.jsonl")
+DATA_FOLDER = Path(".data")  # as in the recipes
 
 
 def main() -> None:
@@ -66,13 +70,12 @@ def main() -> None:
     run.add_argument("contestant", help="lexel, lexel-before or open_clip:TOWER@RATE")
     run.add_argument("--data", choices=list(MEASURES), default="everyday")
     run.add_argument("--seed", type=int, default=0)
-    run.add_argument("--minutes", type=float, default=24.0, help="of processor time")
-    run.add_argument("--points", type=int, default=6, help="how often it is measured, the last time at the end")
+    run.add_argument("--minutes", type=positive, default=24.0, help="of processor time")
+    run.add_argument("--points", type=whole, default=6, help="how often it is measured, the last time at the end")
     run.add_argument("--choosing", action="store_true", help="measure on the sets to choose by")
     run.add_argument("--rows", type=Path, default=ROWS)
-    run.add_argument("--data-folder", type=Path, default=Path(".data"))
     run.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="a change of Lexel's recipe")
-    run.add_argument("--steps", type=int, help="take so many steps, however long they take")
+    run.add_argument("--steps", type=whole, help="take so many steps, however long they take")
     run.add_argument("--name", help="what the row is called; default: the contestant")
     run.add_argument("--peer", default=os.environ.get("LEXEL_PEER"), help="a Python that can import open_clip")
     shown = verbs.add_parser("table", help="what the rows say")
@@ -90,6 +93,20 @@ def main() -> None:
         sys.exit(f"speed_run.py: {error}")
 
 
+def positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+def whole(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
 def take_part(options: argparse.Namespace) -> None:
     sets = "choosing" if options.choosing else "reported"
     by_lexel = not options.contestant.startswith("open_clip:")
@@ -101,15 +118,13 @@ def take_part(options: argparse.Namespace) -> None:
         recipe = recipe.model_copy(update={"steps": options.steps, "epochs": None})
     else:  # as many as fit
         recipe = recipe.model_copy(update={"steps": None, "epochs": 1.0})
-    measure = measurer(options.data, sets, options.data_folder)
+    if not by_lexel:
+        tower_and_rate(options.contestant, options.peer)  # before anything is read
+    measure = measurer(options.data, sets, DATA_FOLDER)
     seconds = 60 * options.minutes
     if by_lexel:
-        from speed.lexel_run import run
-
-        points = run(recipe, seconds, options.points, measure, say)
+        points = run_lexel(recipe, seconds, options.points, measure, say)
     else:
-        from speed.open_clip_run import run as run_open_clip
-
         points = run_open_clip(options.contestant, recipe, options.peer, seconds, options.points, measure, say)
     settings = {"recipe": path, "changes": options.set, "steps": options.steps}
     name = options.name or options.contestant

@@ -55,11 +55,8 @@ def run(
 ) -> list[Point]:
     """Train `open_clip:TOWER@RATE` on the pairs of the recipe, within the budget or for the recipe's steps, measured
     `marks` times, the last at the end."""
-    tower, _, rate = contestant.removeprefix("open_clip:").partition("@")
-    if tower not in TOWERS or rate not in RATES:
-        raise UsageError(f"No contestant {contestant}: open_clip:TOWER@RATE, of {set(TOWERS)} and {set(RATES)}.")
-    if not python:
-        raise UsageError("Name a Python that can import open_clip: --peer or LEXEL_PEER (benchmarks/README.md).")
+    tower, rate = tower_and_rate(contestant, python)
+    assert python
     data = gather(recipe, InputReader())
     asked = {"towers": TOWERS[tower], "rate": float(rate), "seed": recipe.seed, "batch_size": BATCH}
     with tempfile.TemporaryDirectory() as name:
@@ -70,6 +67,17 @@ def run(
         parts = _write_parts(data, recipe.seed, [0, *ends], folder)
         told |= {"steps": steps, "parts": parts, "folder": str(folder)}
         return list(_points(_answers(python, told), asked["towers"], measure, folder, say))
+
+
+def tower_and_rate(contestant: str, python: str | None) -> tuple[str, str]:
+    """What `open_clip:TOWER@RATE` names. Raises UsageError for what is not there, and without a Python to run it in."""
+    tower, _, rate = contestant.removeprefix("open_clip:").partition("@")
+    if tower not in TOWERS or rate not in RATES:
+        known = ", ".join(f"open_clip:{tower}@{rate}" for tower in TOWERS for rate in RATES)
+        raise UsageError(f"No contestant {contestant}. open_clip's are {known}.")
+    if not python:
+        raise UsageError("Name a Python that can import open_clip: --peer or LEXEL_PEER (benchmarks/README.md).")
+    return tower, rate
 
 
 def _fitting_steps(

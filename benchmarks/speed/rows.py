@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lexel.errors import UsageError
 from speed.measures import Measured
 
 OVERRUN = 0.1  # share of the budget by which a run may miss it before the table marks it
@@ -54,7 +55,17 @@ def append(path: Path, row: Row) -> None:
 
 
 def read(paths: Iterable[Path]) -> list[Row]:
-    return [_row(json.loads(line)) for path in paths for line in path.read_text(encoding="utf-8").splitlines() if line]
+    """All rows of these files. Raises UsageError where there is no such file or it holds something else."""
+    rows: list[Row] = []
+    for path in paths:
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            rows += [_row(json.loads(line)) for line in lines if line]
+        except FileNotFoundError:
+            raise UsageError(f"There is no {path}. Rows come out of: python benchmarks/speed_run.py run …") from None
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise UsageError(f"{path} has a line that is no row of a speed run: {error}") from error
+    return rows
 
 
 def _row(content: dict[str, Any]) -> Row:
