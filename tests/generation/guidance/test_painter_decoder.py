@@ -39,11 +39,15 @@ def test_the_first_picture_is_the_painter_s_own_of_the_text(painter):
     assert np.abs(ours.astype(int) - own).max() <= 1
 
 
-def test_a_start_comes_back_nearly_as_it_is(painter):
+def test_a_start_comes_back_the_nearer_the_smaller_the_steps(painter):
     smooth = np.fromfunction(lambda c, y, x: 60 + 12 * y + 8 * x + 10 * c, (3, 8, 8)).astype(np.uint8)
-    generator = PainterDecoder(painter, start=torch.from_numpy(smooth), steps=24)
-    ours = generator.images()[0].detach().numpy() * 255
-    assert np.abs(ours - smooth).mean() < 6  # Heun's way back and forth
+    errors = []
+    for steps in (12, 96):
+        generator = PainterDecoder(painter, start=torch.from_numpy(smooth), steps=steps)
+        errors.append(np.abs(generator.images()[0].detach().numpy() * 255 - smooth).mean())
+    # The error of Heun's way back and forth falls with the square of the steps: 64 times from 12 to 96, 230 measured.
+    assert errors[1] < errors[0] / 20
+    assert errors[1] < 3  # grey levels of 255
 
 
 def test_gradients_reach_vector_and_noise_and_both_keep_their_length(painter):

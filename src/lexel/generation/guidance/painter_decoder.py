@@ -17,6 +17,7 @@ from lexel.generation.pictures.painter import PRIOR_GUIDANCE, PRIOR_STEPS, Paint
 from lexel.generation.pictures.parts import FlowDecoder, noise_of
 
 SAMPLING_STEPS = 6  # of Heun's method, in each step of guidance; gradients go back through all of them
+START_STEPS = 16  # where it begins with a picture, which is found again only by small steps
 SAMPLING_GUIDANCE = 2.0
 
 
@@ -35,13 +36,13 @@ class PainterDecoder:
         text: str | None = None,
         start: Tensor | None = None,
         seed: int = 0,
-        steps: int = SAMPLING_STEPS,
+        steps: int | None = None,
         guidance: float | None = None,
     ) -> None:
         if not isinstance(painter.decoder, FlowDecoder):
             raise UsageError(f"{painter.space.name} is a published decoder, which gives no gradients to steer by.")
         self.decoder: Decoder = painter.decoder.module.eval().requires_grad_(False)
-        self.steps = steps
+        self.steps = steps or (SAMPLING_STEPS if start is None else START_STEPS)
         # The way back to a picture's noise is that without guidance, so a start is drawn without it too.
         self.guidance = guidance if guidance is not None else (1.0 if start is not None else SAMPLING_GUIDANCE)
         device = next(self.decoder.parameters()).device
@@ -49,7 +50,7 @@ class PainterDecoder:
         if start is None:
             self.noise = noise_of(seed, "pixels", [0], (3, self.decoder.settings.size, self.decoder.settings.size))
         else:
-            self.noise = self.decoder.noise_of(as_points(start)[None].to(device), vector, steps=steps)
+            self.noise = self.decoder.noise_of(as_points(start)[None].to(device), vector, steps=self.steps)
         self.noise = self.noise.to(device).contiguous()
         self.vector = vector.contiguous()
         self._length = self.noise.norm()
