@@ -131,12 +131,6 @@ def train_captioner(
     model = CaptionDecoder(config)
     model.init_weights(settings.learning.seed)
     steps = settings.learning.steps
-    say(
-        f"Training a captioner for {encoder.name}: {len(texts):,} captions"
-        + (f" of {len(pairs.pairs):,} pictures" if pairs else "")
-        + f", {steps:,} steps of {settings.learning.batch_size}, {sum(p.numel() for p in model.parameters()):,} "
-        f"parameters, into {output}"
-    )
     fingerprint = pairs.fingerprint() if pairs else EmbeddedPairs([], vectors, texts, vectors, []).fingerprint()
     identity = {
         "model": encoder.fingerprint,
@@ -147,6 +141,12 @@ def train_captioner(
     if (output / DESCRIPTION).is_file():
         say(f"The captioner in {output} is trained; there is nothing left to do.")
         return read_facts(output)
+    say(
+        f"Training a captioner for {encoder.name}: {len(texts):,} captions"
+        + (f" of {len(pairs.pairs):,} pictures" if pairs else "")
+        + f", {steps:,} steps of {settings.learning.batch_size}, {sum(p.numel() for p in model.parameters()):,} "
+        f"parameters, into {output}"
+    )
     make_folder(output)
     learn(CaptionLearner(model, examples, settings), output / TRAINING, settings.learning, identity)
     kept = spread_rows(len(texts), settings.memory)
