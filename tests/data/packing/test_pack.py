@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from tars import captioned, jpeg, write_tar
 
-from lexel.data.packing import PackManifest, PackSettings, pack
+from lexel.data.packing import PackJob, PackManifest, PackSettings, pack
 from lexel.data.pairs import EmbeddedImage, Pair, Source, content_of
 from lexel.data.picture_hash import hash_of
 from lexel.data.readers import read_source
@@ -354,3 +354,17 @@ def test_pictures_in_a_table_are_packed_as_they_are_and_again_when_it_changes(tm
         contents = write(numbers)
         packed(tmp_path / "t.parquet", tmp_path / "out")
         assert [content_of(pair.picture) for pair in read_source(str(tmp_path / "out")).pairs] == contents
+
+
+def test_a_source_is_the_same_whatever_folder_it_is_named_from(tmp_path, monkeypatch):
+    settings = PackSettings()
+    names = ["photos/", "scenes:20", "hf-dataset:some/set", "mix:0.5*photos,0.5*scenes:9", "s3://bucket/{0..3}.tar"]
+    (tmp_path / "deep").mkdir()
+    monkeypatch.chdir(tmp_path)
+    here = [PackJob(name, settings).to_json() for name in [*names, "a.tar::b.tar"]]
+    monkeypatch.chdir(tmp_path / "deep")
+    there = ["../photos", *names[1:3], "mix:1*../photos,1*scenes:9", names[4], "../a.tar::../b.tar"]
+    assert [PackJob(name, settings).differences(manifest) for name, manifest in zip(there, here, strict=True)] == [
+        []
+    ] * 6
+    assert PackJob("photos", settings).differences(here[0])

@@ -142,7 +142,7 @@ def _place(source: str) -> str:
         return "mix:" + ",".join(f"{part.share:.6g}*{_place(part.source)}" for part in parts)
     if "::" in source:
         return "::".join(map(_place, source.split("::")))
-    if is_remote(source) or (re.match(r"[a-z]\w+:", source) and not os.path.exists(source)):  # noqa: PTH110
+    if is_remote(source) or (re.match(r"[a-z][\w-]+:", source) and not os.path.exists(source)):  # noqa: PTH110
         return source
     return os.path.abspath(os.path.expanduser(source))  # noqa: PTH100, PTH111 - links stay as they are named
 
