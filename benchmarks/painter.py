@@ -17,6 +17,7 @@ another text (chance).
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,16 +71,21 @@ def main() -> None:
     parser.add_argument("--judge", type=Path, default=Path("judge.safetensors"))
     parser.add_argument("--best", type=int, default=1, help="pictures a text, of which CLIP chooses one")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--guidance", type=float, help="of the decoder; the default is the painter's own")
+    parser.add_argument("--steps", type=int, help="of the decoder; the default is the painter's own")
     parser.add_argument("--split", choices=("val", "test"), help="one of the two only")
     parser.add_argument("--sheet", type=Path, help="write the first 64 pictures of each split here")
     options = parser.parse_args()
+    if not options.painter.exists():
+        parser.exit(message=f"There is no {options.painter}: docs/generation.md says how it is trained. Skipped.\n")
     judge = trained_judge(options.judge)
     painter = Painter.load(options.painter)
     for split in (options.split,) if options.split else ("val", "test"):
         asked = texts_of(split, options.scenes)
         real = np.stack([shrunk(each.scene, painter.size) for each in asked])
-        decoded = painter.decode(painter.space.embed_images([each.scene for each in asked]), seed=options.seed)
-        made = generated(painter, asked, options.best, options.seed)
+        how = {"seed": options.seed, "steps": options.steps, "guidance": options.guidance}
+        decoded = painter.decode(painter.space.embed_images([each.scene for each in asked]), **how)
+        made = generated(painter, asked, options.best, **how)
         known = "never seen" if split == "test" else "seen"
         print(f"{split}: {len(asked)} texts, combinations {known} in training, ± 95 %")
         print(f"{'pictures':<28}" + "".join(f"{name:>16}" for name in (*QUESTIONS, "shape+colour", "all")))
@@ -123,10 +129,10 @@ def answers_of(world: SceneLayout) -> dict[str, int]:
     return {name: answers.index(found[name]) for name, answers in QUESTIONS.items()}
 
 
-def generated(painter: Painter, asked: list[Asked], best: int, seed: int) -> np.ndarray:
+def generated(painter: Painter, asked: list[Asked], best: int, **how: Any) -> np.ndarray:
     """uint8 (N, 3, S, S): for each text the first picture, or the one of `best` that CLIP likes best."""
     texts = [each.text for each in asked for _ in range(best)]
-    pictures = painter.draw(texts, seed=seed)
+    pictures = painter.draw(texts, **how)
     if best == 1:
         return pictures
     images = painter.space.embed_images([picture.transpose(1, 2, 0) for picture in pictures])
