@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from lexel.encoder import Encoder
 
 DESCRIPTION, PRIOR, DECODER, LEARNING = "painter.json", "prior.safetensors", "decoder.safetensors", "learning"
-STEPS = 16  # of Heun's method, where a call names none
-GUIDANCE = 2.0
+STEPS = 8  # of Heun's method, where a call names none
+GUIDANCE = 3.0
 
 
 class PainterModel(Config):
