@@ -61,7 +61,9 @@ def draw(
     ] = None,
     guidance: Annotated[
         float | None,
-        typer.Option(min=0, help="How strictly to follow the vector: 1 as learned; the default of a painter is 3.", show_default=False),
+        typer.Option(
+            min=0, help="How strictly to follow the vector: 1 as learned, more is stricter.", show_default=False
+        ),
     ] = None,
     strength: Annotated[
         float | None, typer.Option(help="How far --change goes, above 0 and at most 1.", show_default=False)
