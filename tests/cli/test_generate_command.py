@@ -51,7 +51,7 @@ def test_variations_ways_and_changes_are_drawn(lexel, painter, here):
     assert "100% of the way" in way.out
     assert Image.open(here / "way.gif").n_frames == 8  # there and back
     changed = lexel("generate", painter, "--like", "red.png", "--change", "red", "blue", "--json").json
-    assert [picture["share"] for picture in changed["pictures"]] == [0.5]
+    assert [picture["share"] for picture in changed["pictures"]] == [0.4]
     assert changed["asked"] == "like red.png, but blue instead of red"
 
 

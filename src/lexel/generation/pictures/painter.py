@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PRIOR_STEPS = 16  # of Heun's method
 PRIOR_GUIDANCE = 1.5
 MOST_PICTURES = 10_000  # of one call: all are held in memory
-STRENGTH = 0.5  # of an edit: share of the angle towards the difference of the texts
+STRENGTH = 0.4  # of an edit: share of the angle towards the difference of the texts
 
 
 @dataclass(frozen=True, slots=True)
