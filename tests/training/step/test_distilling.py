@@ -49,6 +49,13 @@ def test_the_loss_is_the_weighed_sum_of_its_parts(whole):
         assert line["loss"] == pytest.approx(parts, rel=1e-5)
 
 
+def test_distributions_alone_are_matched_whatever_the_lengths(tiny_model, tmp_path):
+    made = train(taught(tiny_model, "steps=2", "distill.features=0", "distill.contrast=0"), tmp_path / "run")
+    for line in log(made.folder):
+        assert line["loss"] == pytest.approx(line["similarity_divergence"], rel=1e-5)
+        assert "feature_distance" not in line
+
+
 def test_the_model_is_a_plain_one_that_names_its_teacher(whole, tiny_model):
     folder = open_model_folder(whole / "model")
     names = {name.partition(".")[0] for name in folder.weights()}

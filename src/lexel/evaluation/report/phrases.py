@@ -45,6 +45,7 @@ def chance(metric: Metric) -> str:
 def metric_in_words(name: str) -> str:
     """ "retrieval/image_to_text/recall@1" as people say it: "image → text, recall@1"."""
     task, _, metric = name.removeprefix("average/").rpartition("/")
-    task = task.removeprefix("retrieval/").removeprefix("languages/").replace("/", ": ")
-    task = task.replace("_to_", " → ").replace("zero_shot", "naming")
+    if task.startswith("languages/"):
+        task = task.removeprefix("languages/").replace("/", ": ")
+    task = task.removeprefix("retrieval/").replace("_to_", " → ").replace("zero_shot", "naming")
     return f"{task}, {metric.replace('_', ' ')}{' of the average' if name.startswith('average/') else ''}"

@@ -14,6 +14,7 @@ from lexel.evaluation.report.phrases import metric_in_words
 from lexel.evaluation.report.sections import Block, Chart, Line, Paragraph
 from lexel.files import write_atomically
 
+MAX_LANGUAGE_CURVES = 10  # more would hide each other
 CHART_POINTS = 100  # of a line on the page, at most
 
 
@@ -109,5 +110,7 @@ def _curve(axes: Any, steps: Sequence[dict[str, Any]], name: str, percent: bool 
 
 def _shown(lines: Sequence[dict[str, Any]]) -> list[str]:
     """The names of the shares that are worth a curve."""
-    names = dict.fromkeys(name for line in lines for name in line.get("evaluation", ()))
+    names = list(dict.fromkeys(name for line in lines for name in line.get("evaluation", ())))
+    if any(name.startswith("languages/") for name in names):  # one of each language
+        return [name for name in names if name.endswith("text_to_image/recall@10")][:MAX_LANGUAGE_CURVES]
     return [name for name in names if name.endswith(("recall@1", "recall@10", "top1", "top5"))]

@@ -113,8 +113,14 @@ class RunLog:
         best += [
             f"{metric_in_words(name)} {value:.1%}"
             for name, value in metrics.items()
-            if name.endswith(("recall@1", "top1"))
+            if name.endswith(("recall@1", "top1")) and not name.startswith("languages/")
         ]
+        spoken = [
+            f"{name.split('/')[1]} {value:.1%}"
+            for name, value in metrics.items()
+            if name.startswith("languages/") and name.endswith("text_to_image/recall@10")
+        ]
+        best += [f"text → image, recall@10 by language: {', '.join(spoken)}"] if spoken else []
         line = f"After step {step + 1}: {'; '.join(best)}"
         self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
 

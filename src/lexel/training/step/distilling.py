@@ -64,17 +64,21 @@ class DistillingObjective:
             vectors.to(images.device, images.dtype, non_blocking=True)
             for vectors in (batch.teacher_image_vectors, batch.teacher_text_vectors)
         )
-        of_images = self._distance(images, teacher_images)
+        # Without features there is no map: lengths may differ, and the distributions are compared all the same.
+        of_images = self._distance(images, teacher_images) if settings.features else images.new_zeros(())
         spoken = torch.arange(len(images)) if batch.captioned is None else batch.captioned.nonzero().flatten()
         counts = rows_of_each(len(spoken), images.device)
         if not sum(counts):
-            return BatchLoss(settings.features * of_images, {"feature_distance": of_images.detach()})
+            nothing = 0 * images.sum()  # but differentiable, where features do not count
+            return BatchLoss(settings.features * of_images + nothing, {"feature_distance": of_images.detach()})
 
         rows = spoken.to(images.device)
         images, texts = images[rows], outputs["text"][rows]
         teacher_images, teacher_texts = teacher_images[rows], teacher_texts[rows]
-        distance = (of_images + self._distance(texts, teacher_texts)) / 2
-        loss, numbers = settings.features * distance, {"feature_distance": distance.detach()}
+        loss, numbers = images.new_zeros(()), {}
+        if settings.features:
+            distance = (of_images + self._distance(texts, teacher_texts)) / 2
+            loss, numbers = settings.features * distance, {"feature_distance": distance.detach()}
         if settings.similarities:
             scale = self.inner.clip.logit_scale.exp()
             both = (images, teacher_images), (texts, teacher_texts)
