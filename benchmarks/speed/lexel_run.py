@@ -26,9 +26,8 @@ from lexel.training.optimization.optimizer import Optimizer
 from lexel.training.ramp import Ramp
 from lexel.training.recipe import Recipe
 from lexel.training.run.folder import RunFolder
-from lexel.training.run_inputs import RunInputs, live_encoder, make_batches
-from lexel.training.setup import deterministic, set_up
-from lexel.training.step.contrastive import ContrastiveObjective
+from lexel.training.run_inputs import RunInputs, live_encoder, make_batches, make_objective
+from lexel.training.setup import deterministic, read_material, set_up
 from lexel.training.step.gradients import Gradients
 from speed.measures import Measured
 from speed.rows import Point
@@ -46,7 +45,9 @@ def run(recipe: Recipe, seconds: float, marks: int, measure: Measurer, say: Call
     torch.set_num_threads(1)
     recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"workers": 0})})
     with tempfile.TemporaryDirectory() as folder, World.join("cpu") as world, deterministic():
-        inputs = set_up(recipe, RunFolder.open(Path(folder) / "run", recipe), world, InputReader())
+        reader = InputReader()
+        material = read_material(recipe, world, reader)
+        inputs = set_up(recipe, RunFolder.open(Path(folder) / "run", recipe), world, material, reader)
         if recipe.steps is None:
             inputs = _with_steps(inputs, fitting_steps(inputs, seconds, say))
         return list(_points(inputs, marks, measure, say))
@@ -82,9 +83,7 @@ class Loop:
     def __init__(self, inputs: RunInputs) -> None:
         recipe, clip = inputs.recipe, inputs.clip.train()
         self.batches: Iterator[Batch] = make_batches(inputs, 0)
-        self.gradients = Gradients(
-            ContrastiveObjective(clip, recipe, inputs.preprocessing, inputs.steps), recipe, inputs.world
-        )
+        self.gradients = Gradients(make_objective(inputs), recipe, inputs.world)
         average = Average.of(clip, recipe.average)
         self.optimizer = Optimizer(clip, recipe.optimizer, recipe.schedule, inputs.steps, average, recipe.precision)
         self.loss = 0.0
