@@ -80,7 +80,7 @@ def decode(
 
     With `at_least`, a JPEG may come smaller than it is, with no side under `oversampling` times that many pixels: at
     twice, five times as fast for photographs, and after `fit` to `at_least` pixels within half a grey level of the
-    same; at once, within one level.
+    same; at once, within one to two levels.
     """
     least = None if at_least is None else oversampling * at_least
     if isinstance(source, str | Path):
