@@ -1,6 +1,6 @@
 import numpy as np
 
-from lexel.evaluation.few_shot.choice import CANDIDATES, Strengths, choose_strengths, first_place
+from lexel.evaluation.few_shot.choice import CANDIDATES, Strengths, choose_strengths, first_place, text_factor
 from lexel.unit_vectors import unit
 
 
@@ -53,3 +53,12 @@ def test_zero_shot_is_the_first_candidate_and_ties_are_shared():
     assert CANDIDATES[0] == Strengths()
     assert len(set(CANDIDATES)) == len(CANDIDATES)
     assert first_place(np.array([[1.0, 1.0, 0.0], [0.0, 2.0, 1.0]]), np.array([0, 2])).tolist() == [0.5, 0.0]
+
+
+def test_words_count_for_as_much_as_they_say_of_the_examples():
+    vectors, classes, texts = clusters(4)
+    fitting = unit(np.stack([vectors[classes == label].mean(0) for label in range(5)]))
+    assert text_factor(vectors, classes, fitting, 20.0) == 1.0
+    assert text_factor(vectors, classes, texts, 20.0) < 0.2
+    half = 0.5 * texts + 0.5 * fitting
+    assert text_factor(vectors, classes, texts, 20.0) <= text_factor(vectors, classes, half, 20.0) <= 1.0

@@ -43,6 +43,16 @@ def test_with_one_example_a_class_a_cautious_strength_is_taken_and_nothing_promi
     assert right(learned, new_vectors, new_classes, texts) >= zero_shot - 0.03  # the standard error is 0.01
 
 
+def test_with_one_example_a_class_words_that_say_nothing_do_not_stand_in_its_way():
+    vectors, classes, texts = drawn(1)
+    strange = texts[[2, 3, 4, 0, 1]]
+    learned = learn(vectors, classes, strange, 20.0)
+    new_vectors, new_classes, _ = drawn(400, seed=1)
+    assert learned.strengths.texts < 0.2
+    nearest = float(((new_vectors @ vectors.T).argmax(1) == new_classes).mean())
+    assert right(learned, new_vectors, new_classes, strange) >= nearest - 0.05
+
+
 def test_an_example_that_is_there_twice_counts_once():
     vectors, classes, texts = drawn(6)
     once, twice = (learn(np.tile(vectors, (n, 1)), np.tile(classes, n), texts, 20.0) for n in (1, 2))

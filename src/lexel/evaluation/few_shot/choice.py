@@ -19,6 +19,7 @@ from lexel.evaluation.few_shot.text_head import fit_text_head
 PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)  # of the head, from staying to going far
 SHARPNESSES = (1.0, 3.0, 10.0, 30.0)  # of the cache's affinities
 WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0)  # of the cache's affinities, in logits
+TEXT_FACTORS = (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)  # of the zero-shot logits
 MAX_FOLDS = 5
 MAX_CHOOSING_IMAGES = 4000  # examples that the strengths are chosen on; more change them by less than their steps
 STANDARD_ERRORS = 1.0  # by which learning has to beat zero-shot on the examples, or it is not used
@@ -31,6 +32,7 @@ class Strengths:
     penalty: float | None = None  # of the head
     sharpness: float | None = None  # of the cache
     weight: float | None = None  # of the cache, in logits
+    texts: float = 1.0  # factor of the zero-shot logits that the rest is added to
 
     @property
     def none(self) -> bool:
@@ -49,6 +51,17 @@ class ChosenStrengths:
     strengths: Strengths
     hits: np.ndarray  # (K,) of the examples that were answered
     zero_shot_hits: np.ndarray  # (K,) of the same ones
+
+
+def text_factor(vectors: np.ndarray, classes: np.ndarray, texts: np.ndarray, scale: float) -> float:
+    """How far the texts are to be believed: the factor of the zero-shot logits that makes the examples likeliest.
+
+    The texts have learned nothing from the examples, so these may be asked. Below 1 where the words fit badly and the
+    model is too sure of them; where it is near 0 what remains is a plain probe. Never above 1.
+    """
+    known = scale * (vectors @ texts.T)
+    losses = [float(_losses(factor * known, classes).mean()) for factor in TEXT_FACTORS]
+    return TEXT_FACTORS[int(np.argmin(losses))]
 
 
 def choose_strengths(

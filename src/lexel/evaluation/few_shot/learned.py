@@ -8,14 +8,12 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from lexel.evaluation.few_shot.choice import ChosenStrengths, Strengths, choose_strengths, first_place
+from lexel.evaluation.few_shot.choice import ChosenStrengths, Strengths, choose_strengths, first_place, text_factor
 from lexel.evaluation.few_shot.example_cache import class_affinities
 from lexel.evaluation.few_shot.text_head import fit_text_head
 from lexel.evaluation.metrics.metric import Metric, proportion
 
-# Where every class has a single example none can be kept apart to choose by, so a cautious strength is taken: measured
-# in docs/fine-tuning.md.
-SINGLE_EXAMPLES = Strengths(penalty=0.1)
+SINGLE_PENALTY = 0.3  # where every class has a single example, and none can be kept apart (docs/fine-tuning.md)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ class Learned:
 
     def logits(self, vectors: np.ndarray, known: np.ndarray) -> np.ndarray:
         """(N, L) of images (N, D) whose zero-shot logits are `known` (N, L)."""
-        found = known.astype(np.float64)
+        found = self.strengths.texts * known.astype(np.float64)
         if self.strengths.penalty is not None:
             found += vectors @ self.differences.T
         if self.strengths.sharpness is not None and self.strengths.weight is not None:
@@ -90,10 +88,10 @@ def learn(vectors: np.ndarray, classes: np.ndarray, texts: np.ndarray, scale: fl
     choice = choose_strengths(vectors, classes, texts, scale, seed)
     strengths = choice.strengths
     if not len(choice.hits) and len(vectors) > 1:
-        strengths = SINGLE_EXAMPLES
+        strengths = Strengths(SINGLE_PENALTY, texts=text_factor(vectors, classes, texts, scale))
     differences = np.zeros(texts.shape, np.float32)
     if strengths.penalty is not None:
-        differences = fit_text_head(vectors, classes, texts, scale, strengths.penalty)
+        differences = fit_text_head(vectors, classes, texts, strengths.texts * scale, strengths.penalty)
     cached = np.arange(len(vectors) if strengths.weight is not None else 0)
     zero_shot, expected = _metrics(choice, vectors, classes, texts)
     return Learned(
