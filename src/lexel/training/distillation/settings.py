@@ -12,7 +12,7 @@ class DistillSettings(Config):
     step. Pictures without captions teach the image tower alone."""
 
     teacher: str = Field(min_length=1)  # whatever lexel.load takes: a model folder, an export, ViT-L-14/openai
-    features: float = Field(default=10.0, ge=0)
+    features: float = Field(default=1.0, ge=0)
     # weight of the distance of embeddings from the teacher's (1 − cosine, the mean of both towers), through a learned
     # linear map where the lengths differ
     similarities: float = Field(default=1.0, ge=0)
