@@ -65,7 +65,8 @@ def test_every_verb_has_its_help_tested():
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_fits_a_screen(lexel, verb):
-    assert len(lexel(*verb.split(), "--help").out.splitlines()) <= (56 if verb in ("search", "data filter") else 48)
+    most = {"search": 56, "data filter": 64}.get(verb, 48)  # whose options stand in panels
+    assert len(lexel(*verb.split(), "--help").out.splitlines()) <= most
 
 
 def test_options_that_are_rarely_needed_stand_last_in_a_panel_of_their_own(lexel):

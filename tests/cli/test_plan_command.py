@@ -61,7 +61,7 @@ def test_the_plan_and_the_run_agree_on_steps_and_parameters(lexel, here):
     planned = lexel("plan", *words, "--json").json
     trained = lexel("train", *words)
     assert trained.status == 0
-    [said] = re.findall(r"([\d,]+) steps of (\d+) .* ([\d,]+) parameters", trained.err)
+    [said] = re.findall(r"([\d,]+) steps? of (\d+) .* ([\d,]+) parameters", trained.err)
     assert [int(number.replace(",", "")) for number in said] == [
         planned["steps"],
         planned["batch_size"],

@@ -33,7 +33,7 @@ def evaluate(
     tasks: Annotated[
         str | None,
         typer.Option(
-            help="Tasks with commas between, such as zero-shot,knn; default: zero-shot and retrieval.",
+            help="Such as zero-shot,knn; default: what fits.",
             show_default=False,
         ),
     ] = None,

@@ -80,7 +80,7 @@ class DecodedCache:
             return
         entry = _ENTRY.pack(where, picture_hash, width, height)
         try:
-            os.pwrite(self._file, np.ascontiguousarray(picture), where)
+            os.pwrite(self._file, np.ascontiguousarray(picture).data, where)
             os.pwrite(self._file, entry[8:], self._entry(source, index) + 8)
             os.pwrite(self._file, entry[:8], self._entry(source, index))
         except OSError:  # the disk is full

@@ -103,7 +103,8 @@ class Batch:
 
 
 def _received(held: dict[str, Any], small: Sequence[str]) -> Batch:
-    return Batch(**held | {name: torch.from_numpy(held[name]) for name in small})
+    tensors: dict[str, Any] = {name: torch.from_numpy(held[name]) for name in small}
+    return Batch(**held | tensors)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,7 +61,7 @@ class LanguageMix:
 
     def add(self, caption: str) -> None:
         """Count a caption in Latin letters."""
-        scores: Counter[str] = Counter()
+        scores: defaultdict[str, float] = defaultdict(float)
         is_sure = False
         text = caption.lower()
         signs = set() if text.isascii() else {sign for sign in text if not sign.isascii()}

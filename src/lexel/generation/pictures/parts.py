@@ -58,7 +58,8 @@ class FlowDecoder:
     """Lexel's own decoder; `steps` and `guidance` are for calls that name none."""
 
     def __init__(self, decoder: Decoder, steps: int, guidance: float, solver: Solver = "heun") -> None:
-        self.module, self.steps, self.guidance, self.solver = decoder, steps, guidance, solver
+        self.module, self.steps, self.guidance = decoder, steps, guidance
+        self.solver: Solver = solver
 
     @property
     def size(self) -> int:
