@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, model_validator
 from lexel.config import Config
 from lexel.models.clip import CLIP
 
-SMALL_BATCH = 64  # pairs: below it their statistics are worse than those of the starting model (docs/experiments.md)
+SMALL_BATCH = 64  # pairs: below it statistics are noisy, so the starting model's are kept; not measured yet
 
 
 def _auto_or_switch(value: object) -> object:
