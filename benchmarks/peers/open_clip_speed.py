@@ -19,6 +19,7 @@ import open_clip
 import torch
 from open_clip.loss import ClipLoss
 from open_clip.model import CLIP
+from open_clip_optimizer import adamw
 from open_clip_train.data import get_csv_dataset
 from open_clip_train.scheduler import cosine_lr
 from open_clip_train.train import train_one_epoch
@@ -26,42 +27,27 @@ from open_clip_train.train import train_one_epoch
 WARMUP = 0.05  # of the steps
 MERGES = Path(open_clip.__file__).parent / "bpe_simple_vocab_16e6.txt.gz"
 
-told = json.load(sys.stdin)
+job = json.load(sys.stdin)
 torch.set_num_threads(1)
-torch.manual_seed(told["seed"])
+torch.manual_seed(job["seed"])
 logging.disable()
-vision, text = told["towers"]["vision_cfg"], told["towers"]["text_cfg"]
-clip = CLIP(**told["towers"], output_dict=True)
+vision, text = job["towers"]["vision_cfg"], job["towers"]["text_cfg"]
+clip = CLIP(**job["towers"], output_dict=True)
 train_transform = open_clip.image_transform(vision["image_size"], is_train=True)
 tokenizer = open_clip.SimpleTokenizer(context_length=text["context_length"])
-
-
-def is_undecayed(name: str, parameter: torch.Tensor) -> bool:
-    return parameter.ndim < 2 or "bn" in name or "ln" in name or "bias" in name or "logit_scale" in name
-
-
-named = list(clip.named_parameters())
-optimizer = torch.optim.AdamW(
-    [
-        {"params": [p for n, p in named if is_undecayed(n, p)], "weight_decay": 0.0},
-        {"params": [p for n, p in named if not is_undecayed(n, p)], "weight_decay": 0.2},
-    ],
-    lr=told["rate"],
-    betas=(0.9, 0.98),
-    eps=1e-6,
-)
-steps = told["steps"]
-adjust = cosine_lr(optimizer, told["rate"], max(1, round(WARMUP * steps)), steps)
+optimizer = adamw(clip, job["rate"])
+steps = job["steps"]
+adjust = cosine_lr(optimizer, job["rate"], max(1, round(WARMUP * steps)), steps)
 arguments = Namespace(
-    device="cpu", precision=told["precision"], distill=False, accum_freq=1, skip_scheduler=False, grad_clip_norm=None,
-    horovod=False, rank=0, local_rank=0, log_local=False, log_every_n_steps=10**9, batch_size=told["batch_size"],
+    device="cpu", precision=job["precision"], distill=False, accum_freq=1, skip_scheduler=False, grad_clip_norm=None,
+    horovod=False, rank=0, local_rank=0, log_local=False, log_every_n_steps=10**9, batch_size=job["batch_size"],
     world_size=1, wandb=False, distributed=False, workers=0, csv_img_key="filepath", csv_caption_key="title",
     csv_separator="\t",
 )  # fmt: skip
 
 print(json.dumps({"library": f"open_clip {open_clip.__version__}", "merges": str(MERGES)}), flush=True)
 done, seconds = 0, 0.0
-for part in told["parts"]:
+for part in job["parts"]:
     arguments.train_data = part
     data = {"train": get_csv_dataset(arguments, train_transform, is_train=True, tokenizer=tokenizer)}
     from_here = partial(lambda first, step: adjust(first + step), done)  # steps are counted from each part's start
@@ -69,6 +55,6 @@ for part in told["parts"]:
     train_one_epoch(clip, data, ClipLoss(), 0, optimizer, None, from_here, None, arguments)
     seconds += time.process_time() - start
     done += data["train"].dataloader.num_batches
-    if told["folder"]:
-        torch.save(clip.state_dict(), Path(told["folder"]) / f"{done}.bin")
+    if job["folder"]:
+        torch.save(clip.state_dict(), Path(job["folder"]) / f"{done}.bin")
     print(json.dumps({"seconds": seconds, "steps": done}), flush=True)

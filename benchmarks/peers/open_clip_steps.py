@@ -15,6 +15,7 @@ import open_clip
 import torch
 from open_clip.loss import ClipLoss
 from open_clip.model import CLIP
+from open_clip_optimizer import adamw
 from open_clip_train.train import train_one_epoch
 
 PRECISION, INPUTS = sys.argv[1], Path(sys.argv[2])
@@ -27,22 +28,7 @@ clip = CLIP(
     text_cfg={"context_length": context, "vocab_size": vocabulary, "width": 256, "heads": 4, "layers": 4},
     output_dict=True,
 )
-
-
-def is_undecayed(name: str, parameter: torch.Tensor) -> bool:
-    return parameter.ndim < 2 or "bn" in name or "ln" in name or "bias" in name or "logit_scale" in name
-
-
-named = list(clip.named_parameters())
-optimizer = torch.optim.AdamW(
-    [
-        {"params": [p for n, p in named if is_undecayed(n, p)], "weight_decay": 0.0},
-        {"params": [p for n, p in named if not is_undecayed(n, p)], "weight_decay": 0.2},
-    ],
-    lr=5e-4,
-    betas=(0.9, 0.98),
-    eps=1e-6,
-)
+optimizer = adamw(clip, 5e-4)
 ids = torch.from_numpy(np.pad(inputs["ids"], ((0, 0), (0, context - inputs["ids"].shape[1]))))
 pixels = (torch.from_numpy(inputs["pixels"]).float() / 255 - 0.45) / 0.27
 

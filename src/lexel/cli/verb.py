@@ -37,18 +37,23 @@ class Verb(TyperCommand):
                     formatter.write_dl(records)
 
 
-class VerbWithTraining(TyperGroup):
-    """A verb that works on what it is given, or, if the word `train` comes first, trains what it works with.
-
-    Its two commands are `train` and the one named DEFAULT, which is run for anything else and whose help it shows.
-    """
+class VerbWithDefault(TyperGroup):
+    """Commands of which one, named DEFAULT, is run where none is named: `lexel caption captioner/ photo.jpg`."""
 
     DEFAULT = "use"
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the default's name before what is not `train`."""
-        is_help = not args or args[0] in ctx.help_option_names
-        return super().parse_args(ctx, args if args[:1] == ["train"] or is_help else [self.DEFAULT, *args])
+        """Put the default's name before what is neither a command that the help lists nor a wish for help."""
+        named = {name for name, command in self.commands.items() if not command.hidden}
+        is_default = args and args[0] not in named.union(ctx.help_option_names)
+        return super().parse_args(ctx, [self.DEFAULT, *args] if is_default else args)
+
+
+class VerbWithTraining(VerbWithDefault):
+    """A verb that works on what it is given, or, if the word `train` comes first, trains what it works with.
+
+    Its two commands are `train` and the hidden default, whose help it shows.
+    """
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Show the default's help, with the usage line of both."""

@@ -7,11 +7,11 @@ that they are made of is kept where there may be many: one of a thousand would k
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
-from lexel.data.pairs import ChosenPairs, ImageFile, Pair, Picture, TableImage
+from lexel.data.pairs import ImageFile, MadePairs, Pair, Picture, TableImage
 from lexel.data.texts import Texts
 
 FEWEST_COMPACT = 10_000  # pairs; fewer stay a list, which is quicker to look at
@@ -22,7 +22,7 @@ def compact(pairs: Sequence[Pair]) -> Sequence[Pair]:
     return CompactPairs(pairs) if len(pairs) >= FEWEST_COMPACT else pairs
 
 
-class CompactPairs(Sequence[Pair]):
+class CompactPairs(MadePairs):
     """Pairs as arrays. Pictures that are neither files nor cells of tables are held as they are, and so are extras."""
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
@@ -45,16 +45,7 @@ class CompactPairs(Sequence[Pair]):
     def __len__(self) -> int:
         return len(self._label_of)
 
-    @overload
-    def __getitem__(self, index: int) -> Pair: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Pair]: ...
-    def __getitem__(self, index: int | slice) -> Pair | Sequence[Pair]:
-        if isinstance(index, slice):
-            return ChosenPairs(self, np.arange(len(self))[index])
-        row = index + len(self) if index < 0 else index
-        if not 0 <= row < len(self):
-            raise IndexError(index)
+    def _pair(self, row: int) -> Pair:
         start = int(self._captions_until[row - 1]) if row else 0
         return Pair(
             self._keys[row],

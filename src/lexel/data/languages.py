@@ -59,15 +59,19 @@ def texts_of(pair: Pair, language: str) -> tuple[str, ...]:
     return () if column is None else _texts(extras[column], f"{pair.key}: {column}")
 
 
+def columns_beside(pairs: Iterable[Pair]) -> str:
+    """The columns that the pairs have beside their captions, for a message."""
+    return ", ".join(dict.fromkeys(column for pair in pairs for column in pair.extras or {})) or "none"
+
+
 def check_languages(source: Source, languages: Sequence[str]) -> None:
     """Raise UsageError for the first language of which the source has no text at all, naming those that it has."""
     for language in languages:
         if any(texts_of(pair, language) for pair in source.pairs):
             continue
-        known = list(dict.fromkeys(column for pair in source.pairs for column in pair.extras or {}))
         raise UsageError(
             f"{source.name} has no captions in the language {language}.\n"
-            f"  Beside the captions it has the columns: {', '.join(known) or 'none'}."
+            f"  Beside the captions it has the columns: {columns_beside(source.pairs)}."
         )
 
 

@@ -3,6 +3,7 @@
 The pairs of a source are a sequence, which need not be a list: those of tar shards are made when they are asked for.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -142,6 +143,26 @@ def content_of(picture: Picture) -> bytes | None:
             return picture.content()
         case _:
             return None
+
+
+class MadePairs(Sequence[Pair], ABC):
+    """Pairs that are made when they are asked for; a subclass makes one and knows how many there are."""
+
+    @abstractmethod
+    def _pair(self, row: int) -> Pair:
+        """The pair of a row that is there."""
+
+    @overload
+    def __getitem__(self, index: int) -> Pair: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Pair]: ...
+    def __getitem__(self, index: int | slice) -> Pair | Sequence[Pair]:
+        if isinstance(index, slice):
+            return ChosenPairs(self, np.arange(len(self))[index])
+        row = index + len(self) if index < 0 else index
+        if not 0 <= row < len(self):
+            raise IndexError(index)
+        return self._pair(row)
 
 
 class ChosenPairs(Sequence[Pair]):

@@ -4,13 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
-from lexel.config import Config
-
-
-def _switch(value: object) -> object:
-    if value == "auto" or isinstance(value, bool):
-        return value
-    raise ValueError('must be true, false or "auto"')
+from lexel.config import AutoOrSwitch, Config
 
 
 def _number_of_pairs(value: object) -> object:
@@ -19,12 +13,11 @@ def _number_of_pairs(value: object) -> object:
     raise ValueError('must be a number of pairs, or "auto"')
 
 
-Compile = Annotated[Literal["auto"] | bool, BeforeValidator(_switch)]
 MicroBatch = Annotated[Literal["auto"] | int, BeforeValidator(_number_of_pairs)]
 
 
 class EngineSettings(Config):
     """How a step is computed."""
 
-    compile: Compile = "auto"  # the towers' blocks (torch.compile); auto: on a GPU
+    compile: AutoOrSwitch = "auto"  # the towers' blocks (torch.compile); auto: on a GPU
     checkpoint_activations: bool = False  # compute activations twice to save memory; changes memory and speed only

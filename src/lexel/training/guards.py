@@ -24,7 +24,7 @@ from lexel.terminal import counted
 from lexel.training.inputs.input_reader import InputReader
 from lexel.training.inputs.training_data import evaluation_templates
 from lexel.training.optimization.optimizer import Optimizer
-from lexel.training.recipe import Recipe, SourceSettings
+from lexel.training.recipe import Recipe
 from lexel.training.run_inputs import RunInputs, live_encoder
 from lexel.training.snapshots import Snapshots
 
@@ -165,15 +165,12 @@ class Guards:
 
 def read_guards(recipe: Recipe, reader: InputReader) -> list[Source]:
     """The guards' sources. Raises UsageError or DataError where one cannot be read or says nothing of its pictures."""
-    own_names = recipe.data.model_copy(update={"caption": None, "label": None, "image": None})
-    found = []
-    for named in recipe.guard.sources:
+    found = [reader.other_source(name, "guard", recipe.data, ("val", "test")) for name in recipe.guard.sources]
+    for source in found:
         try:
-            source = reader.source(SourceSettings(source=named), own_names, ("val", "test"))
             check_has_score(source)
         except (UsageError, DataError) as error:
             raise type(error)(f"guard: {error}") from None
-        found.append(source)
     return found
 
 

@@ -153,11 +153,7 @@ def _steps(
                 _measure(inputs, optimizer, done, log, guards)
             _grow(growth, inputs, done)
             if asked and done < steps:
-                saved = world.once(snapshots.wait)
-                there = "there" if saved == done else f"step {saved}"
-                raise InterruptedRunError(
-                    f"Stopped after step {done} of {steps}. The same command goes on from {there}."
-                )
+                raise InterruptedRunError.after(done, steps, world.once(snapshots.wait))
         return world.once(lambda: log.seconds), memory.all_after(steps)
 
 

@@ -1,22 +1,17 @@
 """`lexel caption`: sentences for pictures, by a decoder that is trained for a model."""
 
-from typing import Any
-
 import typer
-from typer.core import TyperGroup
 
 from lexel.cli.caption.evaluate import evaluate
 from lexel.cli.caption.images import images
 from lexel.cli.caption.train import train
+from lexel.cli.verb import VerbWithDefault
 
 
-class CaptionGroup(TyperGroup):
+class CaptionGroup(VerbWithDefault):
     """Takes `lexel caption captioner/ IMAGES` for `lexel caption images captioner/ IMAGES`."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in {*self.commands, *ctx.help_option_names}:
-            args = ["images", *args]
-        return super().parse_args(ctx, args)
+    DEFAULT = "images"
 
 
 caption = typer.Typer(

@@ -31,7 +31,7 @@ REMOVED, RECORD = "removed.jsonl", "filter.json"
 KIND = "lexel filtered source"  # by which the record is known
 ROWS_AT_ONCE = 256  # of a table with pictures inside, that are held
 
-_OWN_COLUMNS = ("file_name", "image", "captions", "caption_weights", "label", "split", "key")
+_OWN_COLUMNS = ("file_name", "image", "captions", WEIGHTS_COLUMN, "label", "split", "key")
 
 
 def check_new_output(path: Path) -> None:

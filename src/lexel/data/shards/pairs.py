@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
-from lexel.data.pairs import ChosenPairs, Pair, ShardImage
+from lexel.data.pairs import MadePairs, Pair, ShardImage
 from lexel.data.shards.index import ShardIndex, load_index, sidecar_path
 from lexel.data.shards.samples import OWN_FIELDS, PAIR_KEY, Fields, json_object
 from lexel.errors import DataError
@@ -52,7 +52,7 @@ class Shard:
         return {name: value for name, value in stored.items() if name not in own}
 
 
-class ShardPairs(Sequence[Pair]):
+class ShardPairs(MadePairs):
     """The pairs of these shards, one shard after the other."""
 
     def __init__(self, shards: Sequence[Shard], keep_fields: bool = False) -> None:
@@ -71,16 +71,7 @@ class ShardPairs(Sequence[Pair]):
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
-    @overload
-    def __getitem__(self, index: int) -> Pair: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Pair]: ...
-    def __getitem__(self, index: int | slice) -> Pair | Sequence[Pair]:
-        if isinstance(index, slice):
-            return ChosenPairs(self, np.arange(len(self))[index])
-        row = index + len(self) if index < 0 else index
-        if not 0 <= row < len(self):
-            raise IndexError(index)
+    def _pair(self, row: int) -> Pair:
         number = bisect_right(self._ends, row)
         return self.shards[number].pair(row - (self._ends[number - 1] if number else 0), self.keep_fields)
 

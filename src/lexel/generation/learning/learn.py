@@ -125,9 +125,5 @@ def _steps(
             if done == settings.steps or asked or clock.due(done):
                 snapshots.save(done, learner.model, optimizer, {"seconds": log.seconds})
             if asked and done < settings.steps:
-                saved = snapshots.wait()
-                there = "there" if saved == done else f"step {saved}"
-                raise InterruptedRunError(
-                    f"Stopped after step {done} of {settings.steps}. The same command goes on from {there}."
-                )
+                raise InterruptedRunError.after(done, settings.steps, snapshots.wait())
         return Trained(settings.steps, log.seconds, sum(recent) / len(recent))

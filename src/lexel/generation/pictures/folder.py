@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from lexel.checkpoints.model_folder.pieces import check_piece
 from lexel.config import Config
 from lexel.errors import LexelError, ModelError, UsageError, did_you_mean
 from lexel.files import new_file, read_json_object, write_atomically
@@ -102,7 +103,8 @@ def read_painter(folder: Path, encoder: "Encoder | None", device: str | None) ->
     decoder = Decoder(facts.recipe.decoder, facts.dimensions)
     on = torch.device(choose_device(device))
     for name, module in ((PRIOR, prior), (DECODER, decoder)):
-        _read_weights(folder / name, module, facts.sha256.get(name))
+        check_piece(folder, name, facts.sha256.get(name, ""), "saved")
+        _read_weights(folder / name, module)
         module.to(on).eval().requires_grad_(False)
     clip = encoder or _remembered(folder, facts.clip)
     check_clip(folder, facts.clip, clip)
@@ -119,10 +121,8 @@ def check_clip(folder: Path, known: PainterModel, clip: "Encoder") -> None:
         )
 
 
-def _read_weights(path: Path, module: nn.Module, sha256: str | None) -> None:
+def _read_weights(path: Path, module: nn.Module) -> None:
     try:
-        if sha256 is None or sha256_of(path) != sha256:
-            raise ModelError(f"{path} is not the file that {DESCRIPTION} describes. Copy the folder again.")
         weights = load_file(path)
         module.load_state_dict(weights)
     except (OSError, SafetensorError, RuntimeError) as error:

@@ -86,11 +86,9 @@ class Painter:
         _check_count(count)
         if keep is not None and not 1 <= keep <= count:
             raise UsageError(f"{keep} of {count} pictures cannot be kept.")
-        asked = self._text_vectors([text])[0]
-        numbers = list(range(count))
-        vectors = self._imagine(np.repeat(asked[None], count, axis=0), seed, numbers)
-        pictures = self.decoder.decode(vectors, seed=seed, numbers=numbers, steps=steps, guidance=guidance)
-        return _best_first(self._judged(pictures, np.repeat(asked[None], count, axis=0), numbers))[:keep]
+        asked = np.repeat(self._text_vectors([text]), count, axis=0)
+        vectors = self._imagine(asked, seed, list(range(count)))
+        return self._best(vectors, asked, seed, steps, guidance)[:keep]
 
     def draw(
         self, texts: Sequence[str], *, seed: int = 0, steps: int | None = None, guidance: float | None = None
@@ -112,10 +110,8 @@ class Painter:
     ) -> list[Drawn]:
         """`count` variations of a picture: its vector decoded again; best first by the cosine with it."""
         _check_count(count)
-        own, numbers = self.space.embed_images([image]), list(range(count))
-        vectors = np.repeat(own, count, axis=0)
-        pictures = self.decoder.decode(vectors, seed=seed, numbers=numbers, steps=steps, guidance=guidance)
-        return _best_first(self._judged(pictures, vectors, numbers))[:keep]
+        own = np.repeat(self.space.embed_images([image]), count, axis=0)
+        return self._best(own, own, seed, steps, guidance)[:keep]
 
     def between(
         self,
@@ -204,6 +200,14 @@ class Painter:
         geometry = given.model_copy(update={"image_size": self.size})
         return fit(as_picture(image, geometry), geometry)
 
+    def _best(
+        self, vectors: np.ndarray, wanted: np.ndarray, seed: int, steps: int | None, guidance: float | None
+    ) -> list[Drawn]:
+        """A picture of each vector (N, D), those first that are nearest to what was wanted (N, D)."""
+        numbers = list(range(len(vectors)))
+        pictures = self.decoder.decode(vectors, seed=seed, numbers=numbers, steps=steps, guidance=guidance)
+        return sorted(self._judged(pictures, wanted, numbers), key=lambda picture: (-picture.score, picture.number))
+
     def _judged(
         self, pictures: np.ndarray, wanted: np.ndarray, numbers: Sequence[int], way: Sequence[float] | None = None
     ) -> list[Drawn]:
@@ -214,10 +218,6 @@ class Painter:
             Drawn(image, float(score), number, None if way is None else way[place])
             for place, (image, score, number) in enumerate(zip(images, scores, numbers, strict=True))
         ]
-
-
-def _best_first(drawn: list[Drawn]) -> list[Drawn]:
-    return sorted(drawn, key=lambda picture: (-picture.score, picture.number))
 
 
 def _check_count(count: int) -> None:

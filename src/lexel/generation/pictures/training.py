@@ -21,8 +21,10 @@ from lexel.generation.learning.learn import Learner, Trained, learn
 from lexel.generation.learning.settings import LearningSettings
 from lexel.generation.pictures.decoder import Decoder, DecoderSettings
 from lexel.generation.pictures.folder import (
+    DECODER,
     DESCRIPTION,
     LEARNING,
+    PRIOR,
     PainterFacts,
     PainterModel,
     check_clip,
@@ -135,12 +137,8 @@ def _check_output(output: Path, encoder: Encoder, recipe: PainterRecipe) -> None
         check_clip(output, facts.clip, encoder)
         if facts.recipe != recipe:
             raise UsageError(f"{output} holds a painter that was trained with other settings. Give another --output.")
-    elif output.is_dir() and any(
-        entry.name != LEARNING for entry in output.iterdir() if not entry.name.startswith(".")
-    ):
-        parts = {"prior.safetensors", "decoder.safetensors", LEARNING}
-        if {entry.name for entry in output.iterdir() if not entry.name.startswith(".")} - parts:
-            raise UsageError(f"{output} holds something else than a painter. Give another --output.")
+    elif {entry.name for entry in output.glob("[!.]*")} - {PRIOR, DECODER, LEARNING}:
+        raise UsageError(f"{output} holds something else than a painter. Give another --output.")
 
 
 def _finished(output: Path, identity: str) -> PainterFacts:

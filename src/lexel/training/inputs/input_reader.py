@@ -10,7 +10,7 @@ from typing import Any
 from lexel.data.languages import read_sentences
 from lexel.data.pairs import Source
 from lexel.data.readers import read_source
-from lexel.errors import UnfitSettingError
+from lexel.errors import DataError, UnfitSettingError, UsageError
 from lexel.training.distillation.languages import LanguageSettings
 from lexel.training.inputs.starting_weights import StartingWeights, read_starting_weights
 from lexel.training.recipe import DataSettings, ModelSettings, SourceSettings
@@ -47,6 +47,17 @@ class InputReader:
         if key not in self._sources:
             self._sources[key] = self._read(settings.source, data, prefer, columns, own, text_required)
         return self._sources[key]
+
+    def other_source(self, name: str, setting: str, data: DataSettings, prefer: tuple[str, ...] = ("train",)) -> Source:
+        """A source beside those of the data, which the recipe names in `setting`; the data's columns are not its own.
+
+        Raises UsageError or DataError.
+        """
+        own_names = data.model_copy(update={"caption": None, "label": None, "image": None})
+        try:
+            return self.source(SourceSettings(source=name), own_names, prefer)
+        except (UsageError, DataError) as error:
+            raise type(error)(f"{setting}: {error}") from None
 
     def parallel_source(
         self,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from lexel.data.frozen_vectors import EmbeddedTexts, FrozenVectors
-from lexel.data.languages import ENGLISH, texts_of
+from lexel.data.languages import ENGLISH, columns_beside, texts_of
 from lexel.data.loader import TrainingSource
 from lexel.data.pairs import Pair
 from lexel.errors import UsageError
@@ -36,10 +36,9 @@ def by_language(training_data: TrainingData, languages: Sequence[str]) -> Traini
             if spoken:
                 sources.append(replace(source, pairs=spoken, label_share=0.0))
         if not count:
-            known = list(dict.fromkeys(column for pair in pairs for column in pair.extras or {}))
             raise UsageError(
                 f"recipe: languages.columns: there is no caption in {language}.\n"
-                f"Beside the English captions there are the columns: {', '.join(known) or 'none'}."
+                f"Beside the English captions there are the columns: {columns_beside(pairs)}."
             )
         without = f" ({len(pairs) - count:,} without)" if count < len(pairs) else ""
         say(f"Language {language}: captions of {count:,} of {len(pairs):,} rows{without}.")

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts
 from lexel.data.loader import TrainingSource
 from lexel.data.order import Order
-from lexel.errors import DataError, UsageError
 from lexel.evaluation.texts.templates import templates
 from lexel.training.inputs.input_reader import InputReader
 from lexel.training.inputs.training_data import fingerprint_of, texts_of
-from lexel.training.recipe import Recipe, SourceSettings
+from lexel.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -42,11 +41,6 @@ def read_remembered(recipe: Recipe, reader: InputReader) -> RememberedData | Non
     """Read the source that the recipe remembers on, if there is one. Raises UsageError or DataError."""
     if recipe.adapt is None or recipe.adapt.remember_on is None:
         return None
-    named = recipe.adapt.remember_on
-    own_names = recipe.data.model_copy(update={"caption": None, "label": None, "image": None})
-    try:
-        source = reader.source(SourceSettings(source=named), own_names)
-    except (UsageError, DataError) as error:
-        raise type(error)(f"adapt.remember_on: {error}") from None
+    source = reader.other_source(recipe.adapt.remember_on, "adapt.remember_on", recipe.data)
     sources = (TrainingSource(source.pairs, 1.0, templates(recipe.data.templates)),)
     return RememberedData(sources, fingerprint_of(source.pairs))

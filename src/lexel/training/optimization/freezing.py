@@ -1,19 +1,13 @@
 """What is frozen: a tower, as in locked-image tuning (LiT, Zhai et al. 2022), or BatchNorm's running statistics."""
 
-from typing import Annotated, Literal, Self
+from typing import Self
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import model_validator
 
-from lexel.config import Config
+from lexel.config import AutoOrSwitch, Config
 from lexel.models.clip import CLIP
 
 SMALL_BATCH = 64  # pairs: below it statistics are noisy, so the starting model's are kept; not measured yet
-
-
-def _auto_or_switch(value: object) -> object:
-    if value == "auto" or isinstance(value, bool):
-        return value
-    raise ValueError('must be true, false or "auto"')
 
 
 class FreezeSettings(Config):
@@ -23,7 +17,7 @@ class FreezeSettings(Config):
     text: bool = False  # keep the text tower as it is
     cache_embeddings: bool = True
     # A frozen tower embeds every picture or text once, before the first step. Pictures are then not augmented.
-    statistics: Annotated[Literal["auto"] | bool, BeforeValidator(_auto_or_switch)] = "auto"
+    statistics: AutoOrSwitch = "auto"
     # keep BatchNorm's running statistics and normalise with them while its tower learns; auto: of weights that were
     # taken over, in batches of less than 64 pairs
 

@@ -18,6 +18,12 @@ class InterruptedRunError(LexelError):
 
     exit_status = 130
 
+    @classmethod
+    def after(cls, done: int, steps: int, saved: int | None) -> Self:
+        """Of a run that was stopped after `done` of its steps, and goes on from the step that was `saved`."""
+        there = "there" if saved == done else f"step {saved}"
+        return cls(f"Stopped after step {done} of {steps}. The same command goes on from {there}.")
+
 
 class Interruption:
     """Within the block, `requested` says whether the user or the system wants the run to stop."""

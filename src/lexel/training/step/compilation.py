@@ -10,16 +10,16 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
+from lexel.config import AutoOrSwitch
 from lexel.models.towers import Tower
 from lexel.progress import say
-from lexel.training.engine import Compile
 
 # Of blocks: two towers, five sizes of pictures and five of what patch dropout leaves of them (`Ramp`), with gradients
 # and without, and the last block on its own. Beyond torch's own limit a block would silently no longer be compiled.
 SHAPES_COMPILED = 100
 
 
-def compile_towers(towers: Mapping[str, Tower], wanted: Compile, device: torch.device) -> set[Tower]:
+def compile_towers(towers: Mapping[str, Tower], wanted: AutoOrSwitch, device: torch.device) -> set[Tower]:
     """Let the towers that can be compiled be so at their first training pass; returns them.
 
     Their training passes then want the same number of rows in each step. Frozen towers are left as they are. Without a
