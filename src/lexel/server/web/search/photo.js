@@ -20,7 +20,7 @@ export function photoView({ step, alike, closed }) {
     el("div", { class: "stage" }, image,
       el("div", { class: "steps" }, button("left", "The photo before", () => step(-1)), button("right", "The next photo", () => step(1)))),
     el("div", { class: "side" },
-      el("header", {}, title, button("close", "Close", () => dialog.close())),
+      el("header", {}, title, button("close", "Close", () => close())),
       el("div", { class: "actions" },
         button("alike", "More like this", () => leave(1), "More like this"),
         button("plus", "Add to the search", () => leave(1, true), "And this"),
@@ -28,7 +28,6 @@ export function photoView({ step, alike, closed }) {
       aside));
   aside.append(seen, facts);
   let shown = null;
-  let isLeaving = false;
 
   const load = latest(async (signal, id) => {
     const answers = [call(`v1/photos/${id}`, { signal }), call(`page/photos/${id}/seen`, { signal })];
@@ -89,24 +88,28 @@ export function photoView({ step, alike, closed }) {
 
   function leave(sign, isAdded = false) {
     const photo = shown;
-    isLeaving = true;
-    dialog.close();
+    close(true);
     alike(photo, sign, isAdded);
   }
 
-  dialog.addEventListener("close", () => {
+  // Closed at once and not on the dialog's own event, which comes later: it would take the focus from where a fast
+  // hand has moved it since.
+  function close(isLeaving = false) {
+    if (!shown) return;
     load.cancel();
     shown = null;
-    const wasLeaving = isLeaving;
-    isLeaving = false;
-    closed(wasLeaving);
-  });
-  dialog.addEventListener("click", event => { if (event.target === dialog) dialog.close(); });
+    dialog.close();
+    closed(isLeaving);
+  }
+
+  dialog.addEventListener("cancel", event => { event.preventDefault(); close(); });
+  dialog.addEventListener("close", () => close());
+  dialog.addEventListener("click", event => { if (event.target === dialog) close(); });
   dialog.addEventListener("keydown", event => {
     if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
       event.preventDefault();
       step(event.key === "ArrowLeft" ? -1 : 1);
     }
   });
-  return { element: dialog, open, close: () => { if (dialog.open) dialog.close(); }, get id() { return shown?.id ?? null; } };
+  return { element: dialog, open, close: () => close(), get id() { return shown?.id ?? null; } };
 }
