@@ -78,6 +78,7 @@ def test_help_names_both_uses(lexel):
         (["--like", "missing.png"], "no file"),
         (["--from", "missing.png", "--to", "a"], "no file"),
         (["a", "--keep", "9"], "9 of 8"),
+        (["--like", "red.png", "--keep", "9"], "9 of 8"),
     ],
     ids=lambda value: None if isinstance(value, str) else " ".join(value) or "nothing",
 )

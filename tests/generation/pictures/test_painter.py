@@ -96,10 +96,12 @@ def test_a_change_begins_at_the_picture_and_goes_towards_the_difference_of_texts
         (lambda p, photo: p.generate(" "), "text is empty"),
         (lambda p, photo: p.generate("a", count=0), "0 pictures"),
         (lambda p, photo: p.generate("a", count=10**6), "1,000,000 pictures"),
+        (lambda p, photo: p.vary(photo, 2, keep=3), "3 of 2"),
+        (lambda p, photo: p.vary(photo, 2, keep=0), "0 of 2"),
         (lambda p, photo: p.change(photo, "red", "red"), "mean the same"),
         (lambda p, photo: p.change(photo, "red", "blue", strength=1.5), "strength"),
     ],
-    ids=["empty text", "no picture", "too many", "no change", "too strong"],
+    ids=["empty text", "no picture", "too many", "more kept than drawn", "none kept", "no change", "too strong"],
 )
 def test_what_cannot_be_drawn_is_refused(painter, photo, asked, said):
     with pytest.raises(UsageError, match=said):

@@ -83,9 +83,7 @@ class Painter:
 
         More `guidance` follows the vector more strictly, with less variety. The same seed gives the same pictures.
         """
-        _check_count(count)
-        if keep is not None and not 1 <= keep <= count:
-            raise UsageError(f"{keep} of {count} pictures cannot be kept.")
+        _check_count(count, keep)
         asked = np.repeat(self._text_vectors([text]), count, axis=0)
         vectors = self._imagine(asked, seed, list(range(count)))
         return self._best(vectors, asked, seed, steps, guidance)[:keep]
@@ -109,7 +107,7 @@ class Painter:
         guidance: float | None = None,
     ) -> list[Drawn]:
         """`count` variations of a picture: its vector decoded again; best first by the cosine with it."""
-        _check_count(count)
+        _check_count(count, keep)
         own = np.repeat(self.space.embed_images([image]), count, axis=0)
         return self._best(own, own, seed, steps, guidance)[:keep]
 
@@ -220,6 +218,8 @@ class Painter:
         ]
 
 
-def _check_count(count: int) -> None:
+def _check_count(count: int, keep: int | None = None) -> None:
     if not 1 <= count <= MOST_PICTURES:
         raise UsageError(f"{count:,} pictures cannot be drawn at once: 1 to {MOST_PICTURES:,} can.")
+    if keep is not None and not 1 <= keep <= count:
+        raise UsageError(f"{keep} of {count} pictures cannot be kept.")
