@@ -44,7 +44,7 @@ WAYS: dict[str, tuple[str, ...]] = {
     },
     **{
         f"full {remember:g} 1e-3": ("adapt.kind=full", "optimizer.learning_rate=1e-3", f"adapt.remember={remember}")
-        for remember in (3.0, 10.0)
+        for remember in (3.0, 10.0, 30.0)
     },
     **{
         f"lora {rank} {rate}": ("adapt.kind=lora", f"adapt.rank={rank}", f"optimizer.learning_rate={rate}")
@@ -65,7 +65,7 @@ def main() -> None:
     run = verbs.add_parser("run")
     run.add_argument("model")
     run.add_argument("--own", default=",".join(OWN))
-    run.add_argument("--ways", default="plain,full 3,lora 8 3e-3,locked")
+    run.add_argument("--ways", default="plain,full 10,lora 8 3e-3,locked")
     run.add_argument("--seeds", default="0")
     run.add_argument("--steps", type=int, default=100)
     run.add_argument("--batch", type=int, default=64)
@@ -73,7 +73,7 @@ def main() -> None:
     verbs.add_parser("choose")
     memory = verbs.add_parser("memory")
     memory.add_argument("model")
-    memory.add_argument("--ways", default="plain,full 3,lora 8 3e-3,locked")
+    memory.add_argument("--ways", default="plain,full 10,lora 8 3e-3,locked")
     memory.add_argument("--batch", type=int, default=64)
     arguments = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)

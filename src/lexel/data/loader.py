@@ -126,7 +126,7 @@ class BatchMaker(Dataset[Batch]):
     size_at: Callable[[int], int] | None = None  # pixels a side in a step, as preprocessing says at most; None: always
     decoded: DecodedCache | None = None  # pictures are kept there for later epochs
     remembered: "BatchMaker | None" = None  # of other pictures, which are not learned but remembered
-    fills_gaps: bool = False  # a picture that cannot be read is a black one, which the starting model gave zeros
+    fills_gaps: bool = False  # a picture that cannot be read is a black one, and named
 
     def __getitem__(self, step: int) -> Batch:
         preprocessing = self._preprocessing(step)
@@ -156,7 +156,7 @@ class BatchMaker(Dataset[Batch]):
                 if not self.fills_gaps or pixels is None:
                     continue
                 pixels[len(keys)] = 0
-                known = np.zeros_like(self.teacher_pictures.vectors.rows[0]) if self.teacher_pictures else None
+                known = None
             teacher.append(known)
             captions.append(caption)
             groups.append(group_numbers(f"{sample.source}/{pair.key}", pair.label, meaning))

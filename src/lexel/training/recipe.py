@@ -293,7 +293,10 @@ class Recipe(Config):
     def keeps_statistics(self) -> bool:
         """Whether BatchNorm normalises with the running statistics of the starting model while its tower learns."""
         wanted = self.freeze.statistics
-        return self.model.image_from is not None and self.batch_size < SMALL_BATCH if wanted == "auto" else wanted
+        if wanted != "auto":
+            return wanted
+        # Those of a batch would give other embeddings than the start has, before any weight has moved.
+        return self.model.image_from is not None and (self.batch_size < SMALL_BATCH or self.remember > 0)
 
     @property
     def lora(self) -> AdaptSettings | None:

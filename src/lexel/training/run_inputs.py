@@ -57,6 +57,7 @@ class RunInputs:
     teacher_texts: EmbeddedTexts | None = None
     teacher: TeacherFacts | None = None  # of a distillation
     held_out_by_teacher: HeldOutByTeacher | None = None  # where nothing is said of the held-out pictures
+    first: CLIP | None = None  # the model as it is before the first step, where it is to be remembered
     remembered: Remembered | None = None  # beside the training data
 
     @cached_property
@@ -82,7 +83,11 @@ def make_objective(inputs: RunInputs) -> Objective:
     if recipe.distill and inputs.teacher:
         return DistillingObjective(contrastive, recipe.distill, inputs.teacher.logit_scale)
     if recipe.remember:
-        return RememberingObjective(contrastive, recipe.remember, beside=inputs.remembered is not None)
+        assert inputs.first is not None
+        first = ContrastiveObjective(inputs.first, recipe, inputs.preprocessing, inputs.steps)
+        sides = tuple(side for side in ("image", "text") if not getattr(recipe.frozen, side))
+        beside = inputs.remembered.sides(sides) if inputs.remembered else ()
+        return RememberingObjective(contrastive, first, recipe.remember, sides, beside)
     return contrastive
 
 
@@ -101,8 +106,6 @@ def make_batches(inputs: RunInputs, start: int) -> Iterator[Batch]:
     remembered = kept and BatchMaker(
         sources=kept.data.sources,
         order=kept.order,
-        teacher_pictures=kept.pictures,
-        teacher_texts=kept.texts,
         fills_gaps=True,
         **common,
     )

@@ -10,7 +10,6 @@ import torch
 
 from lexel.architectures.config import CLIPConfig
 from lexel.batches import ceil_div
-from lexel.data.captions import says_something
 from lexel.data.loader import order_of
 from lexel.data.pairs import Source
 from lexel.errors import LexelError, UsageError
@@ -39,6 +38,7 @@ from lexel.training.run.folder import RunFolder
 from lexel.training.run_inputs import RunInputs, live_encoder
 from lexel.training.snapshots import Snapshot, newest_snapshot
 from lexel.training.step.micro_batch import check_batch_norm
+from lexel.training.step.remembering import first_model
 
 
 @dataclass
@@ -102,7 +102,11 @@ def set_up(recipe: Recipe, folder: RunFolder, world: World, material: Material, 
         f"({inputs.steps * recipe.batch_size / order.epoch_size:.1f} epochs), "
         f"{_parameters(clip)}, on {world}, into {folder.path}"
     )
-    inputs = _with_embeddings(inputs, material.remembered)
+    inputs = _with_embeddings(inputs)
+    if recipe.remember:
+        data = material.remembered
+        remembered = Remembered(data, order_of(data.sources, recipe.seed)) if data else None
+        inputs = replace(inputs, first=first_model(clip), remembered=remembered)
     return _with_teacher(inputs, teacher) if teacher else inputs
 
 
@@ -161,9 +165,8 @@ def check_batch_norm_of(recipe: Recipe, architecture: CLIPConfig, *, processes: 
     check_batch_norm(clip, parts, processes, taken_over=recipe.model.image_from is not None)
 
 
-def _with_embeddings(inputs: RunInputs, remembered: RememberedData | None) -> RunInputs:
-    """The inputs with the embeddings of a frozen tower, where the recipe wants them to be cached, and of the starting
-    model, where it is to be remembered."""
+def _with_embeddings(inputs: RunInputs) -> RunInputs:
+    """The inputs with the embeddings of a frozen tower, where the recipe wants them to be cached."""
     frozen, folder, training_data = inputs.recipe.frozen, inputs.folder.embeddings, inputs.training_data
     if inputs.recipe.languages:
         return inputs  # no picture is looked at
@@ -171,28 +174,7 @@ def _with_embeddings(inputs: RunInputs, remembered: RememberedData | None) -> Ru
         inputs = replace(inputs, pictures=embed_pictures(folder, live_encoder(inputs, 0), training_data))
     if frozen.text and frozen.cache_embeddings:
         inputs = replace(inputs, texts=embed_texts(folder, live_encoder(inputs, 0), training_data))
-    if not inputs.recipe.remember:
-        return inputs
-    encoder, why = live_encoder(inputs, 0), "What the starting model makes of the {} is computed once, to be kept."
-    if not frozen.image:
-        first = embed_pictures(folder, encoder, training_data, why.format("pictures"))
-        inputs = replace(inputs, teacher_pictures=first)
-    if not frozen.text:
-        inputs = replace(inputs, teacher_texts=embed_texts(folder, encoder, training_data, why.format("texts")))
-    return replace(inputs, remembered=_remembered(inputs, remembered, encoder)) if remembered else inputs
-
-
-def _remembered(inputs: RunInputs, data: RememberedData, encoder: SharedEncoder) -> Remembered:
-    """What is remembered beside the training data, embedded by the starting model."""
-    folder, frozen, order = inputs.folder.remembered, inputs.recipe.frozen, order_of(data.sources, inputs.recipe.seed)
-    why = f"{inputs.recipe.adapt and inputs.recipe.adapt.remember_on} is embedded once, to be remembered: its {{}}."
-    speaks = not frozen.text and any(says_something(pair) for source in data.sources for pair in source.pairs)
-    return Remembered(
-        data,
-        order,
-        pictures=embed_pictures(folder, encoder, data, why.format("pictures")),
-        texts=embed_texts(folder, encoder, data, why.format("texts")) if speaks else None,
-    )
+    return inputs
 
 
 def _take_over_from(teacher: SharedEncoder, clip: CLIP, recipe: Recipe, training_data: TrainingData) -> None:

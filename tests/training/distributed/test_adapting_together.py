@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from fine_tuned import fine_tuning_recipe, scores
@@ -82,12 +81,6 @@ def test_losses_and_guards_are_those_of_one_process(runs, manner):
         return numbers + [value for line in lines for value in line.get("evaluation", {}).values()]
 
     assert told(runs / manner / "2") == pytest.approx(told(runs / manner / "1"), rel=1e-3)
-
-
-@pytest.mark.parametrize("vectors", ["image", "text", "remembered/image", "remembered/text"])
-def test_what_is_remembered_is_the_same_for_two(runs, vectors):
-    alone, both = (np.load(runs / "remembering" / count / "embeddings" / f"{vectors}.npy") for count in "12")
-    np.testing.assert_allclose(both, alone, atol=1e-6)
 
 
 def test_a_guard_that_falls_stops_all_processes_at_the_same_step(runs):

@@ -1,5 +1,5 @@
-"""Cache of embeddings of a frozen tower, of a starting model that is to be remembered, or of a teacher: each picture or
-text is embedded once, before step 0, into the run folder.
+"""Cache of embeddings of a frozen tower, or of a teacher: each picture or text is embedded once, before step 0, into
+the run folder.
 
     embeddings/image.npy     (N, E) float32 unit vectors, a row a picture in the order of the sources
     embeddings/image.json    whose they are, how many rows are there, and which pictures could not be read

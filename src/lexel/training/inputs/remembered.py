@@ -3,15 +3,14 @@
 They need neither captions nor labels; where they have some, the texts are remembered too.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lexel.data.frozen_vectors import EmbeddedPictures, EmbeddedTexts
+from lexel.data.captions import says_something
 from lexel.data.loader import TrainingSource
 from lexel.data.order import Order
 from lexel.evaluation.texts.templates import templates
 from lexel.training.inputs.input_reader import InputReader
-from lexel.training.inputs.training_data import fingerprint_of, texts_of
+from lexel.training.inputs.training_data import fingerprint_of
 from lexel.training.recipe import Recipe
 
 
@@ -22,19 +21,18 @@ class RememberedData:
     sources: tuple[TrainingSource, ...]
     fingerprint: str  # of keys, captions and labels
 
-    def texts(self) -> Iterator[str]:
-        """Every text that can be drawn, once per pair."""
-        return texts_of(self.sources)
-
 
 @dataclass(frozen=True)
 class Remembered:
-    """Those pairs, the order in which they come, and what the starting model made of them."""
+    """Those pairs, and the order in which they come."""
 
     data: RememberedData
     order: Order
-    pictures: EmbeddedPictures
-    texts: EmbeddedTexts | None  # None where they have none, or the text tower does not learn
+
+    def sides(self, learning: tuple[str, ...]) -> tuple[str, ...]:
+        """Which of the towers that learn have something to remember here."""
+        speaks = any(says_something(pair) for source in self.data.sources for pair in source.pairs)
+        return tuple(side for side in learning if side == "image" or speaks)
 
 
 def read_remembered(recipe: Recipe, reader: InputReader) -> RememberedData | None:

@@ -19,7 +19,7 @@ class FreezeSettings(Config):
     # A frozen tower embeds every picture or text once, before the first step. Pictures are then not augmented.
     statistics: AutoOrSwitch = "auto"
     # keep BatchNorm's running statistics and normalise with them while its tower learns; auto: of weights that were
-    # taken over, in batches of less than 64 pairs
+    # taken over, in batches of less than 64 pairs, or where the starting model is remembered
 
     @model_validator(mode="after")
     def _leaves_something_to_learn(self) -> Self:

@@ -121,12 +121,13 @@ def step_memory(
     processes: int,
     sharded: bool,
     averaged: bool,
+    remembers: bool = False,
     number_bytes: int = HALF,
 ) -> DeviceMemory:
     """The memory of one of `processes` devices, each with `local_batch` pairs of a batch, `micro_batch` at a time.
 
     `parameters` of which `learned` have gradients; `sharded` spreads them over the processes. Products are computed in
-    numbers of `number_bytes`.
+    numbers of `number_bytes`. Where the run `remembers`, each process holds the starting model too, whole.
     """
     spread = processes if sharded else 1
     cached = micro_batch < local_batch
@@ -134,7 +135,7 @@ def step_memory(
     rows, columns = ACCELERATOR_TILE
     tile = min(rows, local_batch) * min(columns, batch_size)
     return DeviceMemory(
-        weights=parameters * (FLOAT + (number_bytes if number_bytes < FLOAT else 0)) / spread,
+        weights=parameters * (FLOAT + (number_bytes if number_bytes < FLOAT else 0)) * (1 / spread + remembers),
         gradients=learned * FLOAT / spread,
         optimizer=learned * MOMENTS * FLOAT / spread,
         average=learned * FLOAT / spread if averaged else 0.0,

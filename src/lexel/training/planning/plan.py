@@ -187,8 +187,9 @@ def _computation(recipe: Recipe, architecture: CLIPConfig, data: PlanData, steps
 
     image = of_pair(_picture_operations(recipe, architecture, steps), freeze.image)
     text = of_pair(_caption_operations(architecture, data), freeze.text)
-    rows = _rows_of_a_pair(recipe)
-    image, text = image and image * rows, text and text * rows
+    pictures, texts = _rows_of_a_pair(recipe)
+    held = 1 + 1 / TRAINING if recipe.remember else 1  # the starting model looks at the same
+    image, text = image and image * pictures * held, text and text * texts * held
     both = _total(image, text)
     return Computation(
         image,
@@ -198,10 +199,11 @@ def _computation(recipe: Recipe, architecture: CLIPConfig, data: PlanData, steps
     )
 
 
-def _rows_of_a_pair(recipe: Recipe) -> int:
-    """Pictures and texts that a step takes through the towers for each pair: of the pair, and of another source that is
-    remembered on."""
-    return 2 if recipe.adapt and recipe.adapt.remember_on else 1
+def _rows_of_a_pair(recipe: Recipe) -> tuple[int, int]:
+    """Pictures and texts that a step takes through the towers for each pair: of the pair, of another source that is
+    remembered on, and a text with other words that is remembered."""
+    rows = 2 if recipe.adapt and recipe.adapt.remember_on else 1
+    return rows, rows + (recipe.remember > 0 and not recipe.frozen.text)
 
 
 def _caption_operations(architecture: CLIPConfig, data: PlanData) -> float | None:
@@ -265,16 +267,22 @@ def _largest_micro_batch(
     all of them, or else a power of two. And what it then holds; None where a tower's activations are not known."""
     local_batch = ceil_div(recipe.batch_size, gpus)
     most = local_batch if recipe.micro_batch == "auto" else min(recipe.micro_batch, local_batch)
-    each = pair_activations(
-        architecture,
-        image=not recipe.frozen.image,
-        text=not recipe.frozen.text,
-        checkpoint=recipe.engine.checkpoint_activations,
-        number_bytes=accelerator.number_bytes,
-    )
-    if each is None or parameters is None or learned is None:
+    pictures, texts = _rows_of_a_pair(recipe)
+
+    def activations(image: bool, text: bool) -> float | None:
+        return pair_activations(
+            architecture,
+            image=image,
+            text=text,
+            checkpoint=recipe.engine.checkpoint_activations,
+            number_bytes=accelerator.number_bytes,
+        )
+
+    of_picture = activations(not recipe.frozen.image, False)
+    of_text = activations(False, not recipe.frozen.text)
+    if of_picture is None or of_text is None or parameters is None or learned is None:
         return most, None
-    each *= _rows_of_a_pair(recipe)
+    each = of_picture * pictures + of_text * texts
 
     def memory(micro_batch: int) -> DeviceMemory:
         return step_memory(
@@ -288,6 +296,7 @@ def _largest_micro_batch(
             processes=gpus,
             sharded=recipe.parallel.shard != "none",
             averaged=recipe.average.decay is not None,
+            remembers=recipe.remember > 0,
             number_bytes=accelerator.number_bytes,
         )
 

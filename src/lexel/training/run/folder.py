@@ -60,7 +60,7 @@ class RunFolder:
         with alone_in(self.path):
             self._check_recipe(recipe)  # again: only now nobody else can begin another run here
             write_atomically(self.path / RECIPE, recipe.model_dump_json(indent=2) + "\n")
-            for folder in (self.path, self.snapshots, self.embeddings, self.remembered):
+            for folder in (self.path, self.snapshots, self.embeddings):
                 remove_unfinished(folder)
             yield
 
@@ -85,10 +85,6 @@ class RunFolder:
     @property
     def embeddings(self) -> Path:
         return self.path / EMBEDDINGS
-
-    @property
-    def remembered(self) -> Path:
-        return self.embeddings / "remembered"
 
     @property
     def bad_images(self) -> Path:

@@ -1,33 +1,56 @@
 """Fine-tuning that remembers: beside another objective, embeddings are kept near those of the starting model.
 
 What is added is weight times the mean over the batch of half the squared distance of each picture's embedding, and of
-each text's, from the one that the starting model gave it: 1 − cosine, as both are of unit length. Pictures are looked
-at as they are augmented, and compared with what the starting model made of the whole picture. The same is added for the
-pictures and texts of another source, where a batch brings some.
+each text's, from the one that the starting model gives it: 1 − cosine, as both are of unit length. Both models look at
+the same view of a picture: against the whole picture a crop would be pulled away from where the start has it. Own texts
+are few, so other ones are held as well: the same in which half of the tokens are others of the vocabulary. The same is
+added for the pictures and texts of another source, where a batch brings some.
 """
 
+import copy
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from lexel.data.loader import Batch
+from lexel.models.clip import CLIP
 from lexel.models.towers import Tower
 from lexel.training.distributed.collectives import sum_over_processes
+from lexel.training.distributed.sharding import whole_clip
 from lexel.training.metering.work import Work
-from lexel.training.step.objective import BatchLoss, ForwardPass, Objective
+from lexel.training.step.contrastive import ContrastiveObjective
+from lexel.training.step.objective import BatchLoss, ForwardPass
+from lexel.training.step.seeds import draw_noise
 
-BESIDE = "remembered"  # begins the names of the passes over another source's pictures and texts
+FIRST, OTHER, BESIDE = "first", "other", "remembered"  # begin the names of the passes that are added
+REPLACED = 0.5  # share of the tokens of an other text
+
+
+def first_model(clip: CLIP) -> CLIP:
+    """A copy that stays as it is, whole where `clip` is sharded; every process must call this."""
+    whole = whole_clip(clip)
+    return (copy.deepcopy(clip) if whole is clip else whole).eval().requires_grad_(False)
 
 
 class RememberingObjective:
     """An `Objective`: another one, and the distance from the starting model."""
 
-    def __init__(self, inner: Objective, weight: float, *, beside: bool = False) -> None:
-        """Batches bring the vectors of the starting model, and pictures of another source `beside` theirs; the passes
-        of `inner` give unit vectors."""
+    def __init__(
+        self,
+        inner: ContrastiveObjective,
+        first: ContrastiveObjective,
+        weight: float,
+        sides: tuple[str, ...],
+        beside: tuple[str, ...] = (),
+    ) -> None:
+        """`first` makes the passes of the starting model. The towers that are held are `sides` for the batch itself,
+        and `beside` for another source, which batches bring where any is."""
         self.inner = inner
+        self.first = first
         self.weight = weight
+        self.sides = sides
         self.beside = beside
 
     @property
@@ -39,44 +62,70 @@ class RememberingObjective:
         return self.inner.towers
 
     def passes(self, batch: Batch, step: int) -> Mapping[str, ForwardPass]:
-        own = self.inner.passes(batch, step)
-        if batch.remembered is None:
-            return own
-        others = self.inner.passes(batch.remembered, step)
-        wanted = _first_vectors(batch.remembered)
-        return {**own, **{f"{BESIDE} {name}": one for name, one in others.items() if name in wanted}}
+        own, first = self.inner.passes(batch, step), self.first.passes(batch, step)
+        found = {**own, **{f"{FIRST} {side}": first[side] for side in self.sides}}
+        if "text" in self.sides:
+            assert batch.ids is not None
+            texts = replace(batch, ids=self._other_texts(batch.ids, batch.places, step))
+            found |= {f"{OTHER} text": self.inner.text_pass(texts)}
+            found |= {f"{FIRST} {OTHER} text": self.first.text_pass(texts)}
+        if batch.remembered is not None:
+            others, first = (one.passes(batch.remembered, step) for one in (self.inner, self.first))
+            for side in self.beside:
+                found |= {f"{BESIDE} {side}": others[side], f"{FIRST} {BESIDE} {side}": first[side]}
+        return found
 
     def largest_passes(self, rows: int) -> Mapping[str, ForwardPass]:
         own = self.inner.largest_passes(rows)
-        return {**own, **{f"{BESIDE} {name}": one for name, one in own.items()}} if self.beside else own
+        found = {**own, **({f"{OTHER} text": own["text"]} if "text" in self.sides else {})}
+        return {**found, **{f"{BESIDE} {side}": own[side] for side in self.beside}}
 
     def work(self, batch: Batch, step: int) -> Work:
-        own = self.inner.work(batch, step)
-        return own + self.inner.work(batch.remembered, step) if batch.remembered else own
+        shown = [batch, *([batch.remembered] if batch.remembered else [])]
+        shown += [replace(batch, pixels=None)] if "text" in self.sides else []  # the other texts
+        total = Work(0, 0)
+        for one in shown:
+            total += self.inner.work(one, step) + Work(0, self.first.work(one, step).flops)
+        return total
 
     def loss(self, batch: Batch, outputs: Mapping[str, Tensor]) -> BatchLoss:
         found = self.inner.loss(batch, outputs)
-        moved = _moved(batch, outputs, "")
+        moved = _moved(batch, outputs, "", self.sides)
         loss, numbers = found.loss + self.weight * moved, {**found.numbers, "moved": moved.detach()}
+        if f"{OTHER} text" in outputs:
+            others = mean_distance(outputs[f"{OTHER} text"], outputs[f"{FIRST} {OTHER} text"]) / 2
+            loss = loss + self.weight * others
         if batch.remembered is not None:
-            others = _moved(batch.remembered, outputs, f"{BESIDE} ")
+            others = _moved(batch.remembered, outputs, f"{BESIDE} ", self.beside)
             loss, numbers = loss + self.weight * others, {**numbers, "remembered_moved": others.detach()}
         return BatchLoss(loss, numbers)
 
+    def _other_texts(self, ids: Tensor, places: Tensor, step: int) -> Tensor:
+        """ids (b, T), in which tokens between the first and the end are drawn anew."""
+        recipe, text = self.first.recipe, self.first.clip.config.text
+        noise = draw_noise(recipe.seed, step, recipe.batch_size, 2 * text.context_length, places)
+        choice, token = noise[:, : 2 * ids.shape[1]].unflatten(1, (-1, 2)).unbind(2)
+        drawn = (token * text.vocabulary_size).long()
+        stays = (ids == text.end_of_text).cumsum(1) > 0
+        stays |= (choice > REPLACED) | (drawn == text.end_of_text) | (drawn == text.pad_id)
+        stays[:, :1] = True  # where a text begins
+        return torch.where(stays, ids, drawn)
 
-def _first_vectors(batch: Batch) -> dict[str, Tensor]:
-    """What the starting model gave the rows, by the names of the passes that are compared with it."""
-    texts = batch.teacher_text_vectors
-    if texts is not None and batch.captioned is not None:
-        texts = texts * batch.captioned[:, None]
-    first = {"image": batch.teacher_image_vectors, "text": texts}
-    return {name: vectors for name, vectors in first.items() if vectors is not None}
 
-
-def _moved(batch: Batch, outputs: Mapping[str, Tensor], prefix: str) -> Tensor:
-    """The mean of the distances of pictures and texts; one that is not compared counts as 0."""
-    distances = [mean_distance(outputs[prefix + name], vectors) for name, vectors in _first_vectors(batch).items()]
+def _moved(batch: Batch, outputs: Mapping[str, Tensor], prefix: str, sides: tuple[str, ...]) -> Tensor:
+    """The mean of the distances of pictures and texts; one that is not held counts as 0."""
+    unreadable = {key for key, _ in batch.bad}
+    readable = torch.tensor([key not in unreadable for key in batch.keys], dtype=torch.bool)
+    holds = {"image": readable, "text": batch.captioned}
+    distances = [
+        mean_distance(outputs[prefix + side], _only(outputs[f"{FIRST} {prefix}{side}"], holds[side])) for side in sides
+    ]
     return torch.stack(distances).sum() / 2
+
+
+def _only(vectors: Tensor, holds: Tensor | None) -> Tensor:
+    """The vectors, with zeros where nothing is to be compared."""
+    return vectors if holds is None else vectors * holds.to(vectors.device)[:, None]
 
 
 def mean_distance(vectors: Tensor, first: Tensor) -> Tensor:
