@@ -4,6 +4,8 @@
 3.3.0, torchvision 0.28, Pillow 13).
 """
 
+from functools import cache
+
 import numpy as np
 import pytest
 from every_mode import in_mode, pictures
@@ -14,6 +16,11 @@ from transformers.models.siglip.image_processing_pil_siglip import SiglipImagePr
 from lexel.images import Preprocessing, fit, normalize, to_rgb
 
 FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+
+
+@cache  # painting them takes as long as fitting them
+def every_picture() -> list[tuple[str, Image.Image]]:
+    return list(pictures())
 
 
 def pixels(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
@@ -63,7 +70,7 @@ def test_every_mode_and_size_gives_the_pixels_of_open_clip(size, interpolation):
                 "convention": "open_clip",
             }
         )
-        for name, image in pictures():
+        for name, image in every_picture():
             if resize == "pad" and max(image.size) / min(image.size) > 2 * size:
                 continue  # OpenCLIP fails on these
             match resize:
@@ -88,7 +95,7 @@ def test_every_mode_and_size_gives_the_pixels_of_transformers(size, interpolatio
         preprocessing = Preprocessing.model_validate(
             {"image_size": size, "resize": resize, "interpolation": interpolation, "convention": "transformers"}
         )
-        for name, image in pictures():
+        for name, image in every_picture():
             expected = np.rint(processor(image, return_tensors="np")["pixel_values"][0] * 255)
             assert np.abs(pixels(image, preprocessing) - expected).max() <= 1, f"{name}, {resize}"
 
