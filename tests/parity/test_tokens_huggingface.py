@@ -3,6 +3,7 @@
 import html
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import ftfy
@@ -35,6 +36,7 @@ def transformers_ids(tokenizer, padded: bool) -> Reference:
     return ids
 
 
+@cache  # learning a vocabulary takes longer than all that is asked of it
 def bpe(end_of_word: str = "") -> tuple[dict[str, int], list[tuple[str, str]]]:
     """A byte-level vocabulary and its merges."""
     backend = Backend(models.BPE(end_of_word_suffix=end_of_word))
@@ -57,6 +59,7 @@ def with_names(vocabulary: dict[str, int], *names: str) -> dict[str, int]:
     return {name: number for number, name in enumerate(names)} | shifted
 
 
+@cache
 def unigram(*names: str) -> list[tuple[str, float]]:
     backend = Backend(models.Unigram())
     backend.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -79,14 +82,19 @@ def make_roberta():
     return transformers.RobertaTokenizer(with_names(vocabulary, "<s>", "<pad>", "</s>", "<unk>", "<mask>"), pairs)
 
 
-def make_bert(lower: bool = True):
+@cache
+def word_pieces(lower: bool) -> dict[str, int]:
     backend = Backend(models.WordPiece(unk_token="[UNK]"))
     backend.normalizer = normalizers.BertNormalizer(lowercase=lower)
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     trainer = trainers.WordPieceTrainer(vocab_size=900, special_tokens=special, show_progress=False)
     backend.train_from_iterator(TEXTS, trainer)
-    return transformers.BertTokenizer(backend.get_vocab(), do_lower_case=lower)
+    return backend.get_vocab()
+
+
+def make_bert(lower: bool = True):
+    return transformers.BertTokenizer(word_pieces(lower), do_lower_case=lower)
 
 
 def make_t5():
@@ -123,16 +131,21 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize("kind", FOREIGN)
+@pytest.fixture(scope="module", params=FOREIGN)
+def folder(request, tmp_path_factory) -> Path:
+    """The folder that transformers saves of this kind of tokenizer."""
+    path = tmp_path_factory.mktemp("tokenizer")
+    FOREIGN[request.param]().save_pretrained(path)
+    return path
+
+
 @pytest.mark.parametrize("padded", [False, True], ids=["as long as they are", "padded"])
-def test_a_hugging_face_folder_gives_the_ids_of_transformers(kind, padded, tmp_path):
-    theirs = FOREIGN[kind]()
-    theirs.save_pretrained(tmp_path)
-    again = transformers.AutoTokenizer.from_pretrained(tmp_path)
-    ours = huggingface_tokenizer(tmp_path, CONTEXT, padded=padded)
+def test_a_hugging_face_folder_gives_the_ids_of_transformers(folder, padded):
+    theirs = transformers.AutoTokenizer.from_pretrained(folder)
+    ours = huggingface_tokenizer(folder, CONTEXT, padded=padded)
     assert ours.end_of_text == (theirs.sep_token_id if theirs.eos_token_id is None else theirs.eos_token_id)
     assert len({len(row) for row in ours.encode(TEXTS[:50])}) == 1 or not padded
-    assert differing(ours, transformers_ids(again, padded)) == []
+    assert differing(ours, transformers_ids(theirs, padded)) == []
 
 
 def test_siglip_2_folds_case(tmp_path):
