@@ -113,7 +113,8 @@ async def load_until_gone(url: str, process: subprocess.Popen[str]) -> tuple[lis
 
     async with httpx.AsyncClient(base_url=url, timeout=60) as client:
         clients = [asyncio.ensure_future(ask(client, number)) for number in range(16)]
-        await asyncio.sleep(1.5)
+        while answered <= 50 and not all(client.done() for client in clients):
+            await asyncio.sleep(0.01)
         process.send_signal(signal.SIGTERM)
         await asyncio.gather(*clients)
     return lost, answered
