@@ -30,6 +30,7 @@ from lexel.data.scenes.shapes import SHAPES
 from lexel.data.scenes.source import Scene
 from lexel.data.scenes.world import SceneLayout
 from lexel.generation.pictures.painter import Painter
+from lexel.runtimes.bfloat16 import has_fast_bfloat16
 
 QUESTIONS = {"shape": list(SHAPES), "colour": list(COLOURS), "count": [1, 2, 3, 4], "ground": list(GROUNDS)}
 JUDGE_SEED = 7001  # of scenes and weights; no painter learns from scenes of this seed
@@ -203,14 +204,14 @@ def learn_to_judge(judge: Judge, scenes: int, epochs: int) -> None:
                     answers[name].append(answer)
     data = torch.from_numpy(np.stack(pictures))
     right = {name: torch.tensor(column) for name, column in answers.items()}
-    steps = epochs * len(data) // 128
+    steps, fast = epochs * len(data) // 128, has_fast_bfloat16(torch.device("cpu"))
     optimizer = torch.optim.AdamW(judge.parameters(), 2e-3, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, steps)
     for step in range(steps):
         rows = torch.randint(len(data), (128,))
         shown = data[rows].float() / 255
         shown = shown + 0.03 * torch.randn_like(shown)  # generated pictures are not as clean as drawn ones
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=fast):
             logits = judge(shown)
         loss = sum(nn.functional.cross_entropy(logits[name].float(), right[name][rows]) for name in QUESTIONS)
         optimizer.zero_grad()

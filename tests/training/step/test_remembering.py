@@ -7,6 +7,8 @@ import pytest
 import torch
 from fine_tuned import fine_tuning_recipe
 from PIL import Image
+from processes import kill_when, start_training, steps_logged
+from safetensors.torch import load_file
 
 from lexel.data.pairs import ImageFile
 from lexel.data.picture_hash import hash_of
@@ -75,6 +77,18 @@ def test_pictures_without_a_word_can_be_remembered(tiny_model, tmp_path):
     learned = load(run.model).training_pictures
     assert learned is not None
     assert learned.contains(np.array([hash_of(ImageFile(folder / "3.png"))], np.uint64)).all()
+
+
+def test_a_killed_run_ends_in_the_same_weights(tiny_model, tmp_path):
+    """What is remembered is the start, and not what the run had become when it was killed."""
+    changes = (*FULL, "steps=8", "snapshot.every_steps=3", "adapt.remember_on=scenes:8/test")
+    recipe = fine_tuning_recipe(tiny_model, changes)
+    whole = load_file(train(recipe, tmp_path / "whole").model / "weights.safetensors")
+    folder = tmp_path / "killed"
+    kill_when(start_training(recipe, folder), lambda: steps_logged(folder) >= 5)
+    resumed = load_file(train(recipe, folder).model / "weights.safetensors")
+    for name, value in whole.items():
+        assert torch.equal(value, resumed[name]), name
 
 
 def test_lora_can_remember_too(tiny_model, tmp_path):
