@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from lexel.training.optimization.muon import Muon, in_groups, orthogonal
+from lexel.training.optimization.muon import Muon, orthogonal
 
 
 @settings(deadline=None, max_examples=20)
@@ -30,29 +30,6 @@ def test_bfloat16_is_as_good():
     assert singular.min() > 0.5
     assert singular.max() < 1.3
     assert nn.functional.cosine_similarity(rounded.flatten(), exact.flatten(), dim=0) > 0.999
-
-
-@pytest.mark.parametrize(
-    ("shape", "grouped"),
-    [((2, 256, 4096), (2, 256, 4096)), ((2, 4096, 256), (2, 4096, 256)), ((3, 1024, 768), (12, 256, 768)),
-     ((1, 771, 1024), (1, 771, 1024)), ((1, 400, 300), (2, 200, 300))],
-)  # fmt: skip
-def test_outputs_of_large_matrices_are_taken_in_equal_groups(shape, grouped):
-    matrices = torch.arange(math.prod(shape), dtype=torch.float32).view(shape)
-    assert torch.equal(in_groups(matrices).flatten(), matrices.flatten())
-    assert in_groups(matrices).shape == grouped
-
-
-def test_a_large_matrix_moves_as_its_groups_of_outputs_would_alone():
-    torch.manual_seed(0)
-    large = nn.Parameter(torch.zeros(512, 300))
-    large.grad = torch.randn(512, 300)
-    groups = [nn.Parameter(torch.zeros(256, 300)) for _ in range(2)]
-    for group, gradient in zip(groups, large.grad.chunk(2), strict=True):
-        group.grad = gradient.clone()
-    Muon([{"params": [large]}], lr=0.01).step()
-    Muon([{"params": groups}], lr=0.01).step()
-    torch.testing.assert_close(large.detach(), torch.cat([group.detach() for group in groups]))
 
 
 def test_a_gradient_of_nothing_moves_nothing():

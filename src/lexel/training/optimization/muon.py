@@ -4,8 +4,7 @@
 
 With the factor 0.2 √max(A, B) an A × B matrix moves about as far as under AdamW, so that AdamW's learning rate and
 decay serve both (Liu et al. 2025). Unlike `torch.optim.Muon` this one can work in float32, so that no rounding grows;
-takes all matrices of one shape at once; gathers each sharded matrix once, not in every iteration; and takes large
-matrices apart into groups of outputs, which are several times as cheap.
+takes all matrices of one shape at once; and gathers each sharded matrix once, not in every iteration.
 """
 
 import math
@@ -22,7 +21,6 @@ MOMENTUM = 0.95
 NEWTON_SCHULZ_STEPS = 5
 QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan's: so steep at zero that few rounds lift small singular values near to 1
 UPDATE_RMS = 0.2  # about that of AdamW's update
-GROUP_SIZES = range(256, 127, -1)  # outputs made orthogonal together: a square matrix costs the cube of its side
 
 Member = tuple[nn.Parameter, Mapping[str, Any]]  # and the settings of its group
 
@@ -56,9 +54,8 @@ class Muon(torch.optim.Optimizer):
         torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)  # pyright: ignore[reportPrivateImportUsage]
         torch._foreach_lerp_(gradients, momenta, MOMENTUM)  # pyright: ignore[reportPrivateImportUsage]
         matrices = [whole(parameter.grad).flatten(1) for parameter in parameters if parameter.grad is not None]
-        gradient = in_groups(torch.stack(matrices))  # (parameters · groups, A, B)
-        reach = UPDATE_RMS * math.sqrt(max(gradient.shape[-2:]))
-        directions = orthogonal(gradient, self.precision).reshape(len(matrices), -1)
+        directions = orthogonal(torch.stack(matrices), self.precision)  # (parameters, A, B)
+        reach = UPDATE_RMS * math.sqrt(max(directions.shape[-2:]))
         for (parameter, group), direction in zip(members, directions, strict=True):
             parameter.mul_(1 - group["lr"] * group["weight_decay"])
             parameter.add_(like(parameter, direction.view(parameter.shape)), alpha=-group["lr"] * reach)
@@ -68,20 +65,6 @@ class Muon(torch.optim.Optimizer):
         if not state:
             state["momentum"] = torch.zeros_like(parameter)
         return state["momentum"]
-
-
-def in_groups(matrices: Tensor) -> Tensor:
-    """Large matrices as several: their outputs in equal groups of at most 256. (N, A, B) → (N · groups, A / groups, B).
-
-    The rows of a group become orthogonal to each other, those of different groups need not, much as when the heads of
-    an attention are taken apart. Whole stay matrices with a side of at most 256, which are cheap, and those whose
-    outputs cannot be divided into groups of 128 to 256, because of very small ones little but signs would be left.
-    """
-    outputs, inputs = matrices.shape[-2:]
-    if min(outputs, inputs) <= max(GROUP_SIZES):
-        return matrices
-    size = next((size for size in GROUP_SIZES if outputs % size == 0), outputs)
-    return matrices.reshape(-1, size, inputs)
 
 
 def orthogonal(matrices: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
