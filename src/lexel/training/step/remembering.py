@@ -90,18 +90,22 @@ class RememberingObjective:
 
     def loss(self, batch: Batch, outputs: Mapping[str, Tensor]) -> BatchLoss:
         found = self.inner.loss(batch, outputs)
-        moved = _moved(batch, outputs, "", self.sides)
+        moved = _moved(outputs, "", self.sides, {"text": batch.captioned})
         loss, numbers = found.loss + self.weight * moved, {**found.numbers, "moved": moved.detach()}
         if f"{OTHER} text" in outputs:
             others = mean_distance(outputs[f"{OTHER} text"], outputs[f"{FIRST} {OTHER} text"]) / 2
             loss = loss + self.weight * others
         if batch.remembered is not None:
-            others = _moved(batch.remembered, outputs, f"{BESIDE} ", self.beside)
+            holds = {"image": _readable(batch.remembered), "text": batch.remembered.captioned}
+            others = _moved(outputs, f"{BESIDE} ", self.beside, holds)
             loss, numbers = loss + self.weight * others, {**numbers, "remembered_moved": others.detach()}
         return BatchLoss(loss, numbers)
 
     def _other_texts(self, ids: Tensor, places: Tensor, step: int) -> Tensor:
-        """ids (b, T), in which tokens between the first and the end are drawn anew."""
+        """The token ids (b, T) with half of the tokens between start and end of text replaced by random ones.
+
+        They follow from the recipe's seed, the step and the `places` (b,) in the batch.
+        """
         recipe, text = self.first.recipe, self.first.clip.config.text
         noise = draw_noise(recipe.seed, step, recipe.batch_size, 2 * text.context_length, places)
         choice, token = noise[:, : 2 * ids.shape[1]].unflatten(1, (-1, 2)).unbind(2)
@@ -112,15 +116,21 @@ class RememberingObjective:
         return torch.where(stays, ids, drawn)
 
 
-def _moved(batch: Batch, outputs: Mapping[str, Tensor], prefix: str, sides: tuple[str, ...]) -> Tensor:
-    """The mean of the distances of pictures and texts; one that is not held counts as 0."""
-    unreadable = {key for key, _ in batch.bad}
-    readable = torch.tensor([key not in unreadable for key in batch.keys], dtype=torch.bool)
-    holds = {"image": readable, "text": batch.captioned}
+def _moved(
+    outputs: Mapping[str, Tensor], prefix: str, sides: tuple[str, ...], holds: Mapping[str, Tensor | None]
+) -> Tensor:
+    """Half the sum of the mean distances of pictures and texts: of the rows (b,) that `holds` marks, or of all."""
     distances = [
-        mean_distance(outputs[prefix + side], _only(outputs[f"{FIRST} {prefix}{side}"], holds[side])) for side in sides
+        mean_distance(outputs[prefix + side], _only(outputs[f"{FIRST} {prefix}{side}"], holds.get(side)))
+        for side in sides
     ]
     return torch.stack(distances).sum() / 2
+
+
+def _readable(batch: Batch) -> Tensor:
+    """(b,) bool: which pictures are no black ones in the place of a file that cannot be read."""
+    unreadable = {key for key, _ in batch.bad}
+    return torch.tensor([key not in unreadable for key in batch.keys], dtype=torch.bool)
 
 
 def _only(vectors: Tensor, holds: Tensor | None) -> Tensor:
